@@ -1,0 +1,1 @@
+//! The included broker: a durable log that speaks the Kafka protocol.

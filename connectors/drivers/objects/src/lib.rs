@@ -1,0 +1,1 @@
+//! Object stores: the local-files kind.

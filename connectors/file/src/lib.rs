@@ -1,0 +1,1 @@
+//! The file connector: `file-source` and `file-sink`

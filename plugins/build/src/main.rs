@@ -1,0 +1,2 @@
+//! Builds guest crates into WASM components
+fn main() {}

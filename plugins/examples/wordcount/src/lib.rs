@@ -1,0 +1,1 @@
+//! Word count: the processors `split-words` and `count-words`

@@ -1,0 +1,2 @@
+//! Measurements, printed as ratios of one run
+fn main() {}
