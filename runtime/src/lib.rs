@@ -1,1 +1,19 @@
-//! The runtime.
+//! The connector runtime: what the binary `longshore` is made of.
+//!
+//! Data flows one way: topic, `kafka`, `convert`, `host`, plugin, driver.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`batch`] | records in bulk, the shape that crosses every border |
+//! | `kafka` | Kafka clients behind batch-shaped traits |
+//! | `convert` | converters between a topic's bytes and values |
+//! | `format` | file formats offered to plugins |
+//! | `host` | the WASM host: engine, cache, limits, linker |
+//! | `task` | source, sink and processor loops: one state machine each |
+//! | [`worker`] | membership, assignment, internal topics |
+//! | `rest` | the Kafka Connect REST API |
+//! | `pipeline` | the YAML model, validation, rendering |
+//! | `cli` | the commands |
+
+pub mod batch;
+pub mod worker;

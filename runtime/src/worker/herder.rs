@@ -1,0 +1,203 @@
+//! What REST, the command line and `run` ask of a worker.
+//!
+//! The shapes are Kafka Connect's own (`ConnectorInfo`, `ConnectorStateInfo`);
+//! the REST module only turns them into JSON.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+/// A connector's configuration: flat names and strings, as Kafka Connect has it.
+pub type ConnectorConfig = BTreeMap<String, String>;
+
+/// Which role a connector's plugin plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConnectorKind {
+    /// External system to topics.
+    Source,
+    /// Topics to external system.
+    Sink,
+    /// Topics to topics, with keyed state.
+    Processor,
+}
+
+/// One task of a connector.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TaskId {
+    /// The connector's name.
+    pub connector: String,
+    /// The task's number, from 0.
+    pub task: u32,
+}
+
+/// `GET /connectors/{name}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectorInfo {
+    /// The connector's name.
+    pub name: String,
+    /// Its configuration, with `name` inside.
+    pub config: ConnectorConfig,
+    /// Its tasks; empty until they are planned.
+    pub tasks: Vec<TaskId>,
+    /// Its plugin's role.
+    #[serde(rename = "type")]
+    pub kind: ConnectorKind,
+}
+
+/// Kafka Connect's states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum State {
+    /// No worker runs it now.
+    Unassigned,
+    /// It works.
+    Running,
+    /// It waits for `resume`.
+    Paused,
+    /// It holds no task at all.
+    Stopped,
+    /// It failed; the trace says why.
+    Failed,
+    /// It is being restarted.
+    Restarting,
+}
+
+/// Where and how a connector runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectorState {
+    /// Its state.
+    pub state: State,
+    /// The worker that runs it, `host:port` of its REST listener.
+    pub worker_id: String,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+}
+
+/// Where and how a task runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskState {
+    /// The task's number.
+    pub id: u32,
+    /// Its state.
+    pub state: State,
+    /// The worker that runs it.
+    pub worker_id: String,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+}
+
+/// `GET /connectors/{name}/status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectorStatus {
+    /// The connector's name.
+    pub name: String,
+    /// The connector itself.
+    pub connector: ConnectorState,
+    /// Its tasks.
+    pub tasks: Vec<TaskState>,
+    /// Its plugin's role.
+    #[serde(rename = "type")]
+    pub kind: ConnectorKind,
+}
+
+/// `GET /connector-plugins`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginInfo {
+    /// The name that `connector.class` gives.
+    pub class: String,
+    /// Its role.
+    #[serde(rename = "type")]
+    pub kind: ConnectorKind,
+    /// Its version.
+    pub version: String,
+}
+
+/// One connector's numbers since this worker started, for progress lines.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectorProgress {
+    /// Records read: by a source from its system, else from topics.
+    pub records_in: u64,
+    /// Bytes of those records' keys and values.
+    pub bytes_in: u64,
+    /// Records written: to topics by a source or processor, else to the system.
+    pub records_out: u64,
+    /// Bytes of those records' keys and values.
+    pub bytes_out: u64,
+    /// Records between the committed and the end offsets of its input topics.
+    pub lag: u64,
+    /// Every task of a bounded source answered `done` and all of it is durable;
+    /// a sink or processor is drained when the caller's drain has completed.
+    pub done: bool,
+}
+
+/// Why a request to the herder failed. REST maps each to Connect's status code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HerderError {
+    /// 404.
+    #[error("{0}")]
+    NotFound(String),
+    /// 409: it exists already, or a rebalance is in progress.
+    #[error("{0}")]
+    Conflict(String),
+    /// 400: the configuration is wrong; all errors in one message.
+    #[error("{0}")]
+    BadRequest(String),
+    /// 500.
+    #[error("{0}")]
+    Internal(String),
+}
+
+/// The handle on a worker. Answers come from the compacted topics' replayed
+/// state; changes are answered once they are durable in them.
+#[async_trait]
+pub trait Herder: Send + Sync + 'static {
+    /// The Kafka cluster's id.
+    fn cluster_id(&self) -> String;
+    /// This worker's `host:port` in statuses.
+    fn worker_id(&self) -> String;
+    /// True once the worker is a member of its group and has read its topics.
+    fn ready(&self) -> bool;
+    /// Names of all connectors, sorted.
+    fn connectors(&self) -> Vec<String>;
+    /// A connector's configuration and tasks.
+    fn connector(&self, name: &str) -> Result<ConnectorInfo, HerderError>;
+    /// A connector's and its tasks' states.
+    fn status(&self, name: &str) -> Result<ConnectorStatus, HerderError>;
+    /// The flat configurations of a connector's tasks (`GET .../tasks`).
+    fn task_configs(&self, name: &str) -> Result<Vec<(TaskId, ConnectorConfig)>, HerderError>;
+    /// Creates a connector; `Conflict` if its name is taken.
+    async fn create(
+        &self,
+        name: &str,
+        config: ConnectorConfig,
+    ) -> Result<ConnectorInfo, HerderError>;
+    /// Creates or changes a connector; true when it was created.
+    async fn put_config(
+        &self,
+        name: &str,
+        config: ConnectorConfig,
+    ) -> Result<(ConnectorInfo, bool), HerderError>;
+    /// Deletes a connector and stops its tasks.
+    async fn delete(&self, name: &str) -> Result<(), HerderError>;
+    /// Restarts the connector, and its tasks where asked.
+    async fn restart(
+        &self,
+        name: &str,
+        include_tasks: bool,
+        only_failed: bool,
+    ) -> Result<ConnectorStatus, HerderError>;
+    /// Restarts one task.
+    async fn restart_task(&self, id: &TaskId) -> Result<(), HerderError>;
+    /// The plugins that this worker can run.
+    fn plugins(&self) -> Vec<PluginInfo>;
+    /// A connector's numbers.
+    fn progress(&self, name: &str) -> Result<ConnectorProgress, HerderError>;
+    /// Waits until a processor or sink has read its input topics up to the end
+    /// offsets of the moment of this call, and all that came of it is durable
+    /// and committed; for a source, until every task has answered `done`.
+    async fn drained(&self, name: &str) -> Result<(), HerderError>;
+}

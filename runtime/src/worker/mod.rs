@@ -1,0 +1,3 @@
+//! The worker: membership, assignment and the internal topics.
+
+pub mod herder;
