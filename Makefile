@@ -1,1 +1,65 @@
+# The only entry points a newcomer needs; each does the set-up it needs itself.
+#
+# Everything is built in the release profile, so that dependencies are built
+# once, and goes to $CARGO_TARGET_DIR when that is set.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+INSTALL := tests/systems/install.sh
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+LONGSHORE := $(TARGET)/release/longshore
+PLUGIN_BUILD := $(TARGET)/release/longshore-plugin-build
+
+# The text to count (default: this repository's documents) and the result's folder.
+FILE ?=
+OUT ?=
+
 .PHONY: help
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install all that building and testing need
+	@$(INSTALL) all
+
+.PHONY: setup-build
+setup-build:
+	@$(INSTALL) build wasm
+
+.PHONY: build
+build: setup-build ## Build the longshore binary and the plugin builder
+	cargo build --release -p longshore -p longshore-plugin-build
+
+.PHONY: plugins
+plugins: build ## Build the plugins into WASM components
+	$(PLUGIN_BUILD)
+
+.PHONY: quickstart
+quickstart: plugins ## Count words through the log: make quickstart [FILE=some.txt] [OUT=folder]
+	@tests/systems/quickstart.sh '$(LONGSHORE)' '$(FILE)' '$(OUT)'
+
+.PHONY: test
+test: setup plugins ## First tier: unit, property and end-to-end tests with real clients
+	cargo test --release --workspace
+
+.PHONY: test-slice
+test-slice: setup plugins ## A slice of the second tier, chosen by commit, at most 20 minutes
+	@tests/second-tier.sh slice
+
+.PHONY: test-all
+test-all: test ## Both tiers, whole
+	@tests/second-tier.sh all
+
+.PHONY: lint
+lint: setup-build ## Formatting, clippy, configs, and what the binary may link
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets -- -D warnings
+	@tests/lint.sh
+
+.PHONY: bench
+bench: plugins ## Measure, and print as ratios of one run
+	cargo run --release -p longshore-bench

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# The checks of `make lint` that are not cargo's own.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+failed=0
+complain() {
+    printf 'lint: %s\n' "$*" >&2
+    failed=1
+}
+
+# A connector lives in its plugin alone: deleting the .wasm file must make it
+# unknown, so the binary may not have it linked in.
+if linked=$(cargo tree --quiet --package longshore --edges normal,build --prefix none | grep '^longshore-connector-'); then
+    complain "the binary links a connector crate: $linked"
+fi
+
+binary=${CARGO_TARGET_DIR:-target}/release/longshore
+mapfile -t pipelines < <(git ls-files 'configs/pipelines/*.yaml')
+if ((${#pipelines[@]})); then
+    cargo build --quiet --release --package longshore
+    "$binary" lint "${pipelines[@]}" || complain "configs do not lint"
+fi
+
+# Dependencies name their registry only as cargo's own index does.
+if hosts=$(git grep -nE '"resolved": *"https?://' -- '*package-lock.json'); then
+    complain "a lock file names a registry host: $hosts"
+fi
+
+if command -v shellcheck >/dev/null; then
+    git ls-files '*.sh' '.ci/run' | xargs shellcheck --external-sources || complain "shellcheck"
+fi
+
+exit "$failed"

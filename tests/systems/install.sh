@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Installs what building and testing Longshore need, and nothing twice: a
+# target whose work is done says nothing. Debian 12 with a Rust toolchain is
+# the only assumption.
+set -euo pipefail
+
+systems_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tests/systems/common.sh
+source "$systems_dir/common.sh"
+
+usage() {
+    cat <<'USAGE'
+usage: tests/systems/install.sh TARGET...
+
+  build    C and C++ compiler, make, cmake (librdkafka, zstd)
+  wasm     a standard library and a linker for wasm32-unknown-unknown, for
+           building plugins
+  kcat     Debian's kcat
+  python   a Python environment with confluent-kafka
+  node     Node.js and kafkajs
+  java     a JVM and Kafka's own clients and tools
+  all      every one of these
+
+Needs root or sudo only when a Debian package is missing. What is not a Debian
+package goes to ${LONGSHORE_CACHE:-$HOME/.cache/longshore}.
+USAGE
+}
+
+targets=(build wasm kcat python node java)
+
+main() {
+    if (($# == 0)); then
+        usage >&2
+        exit 2
+    fi
+    local wanted=("$@") target
+    if [[ $1 == all ]]; then
+        wanted=("${targets[@]}")
+    fi
+    for target in "${wanted[@]}"; do
+        case $target in
+            -h | --help) usage && exit 0 ;;
+            build | wasm | kcat | python | node | java) ;;
+            *) usage >&2 && fail "unknown target '$target'" ;;
+        esac
+    done
+    # Two installations at once would trip over each other in apt and in the
+    # cache; the second waits, then finds its work done.
+    mkdir -p "$cache_dir"
+    exec 9>"$cache_dir/install.lock"
+    flock 9
+    for target in "${wanted[@]}"; do
+        # shellcheck source=/dev/null
+        source "$systems_dir/targets/$target.sh"
+        "install_$target"
+    done
+}
+
+main "$@"

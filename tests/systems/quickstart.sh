@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Runs the word-count pipeline, over the user's own file when one is named.
+#
+#   quickstart.sh LONGSHORE [FILE] [OUT]
+set -euo pipefail
+longshore=$(realpath "${1:?usage: quickstart.sh LONGSHORE [FILE] [OUT]}")
+file=${2:-}
+out=${3:-}
+
+settings=()
+if [[ -n $file ]]; then
+    [[ -f $file ]] || { echo "quickstart: FILE=$file is no file" >&2; exit 1; }
+    # The connection's root bounds what the source may read: the file's folder.
+    settings+=(--set "connections.input.root=$(dirname "$(realpath "$file")")")
+    settings+=(--set "connectors.read.path=$(basename "$file")")
+fi
+if [[ -n $out ]]; then
+    mkdir -p "$out"
+    settings+=(--set "connections.output.root=$(realpath "$out")")
+fi
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+exec "$longshore" run configs/pipelines/wordcount.yaml "${settings[@]}"

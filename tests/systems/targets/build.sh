@@ -1,0 +1,15 @@
+# What the C parts of the dependencies (librdkafka, zstd, zlib) are built with.
+# shellcheck shell=bash
+
+install_build() {
+    local missing=()
+    has cc || has gcc || missing+=(gcc)
+    has c++ || has g++ || missing+=(g++)
+    has make || missing+=(make)
+    has cmake || missing+=(cmake)
+    echo '#include <stdlib.h>' | cc -E - >/dev/null 2>&1 || missing+=(gcc libc6-dev)
+    if ((${#missing[@]})); then
+        apt_install "${missing[@]}"
+    fi
+    has cargo || fail "cargo is missing: install a Rust toolchain (see rust-version in Cargo.toml)"
+}
