@@ -1,0 +1,86 @@
+//! What a worker is told: Kafka Connect's worker settings, typed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// One of the three internal topics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InternalTopic {
+    /// The topic's name (`config.storage.topic` and its like).
+    pub name: String,
+    /// Partitions it is created with; an existing topic keeps its own. The
+    /// config topic always has one, or its records would have no order.
+    pub partitions: i32,
+    /// Replicas it is created with (`config.storage.replication.factor`).
+    pub replication_factor: i16,
+}
+
+/// A worker's settings. [`WorkerConfig::new`] fills in the defaults, which are
+/// Kafka Connect's where a comment does not say otherwise.
+#[derive(Debug, Clone)]
+pub struct WorkerConfig {
+    /// `bootstrap.servers`: `host:port`, comma-separated.
+    pub bootstrap_servers: String,
+    /// `group.id`: the workers of one fleet share it.
+    pub group_id: String,
+    /// `config.storage.topic`: connectors and their tasks' configurations.
+    pub config_storage: InternalTopic,
+    /// `offset.storage.topic`: sources' checkpoints. Created with 5 partitions,
+    /// not Kafka Connect's 25: each costs a small node its files, and what a
+    /// partition holds is one short record for each file, table or shard.
+    pub offset_storage: InternalTopic,
+    /// `status.storage.topic`: states of connectors and tasks.
+    pub status_storage: InternalTopic,
+    /// `offset.flush.interval.ms`: how often a sink's offsets are committed.
+    /// Defaults to 5 s, not to Kafka Connect's minute: a commit costs one
+    /// request, and what is repeated after a crash shrinks with it. Sources
+    /// and processors commit after every poll and batch.
+    pub offset_flush_interval: Duration,
+    /// Workers' session time-out in the group (`session.timeout.ms`).
+    pub session_timeout: Duration,
+    /// How long the group waits for its members to rejoin
+    /// (`rebalance.timeout.ms`).
+    pub rebalance_timeout: Duration,
+    /// How often the leader looks for new topics and partitions
+    /// (`metadata.max.age.ms`; 5 s, not 5 minutes).
+    pub topic_refresh_interval: Duration,
+    /// `rest.advertised.host.name:rest.advertised.port`, which is the
+    /// worker's id in statuses.
+    pub worker_id: String,
+    /// How many times in a row, with no progress between, a task that trapped
+    /// or timed out is reopened before it is FAILED.
+    pub task_reopen_max: u32,
+    /// Longest pause before a task is tried again
+    /// (`errors.retry.delay.max.ms`, where a connector does not set its own).
+    pub retry_delay_max: Duration,
+    /// More client properties for every Kafka client of the worker, by
+    /// Kafka's names (`security.protocol` and its like).
+    pub client_properties: BTreeMap<String, String>,
+}
+
+impl WorkerConfig {
+    /// The defaults for a fleet `group_id` on the cluster at
+    /// `bootstrap_servers`, one replica for each internal topic.
+    pub fn new(bootstrap_servers: &str, group_id: &str, worker_id: &str) -> Self {
+        let topic = |name: &str, partitions| InternalTopic {
+            name: name.to_owned(),
+            partitions,
+            replication_factor: 1,
+        };
+        Self {
+            bootstrap_servers: bootstrap_servers.to_owned(),
+            group_id: group_id.to_owned(),
+            config_storage: topic("connect-configs", 1),
+            offset_storage: topic("connect-offsets", 5),
+            status_storage: topic("connect-status", 5),
+            offset_flush_interval: Duration::from_secs(5),
+            session_timeout: Duration::from_secs(10),
+            rebalance_timeout: Duration::from_secs(60),
+            topic_refresh_interval: Duration::from_secs(5),
+            worker_id: worker_id.to_owned(),
+            task_reopen_max: 5,
+            retry_delay_max: Duration::from_secs(60),
+            client_properties: BTreeMap::new(),
+        }
+    }
+}
