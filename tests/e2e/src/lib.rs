@@ -1,1 +1,35 @@
-//! End-to-end tests against real clients
+//! The harness of the end-to-end tests: it starts the `longshore` binary as a
+//! process of its own, drives it with clients that others wrote, kills it, and
+//! starts it again. The tests themselves are in `tests/`.
+//!
+//! | module | what it holds |
+//! | --- | --- |
+//! | [`node`] | [`Node`]: a `longshore server` process, its port, its folders, its kills and restarts |
+//! | [`process`] | [`Process`]: any child process, its output captured and waited on line by line |
+//! | [`client`] | confluent-kafka, kafkajs, Kafka's Java tools and kcat, behind one vocabulary of events |
+//! | [`wire`] | [`wire::Connection`]: Kafka requests written to a socket by hand, whole or broken |
+//! | [`writer`] | an idempotent writer that outlives the broker's deaths and knows what was acknowledged |
+//! | [`paths`] | where the binary, the installed clients and the repository are |
+//! | [`wait`] | waiting on a condition with a deadline |
+//! | [`random`] | seeded random numbers whose seed is printed |
+//! | [`limits`] | the deadlines |
+//!
+//! Everything here panics when something is missing or late: a test that
+//! cannot run has failed, it is never skipped. A panicking test prints the
+//! output of each process that it started.
+//!
+//! A test that takes minutes is marked `#[ignore = "second tier"]`, which puts
+//! it in `make test-all`, and in `make test-slice` of some commits.
+
+pub mod client;
+pub mod limits;
+pub mod node;
+pub mod paths;
+pub mod process;
+pub mod random;
+pub mod wait;
+pub mod wire;
+pub mod writer;
+
+pub use node::Node;
+pub use process::Process;

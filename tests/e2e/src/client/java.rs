@@ -1,0 +1,75 @@
+//! Kafka's own command-line tools, on a JVM.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::{Process, paths};
+
+/// The command that starts the tool with this class name.
+pub fn tool(class: &str) -> Command {
+    let jars = paths::installed("java").join("lib/*");
+    let logging = paths::repository().join("tests/systems/java/log4j2.properties");
+    let mut command = Command::new("java");
+    // The tools live for seconds: start fast, and stay small beside the tests.
+    command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m"]);
+    command.arg(format!("-Dlog4j2.configurationFile={}", logging.display()));
+    command.arg("-cp").arg(jars).arg(class);
+    command
+}
+
+/// Runs a tool to its end and gives what it printed.
+pub fn run(class: &str, arguments: &[&str]) -> Vec<String> {
+    let name = class.rsplit('.').next().unwrap_or(class);
+    Process::run(name, tool(class).args(arguments))
+}
+
+/// `kafka-topics.sh`.
+pub fn topics(bootstrap: &str, arguments: &[&str]) -> Vec<String> {
+    admin("org.apache.kafka.tools.TopicCommand", bootstrap, arguments)
+}
+
+/// `kafka-configs.sh`.
+pub fn configs(bootstrap: &str, arguments: &[&str]) -> Vec<String> {
+    admin("kafka.admin.ConfigCommand", bootstrap, arguments)
+}
+
+/// `kafka-consumer-groups.sh`.
+pub fn consumer_groups(bootstrap: &str, arguments: &[&str]) -> Vec<String> {
+    admin("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", bootstrap, arguments)
+}
+
+/// `kafka-get-offsets.sh`.
+pub fn get_offsets(bootstrap: &str, arguments: &[&str]) -> Vec<String> {
+    admin("org.apache.kafka.tools.GetOffsetShell", bootstrap, arguments)
+}
+
+/// `kafka-dump-log.sh` over these files.
+pub fn dump_log(files: &[PathBuf], arguments: &[&str]) -> Vec<String> {
+    let files: Vec<_> = files.iter().map(|file| Path::display(file).to_string()).collect();
+    let mut all = vec!["--files"];
+    let files = files.join(",");
+    all.push(&files);
+    all.extend(arguments);
+    run("kafka.tools.DumpLogSegments", &all)
+}
+
+fn admin(class: &str, bootstrap: &str, arguments: &[&str]) -> Vec<String> {
+    let mut all = vec!["--bootstrap-server", bootstrap];
+    all.extend(arguments);
+    run(class, &all)
+}
+
+/// A file of properties, which stays until the system cleans its temporary
+/// folder: a tool may read it at any time of its life.
+pub(super) fn properties(lines: impl Iterator<Item = String>) -> PathBuf {
+    let mut file = tempfile::Builder::new()
+        .prefix("longshore-")
+        .suffix(".properties")
+        .tempfile()
+        .expect("a temporary file can be made");
+    for line in lines {
+        writeln!(file, "{line}").expect("a temporary file can be written");
+    }
+    file.into_temp_path().keep().expect("a temporary file can be kept")
+}

@@ -1,0 +1,55 @@
+//! Where things are: the repository, the binary, the installed clients.
+
+use std::path::{Path, PathBuf};
+
+/// The repository's root folder.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("the crate is at tests/e2e")
+        .to_path_buf()
+}
+
+/// The binary under test: `LONGSHORE_BIN`, or `longshore` beside the test
+/// executable's folder (`target/<profile>/longshore`).
+///
+/// # Panics
+/// When there is none.
+pub fn longshore() -> PathBuf {
+    let binary = match std::env::var_os("LONGSHORE_BIN") {
+        Some(path) => PathBuf::from(path),
+        None => std::env::current_exe()
+            .expect("the test executable has a path")
+            .ancestors()
+            .nth(2)
+            .expect("test executables are in target/<profile>/deps")
+            .join("longshore"),
+    };
+    assert!(
+        binary.is_file(),
+        "{} is missing: build it in the tests' profile (`make build` for --release), or name another with LONGSHORE_BIN",
+        binary.display()
+    );
+    binary
+}
+
+/// The folder `name` that `tests/systems/install.sh` filled.
+///
+/// # Panics
+/// When it was not installed: a missing client fails its test.
+pub fn installed(name: &str) -> PathBuf {
+    let cache = match std::env::var_os("LONGSHORE_CACHE") {
+        Some(path) => PathBuf::from(path),
+        None => {
+            PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache/longshore")
+        }
+    };
+    let folder = cache.join(name);
+    assert!(
+        folder.join(".stamp").is_file(),
+        "{} is missing: run tests/systems/install.sh {name}",
+        folder.display()
+    );
+    folder
+}
