@@ -6,8 +6,8 @@
 //! | --- | --- |
 //! | [`batch`] | records in bulk, the shape that crosses every border |
 //! | `kafka` | Kafka clients behind batch-shaped traits |
-//! | `convert` | converters between a topic's bytes and values |
-//! | `format` | file formats offered to plugins |
+//! | [`convert`] | converters between a topic's bytes and values |
+//! | [`format`] | file formats offered to plugins |
 //! | `host` | the WASM host: engine, cache, limits, linker |
 //! | `task` | source, sink and processor loops: one state machine each |
 //! | [`worker`] | membership, assignment, internal topics |
@@ -16,4 +16,6 @@
 //! | `cli` | the commands |
 
 pub mod batch;
+pub mod convert;
+pub mod format;
 pub mod worker;

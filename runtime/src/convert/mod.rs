@@ -1,0 +1,113 @@
+//! Converters between a topic's bytes and values.
+//!
+//! | file | what it is |
+//! | --- | --- |
+//! | [`scalar`] | `string`, `bytes` and `long` |
+//! | [`json`] | `json`: schemaless JSON, and the escaping that all share |
+//! | [`config`] | `key.converter` and `value.converter` of a connector |
+//!
+//! A converter goes from bytes to one JSON value straight into the writer's
+//! buffer; no tree is built between. The encodings are Kafka Connect's own, so
+//! that its serializers and ours read each other.
+
+pub mod config;
+pub mod json;
+pub mod scalar;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+pub use config::{ConverterError, named};
+pub use json::JsonConverter;
+pub use scalar::{BytesConverter, LongConverter, StringConverter};
+
+/// What makes the bytes of a key or value unreadable, or a JSON value one that
+/// cannot become such bytes. It names neither record nor topic: the caller does.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConvertError {
+    /// `string` or `json` met bytes that are not UTF-8.
+    #[error(
+        "not UTF-8 from byte {at} of {len} on, as the {converter} converter needs; \
+         the bytes converter takes any"
+    )]
+    NotUtf8 {
+        /// The converter's short name.
+        converter: &'static str,
+        /// First byte that is not UTF-8.
+        at: usize,
+        /// Length of the whole, in bytes.
+        len: usize,
+    },
+    /// `long` met something else than 8 bytes.
+    #[error("{found} bytes, but the long converter reads exactly 8, big-endian")]
+    NotLong {
+        /// Bytes found.
+        found: usize,
+    },
+    /// `json` met bytes that are not one JSON value.
+    #[error("not JSON: {reason}; the string converter takes any text")]
+    NotJson {
+        /// What the parser said, with line and column.
+        reason: String,
+    },
+    /// A JSON value of a kind that the converter cannot write.
+    #[error("the {converter} converter writes {expected}, and not {found}")]
+    Unsuited {
+        /// The converter's short name.
+        converter: &'static str,
+        /// The JSON values that it takes.
+        expected: &'static str,
+        /// What it was given.
+        found: String,
+    },
+}
+
+impl ConvertError {
+    /// A stable name in kebab-case, for metrics, alerts and dead letters.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotUtf8 { .. } => "not-utf8",
+            Self::NotLong { .. } => "not-a-long",
+            Self::NotJson { .. } => "not-json",
+            Self::Unsuited { .. } => "unsuited-value",
+        }
+    }
+}
+
+/// Between the bytes of a key or value in a topic and one JSON value.
+///
+/// Null bytes (a tombstone, a record without a key) are JSON's `null` in every
+/// converter, both ways.
+pub trait Converter: Debug + Send + Sync {
+    /// The short name, as `key.converter` has it.
+    fn name(&self) -> &'static str;
+
+    /// Whether [`write_json`](Self::write_json) would succeed, without writing.
+    fn check(&self, bytes: Option<&[u8]>) -> Result<(), ConvertError>;
+
+    /// Appends one JSON value, on one line, to `out`. On an error `out` is as
+    /// it was.
+    fn write_json(&self, bytes: Option<&[u8]>, out: &mut Vec<u8>) -> Result<(), ConvertError>;
+
+    /// The bytes that stand for `value` in a topic, `None` for null.
+    fn from_json(&self, value: &serde_json::Value) -> Result<Option<Vec<u8>>, ConvertError>;
+}
+
+/// The converters of one connector.
+#[derive(Debug, Clone)]
+pub struct Converters {
+    /// Reads and writes keys.
+    pub key: Arc<dyn Converter>,
+    /// Reads and writes values.
+    pub value: Arc<dyn Converter>,
+    /// Reads and writes header values.
+    pub headers: Arc<dyn Converter>,
+}
+
+impl Default for Converters {
+    /// All as `string`, which is what a file of text holds.
+    fn default() -> Self {
+        let string: Arc<dyn Converter> = Arc::new(StringConverter);
+        Self { key: Arc::clone(&string), value: Arc::clone(&string), headers: string }
+    }
+}

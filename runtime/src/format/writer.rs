@@ -1,0 +1,220 @@
+//! Records to bytes: `lines` and `json-lines`.
+
+use super::options::{EncodeOptions, Format, FormatError};
+use crate::batch::Batch;
+use crate::convert::{ConvertError, Converters};
+
+/// A record that the format cannot hold; the others are encoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reject {
+    /// The record's index in its batch.
+    pub at: u32,
+    /// A stable name in kebab-case, for metrics and dead letters.
+    pub code: &'static str,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+/// Encodes records into bytes that are taken away piece by piece.
+///
+/// | format | a record becomes |
+/// | --- | --- |
+/// | `lines` | its value's bytes as they are, and a line feed; a null value is refused |
+/// | `json-lines` | `{"key":...,"value":...}` as its converters read them, and a line feed |
+#[derive(Debug)]
+pub struct Writer {
+    format: Format,
+    buffer: Vec<u8>,
+    taken: u64,
+}
+
+impl Writer {
+    /// An empty writer. `options`: a JSON object, `{}` for the defaults.
+    pub fn create(format: &str, options: &str) -> Result<Self, FormatError> {
+        let format = Format::named(format)?;
+        let EncodeOptions {} = format.options(options)?;
+        Ok(Self { format, buffer: Vec::new(), taken: 0 })
+    }
+
+    /// Encodes the records of `batch` named by `which`, in that order; none
+    /// named means all. Refused ones leave no trace in the output.
+    ///
+    /// # Panics
+    /// When `which` names a record that is not there: the host checks the
+    /// guest's lists against the batch first.
+    pub fn append(&mut self, batch: &Batch, converters: &Converters, which: &[u32]) -> Vec<Reject> {
+        let mut rejects = Vec::new();
+        let mut one = |at: u32| {
+            let start = self.buffer.len();
+            let result = match self.format {
+                Format::Lines => line(batch, at, &mut self.buffer),
+                Format::JsonLines => json_line(batch, converters, at, &mut self.buffer),
+            };
+            if let Err((code, message)) = result {
+                self.buffer.truncate(start);
+                rejects.push(Reject { at, code, message });
+            }
+        };
+        if which.is_empty() {
+            (0..batch.len() as u32).for_each(&mut one);
+        } else {
+            which.iter().copied().for_each(&mut one);
+        }
+        rejects
+    }
+
+    /// All that was encoded since the last call.
+    pub fn take(&mut self) -> Vec<u8> {
+        self.taken += self.buffer.len() as u64;
+        std::mem::take(&mut self.buffer)
+    }
+
+    /// Closes the format and takes what is left.
+    pub fn finish(&mut self) -> Vec<u8> {
+        // Neither format has a footer.
+        self.take()
+    }
+
+    /// Bytes encoded so far, those taken away included.
+    pub fn size(&self) -> u64 {
+        self.taken + self.buffer.len() as u64
+    }
+
+    /// Bytes that wait to be taken away.
+    pub fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+}
+
+type Refusal = (&'static str, String);
+
+fn line(batch: &Batch, at: u32, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let value = batch.value(at as usize).ok_or_else(|| {
+        ("null-value", "the value is null, which a line of text cannot tell from empty".to_owned())
+    })?;
+    out.extend_from_slice(value);
+    out.push(b'\n');
+    Ok(())
+}
+
+fn json_line(
+    batch: &Batch,
+    converters: &Converters,
+    at: u32,
+    out: &mut Vec<u8>,
+) -> Result<(), Refusal> {
+    let refused =
+        |part: &str, error: &ConvertError| (error.code(), format!("the {part} is {error}"));
+    let at = at as usize;
+    out.extend_from_slice(b"{\"key\":");
+    converters.key.write_json(batch.key(at), out).map_err(|error| refused("key", &error))?;
+    out.extend_from_slice(b",\"value\":");
+    converters.value.write_json(batch.value(at), out).map_err(|error| refused("value", &error))?;
+    out.extend_from_slice(b"}\n");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::convert::{BytesConverter, LongConverter};
+
+    fn batch(records: &[(Option<&[u8]>, Option<&[u8]>)]) -> Batch {
+        let mut batch = Batch::default();
+        for (key, value) in records {
+            batch.push(*key, *value, -1);
+        }
+        batch
+    }
+
+    fn counts() -> Converters {
+        Converters { value: Arc::new(LongConverter), ..Converters::default() }
+    }
+
+    #[test]
+    fn json_lines_hold_key_and_value_as_their_converters_read_them() {
+        let mut writer = Writer::create("json-lines", "{}").unwrap();
+        let records = batch(&[(Some(b"a\"b"), Some(&7_i64.to_be_bytes())), (None, None)]);
+        assert_eq!(writer.append(&records, &counts(), &[]), []);
+        assert_eq!(writer.size(), 51);
+        assert_eq!(
+            String::from_utf8(writer.take()).unwrap(),
+            "{\"key\":\"a\\\"b\",\"value\":7}\n{\"key\":null,\"value\":null}\n"
+        );
+        assert_eq!((writer.size(), writer.buffered(), writer.finish().len()), (51, 0, 0));
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_is_refused_and_leaves_no_trace() {
+        let mut writer = Writer::create("json-lines", "{}").unwrap();
+        let one = 1_i64.to_be_bytes();
+        let records =
+            batch(&[(Some(b"\xff"), Some(&one)), (Some(b"a"), Some(b"1")), (None, Some(&one))]);
+        let rejects = writer.append(&records, &counts(), &[]);
+        assert_eq!(
+            rejects.iter().map(|r| (r.at, r.code)).collect::<Vec<_>>(),
+            [(0, "not-utf8"), (1, "not-a-long")]
+        );
+        assert!(rejects[0].message.starts_with("the key is not UTF-8 from byte 0"), "{rejects:?}");
+        assert_eq!(writer.take(), b"{\"key\":null,\"value\":1}\n");
+    }
+
+    #[test]
+    fn records_are_written_in_the_order_in_which_they_are_named() {
+        let mut writer = Writer::create("lines", "{}").unwrap();
+        let records = batch(&[(None, Some(b"a")), (None, Some(b"")), (None, Some(b"c\r\n"))]);
+        assert_eq!(writer.append(&records, &Converters::default(), &[2, 1]), []);
+        assert_eq!(writer.take(), b"c\r\n\n\n");
+        assert_eq!(writer.append(&records, &Converters::default(), &[]), []);
+        assert_eq!(writer.take(), b"a\n\nc\r\n\n");
+    }
+
+    #[test]
+    fn a_null_value_is_no_line() {
+        let mut writer = Writer::create("lines", "{}").unwrap();
+        let rejects = writer.append(&batch(&[(Some(b"k"), None)]), &Converters::default(), &[]);
+        assert_eq!((rejects[0].at, rejects[0].code), (0, "null-value"));
+        assert_eq!(writer.size(), 0);
+    }
+
+    #[test]
+    fn misspelt_options_are_refused() {
+        assert!(Writer::create("lines", r#"{"indent": 2}"#).is_err());
+        assert!(Writer::create("parquet", "{}").is_err());
+        assert!(Writer::create("lines", "").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_is_what_serde_json_writes(
+            records in prop::collection::vec((any::<Option<String>>(), any::<Option<Vec<u8>>>()), 1..20)
+        ) {
+            let converters =
+                Converters { value: Arc::new(BytesConverter), ..Converters::default() };
+            let mut batch = Batch::default();
+            let mut expected = String::new();
+            for (key, value) in &records {
+                batch.push(key.as_deref().map(str::as_bytes), value.as_deref(), -1);
+                let value = value.as_ref().map(|bytes| {
+                    use base64::Engine as _;
+                    base64::engine::general_purpose::STANDARD.encode(bytes)
+                });
+                // A map's keys are in order, and so are `key` and `value`.
+                expected += &serde_json::to_string(&json!({ "key": key, "value": value })).unwrap();
+                expected.push('\n');
+            }
+            let mut writer = Writer::create("json-lines", "{}").unwrap();
+            prop_assert_eq!(writer.append(&batch, &converters, &[]), []);
+            let text = String::from_utf8(writer.take()).unwrap();
+            for line in text.lines() {
+                prop_assert!(serde_json::from_str::<Value>(line).is_ok());
+            }
+            prop_assert_eq!(text, expected);
+        }
+    }
+}
