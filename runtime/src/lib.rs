@@ -5,7 +5,7 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`batch`] | records in bulk, the shape that crosses every border |
-//! | `kafka` | Kafka clients behind batch-shaped traits |
+//! | [`kafka`] | Kafka clients behind batch-shaped traits |
 //! | [`convert`] | converters between a topic's bytes and values |
 //! | [`format`] | file formats offered to plugins |
 //! | `host` | the WASM host: engine, cache, limits, linker |
@@ -18,4 +18,5 @@
 pub mod batch;
 pub mod convert;
 pub mod format;
+pub mod kafka;
 pub mod worker;

@@ -1,0 +1,29 @@
+//! Kafka clients behind batch-shaped traits.
+//!
+//! Arena and columns in, arena and columns out, nothing per message: tasks see
+//! [`Producer`] and [`Consumer`], never the client beneath them.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`types`] | partitions, positions, what a read brings |
+//! | [`error`] | what can fail, and what to do about it |
+//! | [`config`] | how clients are configured |
+//! | [`producer`] | batches to topics, a receipt a batch |
+//! | [`consumer`] | partitions assigned by hand to batches |
+//! | [`admin`] | topics, configs, groups and offsets |
+//! | [`group`] | membership of the worker group, and its lease |
+
+pub mod admin;
+pub mod config;
+pub mod consumer;
+pub mod error;
+pub mod group;
+pub mod producer;
+pub mod types;
+
+pub use admin::Admin;
+pub use config::{ClusterConfig, ConsumerConfig, Overrides, ProducerConfig};
+pub use consumer::Consumer;
+pub use error::{ClientError, ConsumeError, ErrorClass, ProduceError};
+pub use producer::{Producer, Receipt};
+pub use types::{CommittedOffset, Fetched, OffsetCommit, OffsetReset, Start, TopicPartition};
