@@ -9,6 +9,7 @@
 //! | [`client`] | confluent-kafka, kafkajs, Kafka's Java tools and kcat, behind one vocabulary of events |
 //! | [`wire`] | [`wire::Connection`]: Kafka requests written to a socket by hand, whole or broken |
 //! | [`writer`] | an idempotent writer that outlives the broker's deaths and knows what was acknowledged |
+//! | [`verify`] | what a log must hold after everything that happened |
 //! | [`paths`] | where the binary, the installed clients and the repository are |
 //! | [`wait`] | waiting on a condition with a deadline |
 //! | [`random`] | seeded random numbers whose seed is printed |
@@ -27,6 +28,7 @@ pub mod node;
 pub mod paths;
 pub mod process;
 pub mod random;
+pub mod verify;
 pub mod wait;
 pub mod wire;
 pub mod writer;

@@ -19,14 +19,21 @@ use kafka_protocol::records::{
 };
 
 use crate::limits;
+use crate::wait::until;
 
 /// The timestamp that asks ListOffsets for the end of the log.
 pub const LATEST: i64 = -1;
 /// The timestamp that asks ListOffsets for the start of the log.
 pub const EARLIEST: i64 = -2;
 
+/// Coordinator load in progress, not available, not here: it has just started.
+const COORDINATOR_NOT_READY: [i16; 3] = [14, 15, 16];
+
 /// Bytes of a batch's base offset and length, before what the length counts.
 const BATCH_PREFIX_BYTES: usize = 12;
+
+/// A key and a value, as a record has them.
+pub type Pair = (Option<Bytes>, Option<Bytes>);
 
 /// One connection, one request at a time.
 #[derive(Debug)]
@@ -137,16 +144,25 @@ pub fn init_producer_id(connection: &mut Connection) -> io::Result<(i64, i16)> {
         .with_transaction_timeout_ms(i32::MAX)
         .with_producer_id((-1).into())
         .with_producer_epoch(-1);
-    let response = connection.call(3, &request)?;
-    assert_eq!(response.error_code, 0, "InitProducerId");
-    Ok((response.producer_id.0, response.producer_epoch))
+    let answer = until("producer id", limits::ANSWER, || match connection.call(3, &request) {
+        Ok(response) if COORDINATOR_NOT_READY.contains(&response.error_code) => None,
+        answer => Some(answer),
+    })?;
+    assert_eq!(answer.error_code, 0, "InitProducerId");
+    Ok((answer.producer_id.0, answer.producer_epoch))
 }
 
-/// A batch of an idempotent producer, its base offset 0.
-pub fn batch(
+/// A batch of an idempotent producer, its base offset 0, its records of now.
+pub fn batch(producer: (i64, i16), base_sequence: i32, records: &[Pair]) -> Bytes {
+    batch_at(now_ms(), producer, base_sequence, records)
+}
+
+/// A batch whose records all have one timestamp, in milliseconds since 1970.
+pub fn batch_at(
+    timestamp: i64,
     (producer_id, producer_epoch): (i64, i16),
     base_sequence: i32,
-    records: &[(Option<Bytes>, Option<Bytes>)],
+    records: &[Pair],
 ) -> Bytes {
     let records: Vec<_> = (0..)
         .zip(records)
@@ -160,7 +176,7 @@ pub fn batch(
             timestamp_type: kafka_protocol::records::TimestampType::Creation,
             offset: i64::from(at),
             sequence: base_sequence + at,
-            timestamp: now_ms(),
+            timestamp,
             key: key.clone(),
             value: value.clone(),
             headers: Default::default(),
@@ -234,7 +250,8 @@ pub fn read_partition(address: SocketAddr, topic: &str, partition: i32) -> Vec<R
     records
 }
 
-fn fetch(connection: &mut Connection, topic: &str, partition: i32, offset: i64) -> Bytes {
+/// The bytes that a Fetch from `offset` gives; a batch may be cut at their end.
+pub fn fetch(connection: &mut Connection, topic: &str, partition: i32, offset: i64) -> Bytes {
     let asked = FetchPartition::default()
         .with_partition(partition)
         .with_fetch_offset(offset)
@@ -253,7 +270,7 @@ fn fetch(connection: &mut Connection, topic: &str, partition: i32, offset: i64) 
 }
 
 /// The batches in the answer to a Fetch, without a cut one at its end.
-fn whole_batches(bytes: &Bytes) -> Vec<Bytes> {
+pub fn whole_batches(bytes: &Bytes) -> Vec<Bytes> {
     let mut batches = Vec::new();
     let mut at = 0;
     while at + BATCH_PREFIX_BYTES <= bytes.len() {

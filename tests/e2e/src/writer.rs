@@ -12,10 +12,7 @@ use bytes::Bytes;
 use crate::limits;
 use crate::random::Random;
 use crate::wait::until;
-use crate::wire::{self, Connection};
-
-/// A key and a value, as a record has them.
-pub type Pair = (Option<Bytes>, Option<Bytes>);
+use crate::wire::{self, Connection, Pair};
 
 /// Errors after which a batch is sent again: unknown topic or partition, leader
 /// not available, not leader, request timed out; all pass once the broker that
