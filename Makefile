@@ -14,6 +14,11 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 LONGSHORE := $(TARGET)/release/longshore
 PLUGIN_BUILD := $(TARGET)/release/longshore-plugin-build
 
+# The SDK is named so that cargo chooses the same features of shared
+# dependencies here as for the whole workspace, and none is built twice.
+HOST_PACKAGES := -p longshore -p longshore-plugin-build -p longshore-sdk
+WORD_COUNT_PLUGINS := connectors/file plugins/examples/wordcount
+
 # The text to count (default: this repository's documents) and the result's folder.
 FILE ?=
 OUT ?=
@@ -32,14 +37,15 @@ setup-build:
 
 .PHONY: build
 build: setup-build ## Build the longshore binary and the plugin builder
-	cargo build --release -p longshore -p longshore-plugin-build
+	cargo build --release $(HOST_PACKAGES)
 
 .PHONY: plugins
 plugins: build ## Build the plugins into WASM components
 	$(PLUGIN_BUILD)
 
 .PHONY: quickstart
-quickstart: plugins ## Count words through the log: make quickstart [FILE=some.txt] [OUT=folder]
+quickstart: build ## Count words through the log: make quickstart [FILE=some.txt] [OUT=folder]
+	$(PLUGIN_BUILD) $(WORD_COUNT_PLUGINS)
 	@tests/systems/quickstart.sh '$(LONGSHORE)' '$(FILE)' '$(OUT)'
 
 .PHONY: test
@@ -62,4 +68,5 @@ lint: setup-build ## Formatting, clippy, configs, and what the binary may link
 
 .PHONY: bench
 bench: plugins ## Measure, and print as ratios of one run
-	cargo run --release -p longshore-bench
+	cargo build --release --workspace
+	$(TARGET)/release/longshore-bench

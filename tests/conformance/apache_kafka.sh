@@ -39,7 +39,6 @@ controller.quorum.voters=$node_id@127.0.0.1:$controller_port
 offsets.topic.replication.factor=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
-group.initial.rebalance.delay.ms=0
 CONFIG
 } >"$properties"
 

@@ -5,6 +5,7 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`node`] | [`Node`]: a `longshore server` process, its port, its folders, its kills and restarts |
+//! | [`cli`] | any other command of the binary: `run`, `lint`, `topic`, … |
 //! | [`process`] | [`Process`]: any child process, its output captured and waited on line by line |
 //! | [`client`] | confluent-kafka, kafkajs, Kafka's Java tools and kcat, behind one vocabulary of events |
 //! | [`wire`] | [`wire::Connection`]: Kafka requests written to a socket by hand, whole or broken |
@@ -22,6 +23,7 @@
 //! A test that takes minutes is marked `#[ignore = "second tier"]`, which puts
 //! it in `make test-all`, and in `make test-slice` of some commits.
 
+pub mod cli;
 pub mod client;
 pub mod limits;
 pub mod node;

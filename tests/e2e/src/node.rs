@@ -189,6 +189,9 @@ impl Node {
             ("node.id".to_owned(), "1".to_owned()),
             ("listeners".to_owned(), listener),
             ("log.dirs".to_owned(), self.log_dir().display().to_string()),
+            // Kafka waits 3 s for a group's other first members: a test has
+            // only those that it starts.
+            ("group.initial.rebalance.delay.ms".to_owned(), "0".to_owned()),
         ];
         for (name, value) in &self.settings.properties {
             properties.retain(|(known, _)| known != name);
