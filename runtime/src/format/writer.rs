@@ -124,7 +124,9 @@ mod tests {
     use super::*;
     use crate::convert::{BytesConverter, LongConverter};
 
-    fn batch(records: &[(Option<&[u8]>, Option<&[u8]>)]) -> Batch {
+    type Part<'a> = Option<&'a [u8]>;
+
+    fn batch(records: &[(Part<'_>, Part<'_>)]) -> Batch {
         let mut batch = Batch::default();
         for (key, value) in records {
             batch.push(*key, *value, -1);
