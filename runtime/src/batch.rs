@@ -134,6 +134,17 @@ impl Batch {
         self.columns.offset.get(at).copied()
     }
 
+    /// The name of header `at`, counted over the whole batch.
+    pub fn header_name(&self, at: usize) -> &[u8] {
+        let start = self.headers.name_at[at] as usize;
+        &self.arena[start..start + self.headers.name_len[at] as usize]
+    }
+
+    /// The value of header `at`, counted over the whole batch; `None` for null.
+    pub fn header_value(&self, at: usize) -> Option<&[u8]> {
+        part(&self.arena, &self.headers.value_at, &self.headers.value_len, at)
+    }
+
     /// Appends a record without headers, copying its parts into the arena.
     pub fn push(&mut self, key: Option<&[u8]>, value: Option<&[u8]>, timestamp_ms: i64) {
         let (at, len) = self.intern(key);

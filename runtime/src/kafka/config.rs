@@ -76,6 +76,9 @@ pub struct ConsumerConfig {
     pub group_id: Option<String>,
     /// Bytes of records that may be read ahead, over all partitions.
     pub buffer_bytes: usize,
+    /// How many partitions share that budget at most: those of the connector's
+    /// topics. More can be assigned, but then the budget is exceeded.
+    pub partitions_max: usize,
     /// Largest record that is sure to be read, in bytes. (A larger one is
     /// still delivered, since brokers always answer with at least one batch.)
     pub max_record_bytes: usize,
@@ -86,12 +89,13 @@ pub struct ConsumerConfig {
 }
 
 impl ConsumerConfig {
-    /// 32 MiB read ahead, records up to 8 MiB, `earliest`.
+    /// 32 MiB read ahead for up to 16 partitions, records up to 8 MiB, `earliest`.
     pub fn new(cluster: ClusterConfig, group_id: Option<String>) -> Self {
         Self {
             cluster,
             group_id,
             buffer_bytes: 32 << 20,
+            partitions_max: 16,
             max_record_bytes: 8 << 20,
             offset_reset: OffsetReset::Earliest,
             overrides: Overrides::new(),

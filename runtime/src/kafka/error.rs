@@ -143,7 +143,7 @@ pub enum ClientError {
         /// The broker, `host:port`.
         address: String,
         /// The request's name.
-        api: &'static str,
+        api: String,
         /// What the broker serves.
         broker: String,
         /// What this client speaks.
@@ -209,6 +209,14 @@ pub enum ProduceError {
         /// What is wrong with it.
         source: BatchError,
     },
+    /// A header's name is no UTF-8, which Kafka demands. Nothing was sent.
+    #[error("the name of header {header} of a batch for topic `{topic}` is not UTF-8")]
+    HeaderName {
+        /// The topic it was meant for.
+        topic: String,
+        /// The header's index in its batch.
+        header: usize,
+    },
     /// A record is larger than `max.request.size` allows.
     #[error(
         "record {at} of a batch for topic `{topic}` has {size_bytes} bytes, more than \
@@ -269,7 +277,10 @@ impl ProduceError {
         match self {
             Self::Delivery { class, .. } | Self::Fatal { class, .. } => *class,
             Self::TimedOut { .. } | Self::Closed => ErrorClass::Retriable,
-            Self::Batch { .. } | Self::TooLarge { .. } | Self::Config { .. } => ErrorClass::Fatal,
+            Self::Batch { .. }
+            | Self::HeaderName { .. }
+            | Self::TooLarge { .. }
+            | Self::Config { .. } => ErrorClass::Fatal,
         }
     }
 }

@@ -10,6 +10,8 @@
 //! | [`config`] | how clients are configured |
 //! | [`producer`] | batches to topics, a receipt a batch |
 //! | [`consumer`] | partitions assigned by hand to batches |
+//! | [`librdkafka`] | producer and consumer on librdkafka |
+//! | `net` | our own connections to brokers |
 //! | [`admin`] | topics, configs, groups and offsets |
 //! | [`group`] | membership of the worker group, and its lease |
 
@@ -18,12 +20,16 @@ pub mod config;
 pub mod consumer;
 pub mod error;
 pub mod group;
+pub mod librdkafka;
+mod net;
 pub mod producer;
 pub mod types;
 
-pub use admin::Admin;
+pub use admin::{Admin, AdminClient};
 pub use config::{ClusterConfig, ConsumerConfig, Overrides, ProducerConfig};
 pub use consumer::Consumer;
 pub use error::{ClientError, ConsumeError, ErrorClass, ProduceError};
+pub use librdkafka::consumer::{ConnectorConsumer, TaskConsumer};
+pub use librdkafka::producer::KafkaProducer;
 pub use producer::{Producer, Receipt};
 pub use types::{CommittedOffset, Fetched, OffsetCommit, OffsetReset, Start, TopicPartition};

@@ -3,7 +3,13 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`types`] | what is asked for and answered |
+//! | `client` | [`AdminClient`], which tries again |
+//! | `topics`, `groups`, `offsets` | one attempt at each request |
 
+mod client;
+mod groups;
+mod offsets;
+mod topics;
 pub mod types;
 
 use std::collections::{BTreeMap, HashMap};
@@ -12,6 +18,7 @@ use async_trait::async_trait;
 
 use super::error::ClientError;
 use super::types::{CommittedOffset, OffsetCommit, Start, TopicPartition};
+pub use client::AdminClient;
 pub use types::{
     BrokerDescription, ClusterDescription, ConfigEntry, GroupDescription, GroupLag, GroupListing,
     GroupMember, NewTopic, PartitionDescription, TopicDescription,

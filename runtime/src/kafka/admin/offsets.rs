@@ -1,0 +1,237 @@
+//! Offsets: committed by groups, and at the ends of logs.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::offset_commit_request::{
+    OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use kafka_protocol::messages::offset_fetch_request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+};
+use kafka_protocol::messages::{
+    BrokerId, ListOffsetsRequest, OffsetCommitRequest, OffsetFetchRequest,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use crate::kafka::error::ClientError;
+use crate::kafka::net::{Cluster, Lane, Target, refused};
+use crate::kafka::types::{CommittedOffset, OffsetCommit, Start, TopicPartition};
+
+/// Kafka's stand-in for "the end of the log" in a look-up by time.
+const TIMESTAMP_LATEST: i64 = -1;
+/// The same for "the start of the log".
+const TIMESTAMP_EARLIEST: i64 = -2;
+/// No generation: the committer is not a member.
+const GENERATION_NONE: i32 = -1;
+/// No leader epoch known.
+const EPOCH_NONE: i32 = -1;
+
+fn text(text: &str) -> StrBytes {
+    StrBytes::from_string(text.to_owned())
+}
+
+/// Elements by topic, as requests want them.
+fn by_topic<'a, T>(
+    elements: impl IntoIterator<Item = (&'a TopicPartition, T)>,
+) -> BTreeMap<&'a str, Vec<T>> {
+    let mut topics: BTreeMap<&str, Vec<T>> = BTreeMap::new();
+    for (partition, element) in elements {
+        topics.entry(&partition.topic).or_default().push(element);
+    }
+    topics
+}
+
+pub(super) async fn commit(
+    cluster: &Cluster,
+    group_id: &str,
+    commits: &[OffsetCommit],
+) -> Result<(), ClientError> {
+    let topics = by_topic(commits.iter().map(|commit| {
+        let partition = OffsetCommitRequestPartition::default()
+            .with_partition_index(commit.partition.partition)
+            .with_committed_offset(commit.offset)
+            .with_committed_leader_epoch(EPOCH_NONE)
+            .with_committed_metadata(Some(text(&commit.metadata)));
+        (&commit.partition, partition)
+    }));
+    let topics = topics.into_iter().map(|(name, partitions)| {
+        OffsetCommitRequestTopic::default().with_name(text(name).into()).with_partitions(partitions)
+    });
+    let request = OffsetCommitRequest::default()
+        .with_group_id(text(group_id).into())
+        .with_generation_id_or_member_epoch(GENERATION_NONE)
+        .with_topics(topics.collect());
+    let target = Target::Coordinator(group_id.into());
+    let answer = cluster.call(&target, Lane::Common, |_| request, None).await?;
+    for topic in &answer.topics {
+        for partition in &topic.partitions {
+            if let Some(code) = ResponseError::try_from_code(partition.error_code) {
+                let what = format!(
+                    "committing the offset of {}-{} to group `{group_id}`",
+                    topic.name.0, partition.partition_index
+                );
+                return Err(refused(what, code, None));
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn committed(
+    cluster: &Cluster,
+    group_id: &str,
+    partitions: Option<&[TopicPartition]>,
+) -> Result<HashMap<TopicPartition, CommittedOffset>, ClientError> {
+    let what = || format!("looking up the offsets of group `{group_id}`");
+    let topics = partitions.map(|all| by_topic(all.iter().map(|p| (p, p.partition))));
+    let make = |version: i16| match version {
+        // Since version 8 it asks for many groups.
+        8.. => OffsetFetchRequest::default().with_groups(vec![
+            OffsetFetchRequestGroup::default().with_group_id(text(group_id).into()).with_topics(
+                topics.map(|topics| {
+                    let topics = topics.into_iter().map(|(name, partitions)| {
+                        OffsetFetchRequestTopics::default()
+                            .with_name(text(name).into())
+                            .with_partition_indexes(partitions)
+                    });
+                    topics.collect()
+                }),
+            ),
+        ]),
+        _ => OffsetFetchRequest::default().with_group_id(text(group_id).into()).with_topics(
+            topics.map(|topics| {
+                let topics = topics.into_iter().map(|(name, partitions)| {
+                    OffsetFetchRequestTopic::default()
+                        .with_name(text(name).into())
+                        .with_partition_indexes(partitions)
+                });
+                topics.collect()
+            }),
+        ),
+    };
+    let target = Target::Coordinator(group_id.into());
+    let answer = cluster.call(&target, Lane::Common, make, None).await?;
+    let mut found = HashMap::new();
+    let mut add = |topic: &Arc<str>, partition, offset, metadata: &Option<StrBytes>, code| {
+        if let Some(code) = ResponseError::try_from_code(code) {
+            return Err(refused(what(), code, None));
+        }
+        if offset >= 0 {
+            let metadata = metadata.as_ref().map(ToString::to_string).unwrap_or_default();
+            found.insert(
+                TopicPartition::new(topic.clone(), partition),
+                CommittedOffset { offset, metadata },
+            );
+        }
+        Ok(())
+    };
+    if let Some(code) = ResponseError::try_from_code(answer.error_code) {
+        return Err(refused(what(), code, None));
+    }
+    for topic in &answer.topics {
+        let name: Arc<str> = topic.name.as_str().into();
+        for p in &topic.partitions {
+            add(&name, p.partition_index, p.committed_offset, &p.metadata, p.error_code)?;
+        }
+    }
+    for group in &answer.groups {
+        if let Some(code) = ResponseError::try_from_code(group.error_code) {
+            return Err(refused(what(), code, None));
+        }
+        for topic in &group.topics {
+            let name: Arc<str> = topic.name.as_str().into();
+            for p in &topic.partitions {
+                add(&name, p.partition_index, p.committed_offset, &p.metadata, p.error_code)?;
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Asks the leader of each partition where its log starts or ends.
+pub(super) async fn list(
+    cluster: &Cluster,
+    partitions: &[(TopicPartition, Start)],
+) -> Result<HashMap<TopicPartition, i64>, ClientError> {
+    let mut found = HashMap::new();
+    let mut asked = Vec::new();
+    for (partition, start) in partitions {
+        match start {
+            Start::Earliest => asked.push((partition, TIMESTAMP_EARLIEST)),
+            Start::Latest => asked.push((partition, TIMESTAMP_LATEST)),
+            Start::Offset(offset) => {
+                found.insert(partition.clone(), *offset);
+            }
+        }
+    }
+    if asked.is_empty() {
+        return Ok(found);
+    }
+    let mut names: Vec<&str> = asked.iter().map(|(partition, _)| &*partition.topic).collect();
+    names.sort_unstable();
+    names.dedup();
+    let leaders = leaders(cluster, &names).await?;
+    let mut by_leader: BTreeMap<i32, Vec<(&TopicPartition, i64)>> = BTreeMap::new();
+    for (partition, timestamp) in asked {
+        let leader = leaders.get(&(&*partition.topic, partition.partition)).ok_or_else(|| {
+            let what = format!("looking for the leader of {partition}");
+            refused(what, ResponseError::UnknownTopicOrPartition, None)
+        })?;
+        by_leader.entry(*leader).or_default().push((partition, timestamp));
+    }
+    for (leader, asked) in by_leader {
+        let topics = by_topic(asked.iter().map(|(partition, timestamp)| {
+            let element = ListOffsetsPartition::default()
+                .with_partition_index(partition.partition)
+                .with_current_leader_epoch(EPOCH_NONE)
+                .with_timestamp(*timestamp);
+            (*partition, element)
+        }));
+        let topics = topics.into_iter().map(|(name, partitions)| {
+            ListOffsetsTopic::default().with_name(text(name).into()).with_partitions(partitions)
+        });
+        let request = ListOffsetsRequest::default()
+            .with_replica_id(BrokerId(-1))
+            .with_topics(topics.collect());
+        let target = Target::Node(leader);
+        let answer = cluster.call(&target, Lane::Common, |_| request, None).await?;
+        for topic in &answer.topics {
+            let name: Arc<str> = topic.name.as_str().into();
+            for partition in &topic.partitions {
+                let key = TopicPartition::new(name.clone(), partition.partition_index);
+                if let Some(code) = ResponseError::try_from_code(partition.error_code) {
+                    return Err(refused(format!("looking up offsets of {key}"), code, None));
+                }
+                found.insert(key, partition.offset);
+            }
+        }
+    }
+    Ok(found)
+}
+
+type Leaders<'a> = HashMap<(&'a str, i32), i32>;
+
+async fn leaders<'a>(cluster: &Cluster, names: &[&'a str]) -> Result<Leaders<'a>, ClientError> {
+    let metadata = cluster.metadata(Some(names)).await?;
+    let mut leaders = HashMap::new();
+    for topic in &metadata.topics {
+        let name =
+            names.iter().find(|name| topic.name.as_ref().is_some_and(|t| t.as_str() == **name));
+        let Some(name) = name else { continue };
+        if let Some(code) = ResponseError::try_from_code(topic.error_code) {
+            return Err(refused(format!("looking for topic `{name}`"), code, None));
+        }
+        for partition in &topic.partitions {
+            if partition.leader_id.0 < 0 {
+                let what =
+                    format!("looking for the leader of {name}-{}", partition.partition_index);
+                return Err(refused(what, ResponseError::LeaderNotAvailable, None));
+            }
+            leaders.insert((*name, partition.partition_index), partition.leader_id.0);
+        }
+    }
+    Ok(leaders)
+}

@@ -1,0 +1,367 @@
+//! Many brokers: their addresses, who is in charge, trying again.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::time::Duration;
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::{
+    BrokerId, FindCoordinatorRequest, MetadataRequest, MetadataResponse,
+};
+use kafka_protocol::protocol::{Request, StrBytes};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::connection::Connection;
+use super::limits;
+use crate::kafka::config::ClusterConfig;
+use crate::kafka::error::{ClientError, ErrorClass};
+
+/// Connections to the brokers of one cluster. Clones share them.
+#[derive(Clone)]
+pub(in crate::kafka) struct Cluster(Arc<Inner>);
+
+struct Inner {
+    config: ClusterConfig,
+    bootstrap: Vec<String>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// Addresses by `node.id`.
+    nodes: HashMap<i32, String>,
+    controller: Option<i32>,
+    /// Coordinators' `node.id`s by group.
+    coordinators: HashMap<String, i32>,
+    connections: HashMap<(String, Lane), Arc<Connection>>,
+}
+
+/// Brokers answer the requests of one connection in turn, so those that may
+/// take long have their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::kafka) enum Lane {
+    /// Everything that is answered at once.
+    Common,
+    /// Joins wait for other members.
+    Join,
+    /// Heartbeats must not wait behind anything.
+    Heartbeat,
+}
+
+/// The broker that a request is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::kafka) enum Target {
+    /// Whichever answers.
+    Any,
+    /// The one that takes changes.
+    Controller,
+    /// A certain one.
+    Node(i32),
+    /// The coordinator of a group.
+    Coordinator(String),
+}
+
+/// A broker's refusal, in its own words or in the code's usual ones.
+pub(in crate::kafka) fn refused(
+    what: impl Into<String>,
+    code: ResponseError,
+    message: Option<&StrBytes>,
+) -> ClientError {
+    ClientError::Refused {
+        what: what.into(),
+        code,
+        message: message
+            .filter(|message| !message.is_empty())
+            .map_or_else(|| code.to_string(), |message| message.to_string()),
+    }
+}
+
+impl Cluster {
+    /// A cluster by its bootstrap servers; nothing is connected yet.
+    pub(in crate::kafka) fn new(config: ClusterConfig) -> Result<Self, ClientError> {
+        let bootstrap = addresses(&config.bootstrap_servers)?;
+        Ok(Self(Arc::new(Inner { config, bootstrap, known: Mutex::default() })))
+    }
+
+    /// Asks `target` once.
+    pub(in crate::kafka) async fn call<R: Request>(
+        &self,
+        target: &Target,
+        lane: Lane,
+        make: impl FnOnce(i16) -> R,
+        timeout: Option<Duration>,
+    ) -> Result<R::Response, ClientError> {
+        let connection = self.connection(target, lane).await?;
+        connection.call(make, timeout.unwrap_or(limits::REQUEST_TIMEOUT)).await
+    }
+
+    /// Does `attempt` until it succeeds, fails for good, or the client's
+    /// time-out is over, with growing pauses. After a failure it is looked up
+    /// anew who is in charge.
+    pub(in crate::kafka) async fn retry<T, F>(
+        &self,
+        attempt: impl FnMut() -> F,
+    ) -> Result<T, ClientError>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
+        self.retry_unless(None, attempt).await
+    }
+
+    /// The same, with one error that is an answer here though it may pass
+    /// elsewhere.
+    pub(in crate::kafka) async fn retry_unless<T, F>(
+        &self,
+        definite: Option<ResponseError>,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T, ClientError>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
+        let deadline = Instant::now() + self.0.config.api_timeout;
+        let mut pause = limits::BACKOFF_MIN;
+        loop {
+            let error = match tokio::time::timeout_at(deadline, attempt()).await {
+                Ok(Ok(done)) => return Ok(done),
+                Ok(Err(error)) => error,
+                Err(_) => ClientError::TimedOut {
+                    what: "the cluster".into(),
+                    after: self.0.config.api_timeout,
+                },
+            };
+            // A broker that is not the controller (any more) says so with a
+            // code that is no error of ours.
+            let moved = error.code() == Some(ResponseError::NotController);
+            let retriable = error.class() == ErrorClass::Retriable || moved;
+            let is_answer = definite.is_some() && error.code() == definite;
+            if !retriable || is_answer || Instant::now() >= deadline {
+                return Err(error);
+            }
+            tracing::debug!(%error, "trying again");
+            self.forget_who_is_in_charge().await;
+            tokio::time::sleep_until(deadline.min(Instant::now() + jitter(pause))).await;
+            if Instant::now() >= deadline {
+                return Err(error);
+            }
+            pause = (pause * 2).min(limits::BACKOFF_MAX);
+        }
+    }
+
+    /// Forgets controller and coordinators: the next request looks them up.
+    pub(in crate::kafka) async fn forget_who_is_in_charge(&self) {
+        let mut known = self.0.known.lock().await;
+        known.controller = None;
+        known.coordinators.clear();
+    }
+
+    /// Asks for the brokers and for some topics (`None`: all), and remembers
+    /// the brokers.
+    pub(in crate::kafka) async fn metadata(
+        &self,
+        topics: Option<&[&str]>,
+    ) -> Result<MetadataResponse, ClientError> {
+        let make = |version: i16| {
+            let topics = topics.map(|names| {
+                names
+                    .iter()
+                    .map(|name| {
+                        kafka_protocol::messages::metadata_request::MetadataRequestTopic::default()
+                            .with_name(Some(StrBytes::from_string((*name).into()).into()))
+                    })
+                    .collect()
+            });
+            MetadataRequest::default()
+                .with_topics(topics)
+                // Asking must not create; before version 4 brokers did not know.
+                .with_allow_auto_topic_creation(version < 4)
+        };
+        let connection = self.any(Lane::Common).await?;
+        let metadata = connection.call(make, limits::REQUEST_TIMEOUT).await?;
+        let mut known = self.0.known.lock().await;
+        known.nodes = metadata
+            .brokers
+            .iter()
+            .map(|broker| (broker.node_id.0, address(&broker.host, broker.port)))
+            .collect();
+        known.controller = (metadata.controller_id.0 >= 0).then_some(metadata.controller_id.0);
+        Ok(metadata)
+    }
+
+    /// `node.id` of a group's coordinator.
+    pub(in crate::kafka) async fn coordinator(&self, group_id: &str) -> Result<i32, ClientError> {
+        if let Some(node) = self.0.known.lock().await.coordinators.get(group_id) {
+            return Ok(*node);
+        }
+        let what = || format!("looking for the coordinator of group `{group_id}`");
+        let key = StrBytes::from_string(group_id.into());
+        let connection = self.any(Lane::Common).await?;
+        let found = connection
+            .call(
+                |version| match version {
+                    4.. => FindCoordinatorRequest::default().with_coordinator_keys(vec![key]),
+                    _ => FindCoordinatorRequest::default().with_key(key),
+                },
+                limits::REQUEST_TIMEOUT,
+            )
+            .await?;
+        let (code, message, node, host, port) = match found.coordinators.first() {
+            Some(c) => (c.error_code, c.error_message.as_ref(), c.node_id, &c.host, c.port),
+            None => {
+                let message = found.error_message.as_ref();
+                (found.error_code, message, found.node_id, &found.host, found.port)
+            }
+        };
+        if let Some(code) = ResponseError::try_from_code(code) {
+            return Err(refused(what(), code, message));
+        }
+        let mut known = self.0.known.lock().await;
+        known.nodes.insert(node.0, address(host, port));
+        known.coordinators.insert(group_id.into(), node.0);
+        Ok(node.0)
+    }
+
+    async fn connection(
+        &self,
+        target: &Target,
+        lane: Lane,
+    ) -> Result<Arc<Connection>, ClientError> {
+        let node = match target {
+            Target::Any => return self.any(lane).await,
+            Target::Node(node) => *node,
+            Target::Controller => {
+                let controller = self.0.known.lock().await.controller;
+                match controller {
+                    Some(controller) => controller,
+                    None => match self.metadata(Some(&[])).await?.controller_id {
+                        BrokerId(node) if node >= 0 => node,
+                        _ => {
+                            let code = ResponseError::BrokerNotAvailable;
+                            return Err(refused("looking for the controller", code, None));
+                        }
+                    },
+                }
+            }
+            Target::Coordinator(group) => self.coordinator(group).await?,
+        };
+        let address = self.0.known.lock().await.nodes.get(&node).cloned();
+        let address = match address {
+            Some(address) => address,
+            None => {
+                self.metadata(Some(&[])).await?;
+                let known = self.0.known.lock().await;
+                known.nodes.get(&node).cloned().ok_or_else(|| {
+                    let code = ResponseError::BrokerNotAvailable;
+                    refused(format!("looking for broker {node}"), code, None)
+                })?
+            }
+        };
+        self.open(&address, lane).await
+    }
+
+    /// A broker that answers: one connected already, one of the cluster, or
+    /// a bootstrap server.
+    async fn any(&self, lane: Lane) -> Result<Arc<Connection>, ClientError> {
+        let mut tried = Vec::new();
+        let mut last = String::from("there is none");
+        let candidates = {
+            let known = self.0.known.lock().await;
+            let open = known.connections.iter().find(|((_, l), c)| *l == lane && c.is_open());
+            if let Some((_, connection)) = open {
+                return Ok(connection.clone());
+            }
+            let mut candidates: Vec<String> = known.nodes.values().cloned().collect();
+            candidates.extend(self.0.bootstrap.iter().cloned());
+            candidates
+        };
+        for address in candidates {
+            if tried.contains(&address) {
+                continue;
+            }
+            match self.open(&address, lane).await {
+                Ok(connection) => return Ok(connection),
+                // No version in common, or nonsense: another broker would do the same.
+                Err(error) if error.class() != ErrorClass::Retriable => return Err(error),
+                Err(error) => last = error.to_string(),
+            }
+            tried.push(address);
+        }
+        Err(ClientError::Unreachable { addresses: tried.join(", "), reason: last })
+    }
+
+    async fn open(&self, address: &str, lane: Lane) -> Result<Arc<Connection>, ClientError> {
+        let key = (address.to_owned(), lane);
+        if let Some(open) = self.0.known.lock().await.connections.get(&key)
+            && open.is_open()
+        {
+            return Ok(open.clone());
+        }
+        // Not under the lock: others reach their brokers meanwhile. Two that
+        // open at once leave one connection, the other goes with its request.
+        let connection = Arc::new(Connection::open(address, &self.0.config.client_id).await?);
+        self.0.known.lock().await.connections.insert(key, connection.clone());
+        Ok(connection)
+    }
+}
+
+fn address(host: &str, port: i32) -> String {
+    // A bare IPv6 address needs brackets.
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// `bootstrap.servers`, in parts.
+fn addresses(servers: &str) -> Result<Vec<String>, ClientError> {
+    let refuse = |reason: String| ClientError::Config { name: "bootstrap.servers".into(), reason };
+    let mut addresses = Vec::new();
+    for server in servers.split(',').map(str::trim).filter(|server| !server.is_empty()) {
+        let server = server.strip_prefix("PLAINTEXT://").unwrap_or(server);
+        let port = server.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+        match port.map(|(_, port)| port.parse::<u16>()) {
+            Some(Ok(port)) if port > 0 => addresses.push(server.to_owned()),
+            _ => return Err(refuse(format!("`{server}` is not `host:port`"))),
+        }
+    }
+    if addresses.is_empty() {
+        return Err(refuse("it names no broker".into()));
+    }
+    Ok(addresses)
+}
+
+/// Half to all of `pause`: those that failed together do not come back together.
+fn jitter(pause: Duration) -> Duration {
+    let random = RandomState::new().hash_one(0u8) % 512;
+    pause / 2 + pause * random as u32 / 1024
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bootstrap_servers_are_taken_apart() {
+        let found = addresses(" a:9092, PLAINTEXT://b:9093 ,[::1]:9094,").unwrap();
+        assert_eq!(found, ["a:9092", "b:9093", "[::1]:9094"]);
+    }
+
+    #[test]
+    fn a_bootstrap_server_without_a_port_is_refused_by_name() {
+        for servers in ["localhost", "a:1,b", ":9092", "a:0", "a:70000", " , "] {
+            let error = addresses(servers).unwrap_err();
+            assert!(error.to_string().starts_with("`bootstrap.servers`"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_cluster_that_is_not_there_is_named_after_the_time_out() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        drop(listener);
+        let mut config = ClusterConfig::new(&address, "test");
+        config.api_timeout = Duration::from_millis(200);
+        let cluster = Cluster::new(config).unwrap();
+        let error = cluster.retry(|| cluster.metadata(None)).await.unwrap_err();
+        assert!(matches!(error, ClientError::Unreachable { .. }), "{error}");
+        assert!(error.to_string().contains(&address), "{error}");
+    }
+}
