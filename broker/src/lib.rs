@@ -1,1 +1,4 @@
 //! The included broker: a durable log that speaks the Kafka protocol.
+
+pub mod crash;
+pub mod log;

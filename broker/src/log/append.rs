@@ -1,0 +1,374 @@
+//! Append: check the batches, judge their sequences, write them once.
+
+use std::sync::Arc;
+
+use super::batch::{self, BatchHeader, Batches, NO_SEQUENCE, NO_TIMESTAMP};
+use super::builder::BatchBuilder;
+use super::codec::Codec;
+use super::config::{LogConfig, TimestampType};
+use super::error::{AppendError, FileContext, FileError};
+use super::files::Kind;
+use super::partition::{Appender, Log};
+use super::producers::{SentBatch, SequenceError, Verdict};
+use super::record::{self, Records};
+use super::segment::Segment;
+use super::snapshot;
+
+/// Who sends the batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A client, whose batches are checked in full.
+    Client,
+    /// The broker itself: coordinators and markers. Control batches are allowed
+    /// and sequences are not judged.
+    Broker,
+}
+
+/// What goes with a request.
+#[derive(Debug, Clone, Copy)]
+pub struct AppendOptions {
+    /// Epoch of this broker as leader of the partition.
+    pub leader_epoch: i32,
+    /// Who sends it.
+    pub origin: Origin,
+    /// The broker's clock, ms since 1970.
+    pub now_ms: i64,
+}
+
+/// Where a request went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// Offset of its first record.
+    pub base_offset: i64,
+    /// Offset of its last record.
+    pub last_offset: i64,
+    /// The broker's timestamp if the topic has LogAppendTime, else -1.
+    pub log_append_time_ms: i64,
+    /// First offset that may be read.
+    pub log_start_offset: i64,
+    /// It had been appended before; these are the first one's offsets.
+    pub duplicate: bool,
+    /// The topic's `flush.messages` is reached: await [`Log::flushed`] with
+    /// `last_offset` before answering.
+    pub flush_before_answer: bool,
+}
+
+impl Log {
+    /// Appends the batches of one produce request, all or none.
+    ///
+    /// `batches` are patched in place (base offset, leader epoch).
+    ///
+    /// # Errors
+    /// [`AppendError`], with the log unchanged.
+    pub fn append(
+        &self,
+        batches: &mut [u8],
+        options: &AppendOptions,
+    ) -> Result<Appended, AppendError> {
+        let config = self.config();
+        let mut headers = check(batches, &config, options)?;
+        let mut reencoded = reencode(batches, &mut headers, &config)?;
+        let batches = reencoded.as_deref_mut().unwrap_or(batches);
+        let log_append_time_ms = match config.message_timestamp_type {
+            TimestampType::CreateTime => NO_TIMESTAMP,
+            TimestampType::LogAppendTime => {
+                stamp(batches, &mut headers, options.now_ms);
+                options.now_ms
+            }
+        };
+        if batches.len() > config.segment_bytes as usize {
+            let max_bytes = config.segment_bytes as usize;
+            return Err(AppendError::LargerThanSegment { size_bytes: batches.len(), max_bytes });
+        }
+
+        let mut appender = self.lock_appender();
+        self.check_online()?;
+        if options.origin == Origin::Client
+            && let Some(first) = judge(&appender, &headers)?
+        {
+            return Ok(Appended {
+                base_offset: first.base_offset(),
+                last_offset: first.last_offset,
+                log_append_time_ms: match config.message_timestamp_type {
+                    TimestampType::CreateTime => NO_TIMESTAMP,
+                    TimestampType::LogAppendTime => first.timestamp_ms,
+                },
+                log_start_offset: self.log_start_offset(),
+                duplicate: true,
+                flush_before_answer: self.flush_is_due(appender.next_offset, &config)
+                    && self.flushed_offset() <= first.last_offset,
+            });
+        }
+        let base_offset = appender.next_offset;
+        let next_offset = assign_offsets(batches, &mut headers, base_offset, options.leader_epoch);
+        self.roll_if_due(&mut appender, &headers, batches.len(), &config, options.now_ms)?;
+        if appender.epochs.is_new(options.leader_epoch) {
+            appender.epochs.note(options.leader_epoch, base_offset);
+            appender.epochs.save().on("write the leader epochs of", &self.dir)?;
+        }
+        match appender.active.append(batches, &headers, config.index_interval_bytes) {
+            Ok(written) => written.on("append to", &appender.active.path(Kind::Log))?,
+            Err(error) => {
+                self.go_offline(format_args!("a failed write could not be undone: {error}"));
+                self.check_online()?;
+            }
+        }
+        for header in &headers {
+            appender.producers.note(header);
+        }
+        appender.next_offset = next_offset;
+        self.publish(next_offset);
+        Ok(Appended {
+            base_offset,
+            last_offset: next_offset - 1,
+            log_append_time_ms,
+            log_start_offset: self.log_start_offset(),
+            duplicate: false,
+            flush_before_answer: self.flush_is_due(next_offset, &config),
+        })
+    }
+
+    fn roll_if_due(
+        &self,
+        appender: &mut Appender,
+        headers: &[BatchHeader],
+        size_bytes: usize,
+        config: &LogConfig,
+        now_ms: i64,
+    ) -> Result<(), FileError> {
+        let active = &appender.active;
+        if active.size() == 0 {
+            return Ok(());
+        }
+        let newest_ms = headers.iter().map(|header| header.max_timestamp_ms).max();
+        let newest_ms = newest_ms.filter(|ms| *ms >= 0).unwrap_or(now_ms);
+        let last_offset = headers.last().map_or(0, BatchHeader::last_offset);
+        let due = active.size() + size_bytes as u64 > config.segment_bytes as u64
+            || newest_ms.saturating_sub(active.age_from_ms()) > self.roll_after_ms(active, config)
+            || active.index_is_full(config.segment_index_bytes)
+            || last_offset - active.base_offset() > i64::from(i32::MAX);
+        if due { self.roll(appender, now_ms) } else { Ok(()) }
+    }
+
+    /// Milliseconds of age at which a segment is rolled, jitter taken off.
+    pub(super) fn roll_after_ms(&self, segment: &Segment, config: &LogConfig) -> i64 {
+        let roll_ms = config.roll_ms();
+        match config.segment_jitter_ms.min(roll_ms) {
+            0 => roll_ms,
+            // Spread over partitions and segments, yet the same at every look.
+            jitter_ms => {
+                let seed = format!("{} {}", self.name(), segment.base_offset());
+                roll_ms - i64::from(crc32c::crc32c(seed.as_bytes())) % jitter_ms
+            }
+        }
+    }
+
+    /// Begins a new segment at the log end, unless the active one is empty.
+    pub(super) fn roll(&self, appender: &mut Appender, now_ms: i64) -> Result<(), FileError> {
+        let active = &appender.active;
+        let base_offset = appender.next_offset;
+        if active.base_offset() == base_offset {
+            return Ok(());
+        }
+        active.seal().on("complete the indexes of", &active.path(Kind::Log))?;
+        snapshot::write(&self.dir, base_offset, &appender.producers)
+            .on("write a producer snapshot in", &self.dir)?;
+        let segment = Segment::create(&self.dir, base_offset, "", now_ms)
+            .on("create a segment in", &self.dir)?;
+        let segment = Arc::new(segment);
+        self.flush.note_rolled(Arc::clone(active));
+        self.segments_mut().insert(base_offset, Arc::clone(&segment));
+        appender.active = segment;
+        Ok(())
+    }
+}
+
+/// Checks all that needs no lock and decodes the headers.
+fn check(
+    bytes: &[u8],
+    config: &LogConfig,
+    options: &AppendOptions,
+) -> Result<Vec<BatchHeader>, AppendError> {
+    let mut headers = Vec::with_capacity(1);
+    for batch in Batches::new(bytes) {
+        let (header, batch) = batch?;
+        let max_bytes = config.max_message_bytes as usize;
+        if header.size_bytes > max_bytes && options.origin == Origin::Client {
+            let size_bytes = header.size_bytes;
+            return Err(AppendError::MessageTooLarge { size_bytes, max_bytes });
+        }
+        batch::check_crc(&header, batch)?;
+        check_header(&header, config, options)?;
+        check_records(&header, batch, config)?;
+        headers.push(header);
+    }
+    if headers.is_empty() {
+        return Err(AppendError::InvalidRecord("the request holds no record batch"));
+    }
+    Ok(headers)
+}
+
+fn check_header(
+    header: &BatchHeader,
+    config: &LogConfig,
+    options: &AppendOptions,
+) -> Result<(), AppendError> {
+    let invalid = |reason| Err(AppendError::InvalidRecord(reason));
+    header.check_shape()?;
+    if header.record_count == 0 {
+        return invalid("a batch holds no record");
+    }
+    if header.record_count - 1 != header.last_offset_delta {
+        return invalid("record count and last offset delta of a batch differ");
+    }
+    Codec::from_id(header.codec_id())?;
+    if options.origin == Origin::Broker {
+        return Ok(());
+    }
+    if header.is_control() {
+        return invalid("clients may not write control batches");
+    }
+    if header.delete_horizon_ms().is_some() {
+        return invalid("only the cleaner sets delete horizons");
+    }
+    if header.has_producer_id() {
+        if header.base_sequence <= NO_SEQUENCE || header.producer_epoch < 0 {
+            return invalid("an idempotent producer's batch has no sequence or epoch");
+        }
+    } else if header.is_transactional() {
+        return invalid("a transactional batch has no producer id");
+    }
+    check_timestamps(header, config, options.now_ms)
+}
+
+fn check_timestamps(
+    header: &BatchHeader,
+    config: &LogConfig,
+    now_ms: i64,
+) -> Result<(), AppendError> {
+    let refuse = |timestamp_ms, reason| Err(AppendError::InvalidTimestamp { timestamp_ms, reason });
+    if header.is_log_append_time() {
+        return refuse(header.max_timestamp_ms, "producers may not set LogAppendTime");
+    }
+    if config.message_timestamp_type == TimestampType::LogAppendTime {
+        return Ok(());
+    }
+    let (oldest_ms, newest_ms) = (header.base_timestamp_ms, header.max_timestamp_ms);
+    if newest_ms.saturating_sub(now_ms) > config.message_timestamp_after_max_ms {
+        return refuse(newest_ms, "it is later than message.timestamp.after.max.ms allows");
+    }
+    if oldest_ms != NO_TIMESTAMP
+        && now_ms.saturating_sub(oldest_ms) > config.message_timestamp_before_max_ms
+    {
+        return refuse(oldest_ms, "it is earlier than message.timestamp.before.max.ms allows");
+    }
+    Ok(())
+}
+
+/// Looks at the records as far as invariant 1 allows.
+fn check_records(
+    header: &BatchHeader,
+    batch: &[u8],
+    config: &LogConfig,
+) -> Result<(), AppendError> {
+    let payload = batch::payload(header, batch);
+    if config.cleanup_policy.compact && !header.is_control() {
+        let payload = Codec::from_id(header.codec_id())?.decompress(payload)?;
+        for record in Records::new(header, &payload) {
+            if record?.key.is_none() {
+                return Err(AppendError::InvalidRecord(
+                    "a compacted topic takes no record without a key",
+                ));
+            }
+        }
+    } else if header.codec_id() == 0 {
+        record::check_lengths(payload, header.record_count)?;
+    }
+    Ok(())
+}
+
+/// Re-encodes the batches whose codec is not the topic's, if it demands one.
+fn reencode(
+    bytes: &[u8],
+    headers: &mut [BatchHeader],
+    config: &LogConfig,
+) -> Result<Option<Vec<u8>>, AppendError> {
+    let Some(codec) = config.compression_type else { return Ok(None) };
+    if headers.iter().all(|header| header.codec_id() == codec.id()) {
+        return Ok(None);
+    }
+    let mut output = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    for header in headers {
+        let (batch, after) = rest.split_at(header.size_bytes);
+        rest = after;
+        if header.codec_id() == codec.id() || header.is_control() {
+            output.extend_from_slice(batch);
+            continue;
+        }
+        let payload =
+            Codec::from_id(header.codec_id())?.decompress(batch::payload(header, batch))?;
+        let mut builder = BatchBuilder::replacing(header, codec, None);
+        for record in Records::new(header, &payload) {
+            builder.keep(&record?);
+        }
+        let batch = builder.build()?;
+        *header = BatchHeader::parse(&batch)?;
+        output.extend_from_slice(&batch);
+    }
+    Ok(Some(output))
+}
+
+fn stamp(bytes: &mut [u8], headers: &mut [BatchHeader], now_ms: i64) {
+    let mut rest = bytes;
+    for header in headers {
+        let (batch, after) = rest.split_at_mut(header.size_bytes);
+        rest = after;
+        header.set_log_append_time(now_ms);
+        header.seal(batch);
+    }
+}
+
+/// Judges sequences. `Some` is the batch that the request repeats.
+fn judge(appender: &Appender, headers: &[BatchHeader]) -> Result<Option<SentBatch>, AppendError> {
+    for (index, header) in headers.iter().enumerate() {
+        if !header.has_producer_id() {
+            continue;
+        }
+        let before = &headers[..index];
+        let earlier = before.iter().rfind(|other| other.producer_id == header.producer_id);
+        match appender.producers.check(header, earlier)? {
+            Verdict::InSequence => {}
+            Verdict::Duplicate(first) if headers.len() == 1 => return Ok(Some(first)),
+            // Clients send one batch a partition; half a duplicate has no answer.
+            Verdict::Duplicate(first) => {
+                return Err(AppendError::Sequence(SequenceError::OutOfOrder {
+                    producer_id: header.producer_id,
+                    epoch: header.producer_epoch,
+                    found: header.base_sequence,
+                    expected: batch::add_sequence(first.last_sequence, 1),
+                }));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Sets offsets and leader epoch in headers and bytes; returns the next offset.
+fn assign_offsets(
+    bytes: &mut [u8],
+    headers: &mut [BatchHeader],
+    base_offset: i64,
+    leader_epoch: i32,
+) -> i64 {
+    let (mut rest, mut next) = (bytes, base_offset);
+    for header in headers {
+        let (batch, after) = rest.split_at_mut(header.size_bytes);
+        rest = after;
+        header.base_offset = next;
+        header.leader_epoch = leader_epoch;
+        batch::patch(batch, next, leader_epoch);
+        next = header.next_offset();
+    }
+    next
+}

@@ -1,0 +1,148 @@
+//! The end of a log: clean shutdown, deletion; and the folders of partitions.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::error::{FileContext, FileError, MaintenanceError};
+use super::files::{self, Kind};
+use super::partition::Log;
+use super::snapshot;
+
+/// Kafka's suffix for the folder of a partition that is being deleted.
+const DELETE: &str = "-delete";
+
+/// A partition's folder, as found in a log directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionDir {
+    /// The topic.
+    pub topic: String,
+    /// The partition's number.
+    pub partition: i32,
+    /// The folder.
+    pub path: PathBuf,
+}
+
+/// Where a partition lives: `<log_dir>/<topic>-<partition>`.
+#[must_use]
+pub fn partition_dir(log_dir: &Path, topic: &str, partition: i32) -> PathBuf {
+    log_dir.join(format!("{topic}-{partition}"))
+}
+
+/// All partitions of a log directory, by topic and number. Deletions that a crash
+/// interrupted are finished; other folders and files are left alone.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub fn list_partitions(log_dir: &Path) -> Result<Vec<PartitionDir>, FileError> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(log_dir).on("list", log_dir)? {
+        let path = entry.on("list", log_dir)?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        if !path.is_dir() {
+            continue;
+        }
+        if name.ends_with(DELETE) && parse_dir_name(name.trim_end_matches(DELETE)).is_some() {
+            std::fs::remove_dir_all(&path).on("remove", &path)?;
+        } else if let Some((topic, partition)) = parse_dir_name(name) {
+            found.push(PartitionDir { topic: topic.to_owned(), partition, path });
+        }
+    }
+    found.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
+    Ok(found)
+}
+
+/// Topic and partition of a folder's name.
+pub(super) fn parse_dir_name(name: &str) -> Option<(&str, i32)> {
+    let (topic, partition) = name.rsplit_once('-')?;
+    let plain = !topic.is_empty() && partition.bytes().all(|byte| byte.is_ascii_digit());
+    plain.then(|| partition.parse().ok()).flatten().map(|partition| (topic, partition))
+}
+
+/// What `.kafka_cleanshutdown` says: the log end at the time, if it can be read.
+pub(super) fn read_marker(dir: &Path) -> io::Result<Option<i64>> {
+    match std::fs::read(dir.join(files::CLEAN_SHUTDOWN)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+        Ok(bytes) => Ok(serde_json::from_slice::<serde_json::Value>(&bytes)
+            .ok()
+            .and_then(|marker| marker.get("logEndOffset")?.as_i64())),
+    }
+}
+
+impl Log {
+    /// Shuts down cleanly: all is flushed and the next open need not scan. The
+    /// partition takes no calls after that.
+    ///
+    /// # Errors
+    /// When a file cannot be written; the next open then recovers by scanning.
+    pub fn close(&self) -> Result<(), MaintenanceError> {
+        let _maintenance = self.lock_maintenance();
+        let appender = self.lock_appender();
+        self.check_online()?;
+        let active = &appender.active;
+        active.seal().on("complete the indexes of", &active.path(Kind::Log))?;
+        self.flush_now()?;
+        active.sync(true).on("fsync", &active.path(Kind::Log))?;
+        snapshot::write(&self.dir, appender.next_offset, &appender.producers)
+            .on("write a producer snapshot in", &self.dir)?;
+        self.checkpoint_recovery_point()?;
+        crate::crash::point("log-close-before-marker");
+        let marker = self.dir.join(files::CLEAN_SHUTDOWN);
+        let text = format!(
+            "{{\"version\":0,\"brokerEpoch\":-1,\"logEndOffset\":{}}}",
+            appender.next_offset
+        );
+        files::replace(&marker, text.as_bytes()).on("write", &marker)?;
+        let _ = self.offline.set("it was closed".to_owned());
+        self.flush.wake();
+        Ok(())
+    }
+
+    /// Deletes the partition and its folder. What readers hold stays readable.
+    ///
+    /// # Errors
+    /// When the folder cannot be renamed or removed; [`list_partitions`] finishes
+    /// the job if it was renamed.
+    pub fn delete(&self) -> Result<(), MaintenanceError> {
+        let _maintenance = self.lock_maintenance();
+        let _appender = self.lock_appender();
+        let _ = self.offline.set("it was deleted".to_owned());
+        self.flush.wake();
+        self.ends.send_modify(|_| {});
+        let mut doomed = self.dir.clone().into_os_string();
+        doomed.push(DELETE);
+        let doomed = PathBuf::from(doomed);
+        if doomed.exists() {
+            std::fs::remove_dir_all(&doomed).on("remove", &doomed)?;
+        }
+        std::fs::rename(&self.dir, &doomed).on("rename", &self.dir)?;
+        std::fs::remove_dir_all(&doomed).on("remove", &doomed)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_named_by_topic_and_partition() {
+        assert_eq!(parse_dir_name("my-topic-12"), Some(("my-topic", 12)));
+        for name in ["topic", "topic-", "-1", "topic-x", "topic-99999999999", "topic--1x"] {
+            assert_eq!(parse_dir_name(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn interrupted_deletions_are_finished_when_partitions_are_listed() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["b-0", "a-10", "a-2", "c-0-delete", "notes"] {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        let found = list_partitions(dir.path()).unwrap();
+        let names: Vec<_> = found.iter().map(|f| (f.topic.as_str(), f.partition)).collect();
+        assert_eq!(names, [("a", 2), ("a", 10), ("b", 0)]);
+        assert!(!dir.path().join("c-0-delete").exists());
+        assert!(dir.path().join("notes").exists());
+    }
+}

@@ -1,0 +1,232 @@
+//! What can go wrong with a partition's log, one enum for each operation.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use kafka_protocol::error::ResponseError;
+
+use super::batch::BatchError;
+use super::codec::CodecError;
+use super::producers::SequenceError;
+use super::scan::ScanError;
+
+/// A file operation that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{action} {}: {source}", path.display())]
+pub struct FileError {
+    /// What was attempted, as in "append to".
+    pub action: &'static str,
+    /// On which file or folder.
+    pub path: PathBuf,
+    /// What the operating system said.
+    pub source: io::Error,
+}
+
+/// Bytes on disk that are not what was written there.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{} is corrupt at position {position}: {reason}; restore the file or move the partition's \
+     folder away",
+    file.display()
+)]
+pub struct Corruption {
+    /// The segment's log.
+    pub file: PathBuf,
+    /// Position of the first byte that is wrong.
+    pub position: u64,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// The partition takes no more calls.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("partition {partition} is offline: {reason}")]
+pub struct Offline {
+    /// Topic and partition, as its folder is named.
+    pub partition: String,
+    /// What took it offline.
+    pub reason: String,
+}
+
+/// Why a log could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder is not named `topic-partition`.
+    #[error("{} is not named like a partition: topic-0", .0.display())]
+    Name(PathBuf),
+    /// A file could not be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Records below the recovery point are damaged.
+    #[error(transparent)]
+    Corrupt(#[from] Corruption),
+}
+
+/// Why a request was not appended; nothing of it was.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// A batch is malformed or its CRC is wrong.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// A batch is well-formed but not allowed here.
+    #[error("{0}")]
+    InvalidRecord(&'static str),
+    /// A batch is larger than `max.message.bytes`.
+    #[error("a batch has {size_bytes} bytes, max.message.bytes is {max_bytes}")]
+    MessageTooLarge {
+        /// Of the batch.
+        size_bytes: usize,
+        /// The topic's limit.
+        max_bytes: usize,
+    },
+    /// The request is larger than a segment.
+    #[error("the batches have {size_bytes} bytes, segment.bytes is {max_bytes}")]
+    LargerThanSegment {
+        /// Of all batches.
+        size_bytes: usize,
+        /// The topic's limit.
+        max_bytes: usize,
+    },
+    /// Too far from the broker's clock, or not the producer's to set.
+    #[error("timestamp {timestamp_ms} is refused: {reason}")]
+    InvalidTimestamp {
+        /// The offending timestamp.
+        timestamp_ms: i64,
+        /// Why.
+        reason: &'static str,
+    },
+    /// The records' compression cannot be read.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// An idempotent producer's sequence or epoch does not fit.
+    #[error(transparent)]
+    Sequence(#[from] SequenceError),
+    /// The file system failed; the log is as it was before.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The partition takes no more appends.
+    #[error(transparent)]
+    Offline(#[from] Offline),
+}
+
+/// Why nothing could be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The offset is not within the log.
+    #[error("offset {offset} is not within {log_start_offset} to {log_end_offset}")]
+    OffsetOutOfRange {
+        /// As asked for.
+        offset: i64,
+        /// First offset there is.
+        log_start_offset: i64,
+        /// Offset after the last.
+        log_end_offset: i64,
+    },
+    /// Damaged bytes were come upon.
+    #[error(transparent)]
+    Corrupt(#[from] Corruption),
+    /// The file system failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The partition takes no more reads.
+    #[error(transparent)]
+    Offline(#[from] Offline),
+}
+
+/// Why records could not be made durable, or old ones not be removed.
+#[derive(Debug, thiserror::Error)]
+pub enum MaintenanceError {
+    /// The offset is not within the log.
+    #[error("offset {offset} is not within {log_start_offset} to {high_watermark}")]
+    OffsetOutOfRange {
+        /// As asked for.
+        offset: i64,
+        /// First offset there is.
+        log_start_offset: i64,
+        /// Offset after the last that may be removed.
+        high_watermark: i64,
+    },
+    /// Damaged bytes were come upon.
+    #[error(transparent)]
+    Corrupt(#[from] Corruption),
+    /// The file system failed.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The partition takes no more calls.
+    #[error(transparent)]
+    Offline(#[from] Offline),
+    /// The offset map cannot hold the keys of even one batch.
+    #[error("the cleaner's offset map of {map_bytes} bytes is too small for one batch")]
+    MapTooSmall {
+        /// Its configured size.
+        map_bytes: usize,
+    },
+}
+
+impl AppendError {
+    /// The error that Kafka's protocol has for it.
+    #[must_use]
+    pub fn response(&self) -> ResponseError {
+        match self {
+            Self::Batch(BatchError::Malformed(_) | BatchError::Magic(_))
+            | Self::InvalidRecord(_) => ResponseError::InvalidRecord,
+            Self::Batch(_) => ResponseError::CorruptMessage,
+            Self::MessageTooLarge { .. } => ResponseError::MessageTooLarge,
+            Self::LargerThanSegment { .. } => ResponseError::RecordListTooLarge,
+            Self::InvalidTimestamp { .. } => ResponseError::InvalidTimestamp,
+            Self::Codec(CodecError::Unknown(_)) => ResponseError::UnsupportedCompressionType,
+            Self::Codec(_) => ResponseError::CorruptMessage,
+            Self::Sequence(SequenceError::OutOfOrder { .. }) => {
+                ResponseError::OutOfOrderSequenceNumber
+            }
+            Self::Sequence(SequenceError::Fenced { .. }) => ResponseError::InvalidProducerEpoch,
+            Self::File(_) | Self::Offline(_) => ResponseError::KafkaStorageError,
+        }
+    }
+}
+
+impl ReadError {
+    /// The error that Kafka's protocol has for it.
+    #[must_use]
+    pub fn response(&self) -> ResponseError {
+        match self {
+            Self::OffsetOutOfRange { .. } => ResponseError::OffsetOutOfRange,
+            Self::Corrupt(_) | Self::File(_) | Self::Offline(_) => ResponseError::KafkaStorageError,
+        }
+    }
+}
+
+impl MaintenanceError {
+    /// The error that Kafka's protocol has for it.
+    #[must_use]
+    pub fn response(&self) -> ResponseError {
+        match self {
+            Self::OffsetOutOfRange { .. } => ResponseError::OffsetOutOfRange,
+            _ => ResponseError::KafkaStorageError,
+        }
+    }
+}
+
+/// Says what was being done to which file.
+pub(crate) trait FileContext<T> {
+    fn on(self, action: &'static str, path: &Path) -> Result<T, FileError>;
+}
+
+impl<T> FileContext<T> for io::Result<T> {
+    fn on(self, action: &'static str, path: &Path) -> Result<T, FileError> {
+        self.map_err(|source| FileError { action, path: path.to_owned(), source })
+    }
+}
+
+/// Sorts what a walk over a segment came upon into I/O and corruption.
+pub(crate) fn scan_failure<E>(error: ScanError, file: PathBuf, position: u64) -> E
+where
+    E: From<FileError> + From<Corruption>,
+{
+    match error {
+        ScanError::Io(source) => FileError { action: "read", path: file, source }.into(),
+        ScanError::Batch(reason) => {
+            Corruption { file, position, reason: reason.to_string() }.into()
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Offsets by timestamp, exact to the record: ListOffsets.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+use super::batch::{self, BatchHeader};
+use super::codec::Codec;
+use super::error::{Corruption, FileContext, ReadError, scan_failure};
+use super::files::Kind;
+use super::partition::Log;
+use super::record::Records;
+use super::segment::Segment;
+
+/// A record found by its timestamp.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimestampOffset {
+    /// The record's timestamp in ms.
+    pub timestamp_ms: i64,
+    /// Its offset.
+    pub offset: i64,
+    /// The leader epoch it was appended in, if known.
+    pub leader_epoch: Option<i32>,
+}
+
+impl Log {
+    /// The first record whose timestamp is `timestamp_ms` or later.
+    ///
+    /// Opens the one batch that holds it; the indexes lead there.
+    ///
+    /// # Errors
+    /// When a file cannot be read or holds what was not written there.
+    pub fn offset_for_timestamp(
+        &self,
+        timestamp_ms: i64,
+    ) -> Result<Option<TimestampOffset>, ReadError> {
+        self.check_online()?;
+        let _not_truncated = self.truncation.read().unwrap_or_else(PoisonError::into_inner);
+        let start = self.log_start_offset();
+        for segment in self.segment_list() {
+            let reaches = segment.newest_entry().is_some_and(|e| e.timestamp_ms >= timestamp_ms);
+            if !reaches {
+                continue;
+            }
+            let path = segment.path(Kind::Log);
+            let from = segment.offset_before(timestamp_ms).on("read", &path)?.max(start);
+            if let Some(found) = self
+                .first_record(&segment, from, timestamp_ms, |record_ms| record_ms >= timestamp_ms)?
+            {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first record that has the greatest timestamp of the log.
+    ///
+    /// # Errors
+    /// As [`Log::offset_for_timestamp`].
+    pub fn offset_of_max_timestamp(&self) -> Result<Option<TimestampOffset>, ReadError> {
+        self.check_online()?;
+        let _not_truncated = self.truncation.read().unwrap_or_else(PoisonError::into_inner);
+        let start = self.log_start_offset();
+        let mut best: Option<TimestampOffset> = None;
+        for segment in self.segment_list() {
+            let Some(newest) = segment.newest_entry() else { continue };
+            if best.is_some_and(|best| best.timestamp_ms >= newest.timestamp_ms) {
+                continue;
+            }
+            let exact = |record_ms| record_ms == newest.timestamp_ms;
+            if newest.offset >= start
+                && let Some(found) =
+                    self.first_record(&segment, start, newest.timestamp_ms, exact)?
+            {
+                best = Some(found);
+                continue;
+            }
+            // The newest batch was emptied by the cleaner or lies below the log
+            // start: look at what is left.
+            if let Some(left) = self.max_by_scan(&segment, start)?
+                && best.is_none_or(|best| left.timestamp_ms > best.timestamp_ms)
+            {
+                best = Some(left);
+            }
+        }
+        Ok(best)
+    }
+
+    /// The first record from `from` on in a batch that reaches `timestamp_ms` and
+    /// whose own timestamp `matches`.
+    fn first_record(
+        &self,
+        segment: &Segment,
+        from: i64,
+        timestamp_ms: i64,
+        matches: impl Fn(i64) -> bool,
+    ) -> Result<Option<TimestampOffset>, ReadError> {
+        let mut found = None;
+        self.visit(
+            segment,
+            from,
+            |header, record_ms, offset| {
+                if header.max_timestamp_ms >= timestamp_ms && matches(record_ms) {
+                    found = Some((record_ms, offset));
+                }
+                found.is_none()
+            },
+            |header| header.max_timestamp_ms >= timestamp_ms,
+        )?;
+        Ok(found.map(|(timestamp_ms, offset)| self.located(timestamp_ms, offset)))
+    }
+
+    fn max_by_scan(
+        &self,
+        segment: &Segment,
+        from: i64,
+    ) -> Result<Option<TimestampOffset>, ReadError> {
+        let mut best: Option<(i64, i64)> = None;
+        self.visit(
+            segment,
+            from,
+            |_, record_ms, offset| {
+                if best.is_none_or(|(best_ms, _)| record_ms > best_ms) {
+                    best = Some((record_ms, offset));
+                }
+                true
+            },
+            |_| true,
+        )?;
+        Ok(best.map(|(timestamp_ms, offset)| self.located(timestamp_ms, offset)))
+    }
+
+    /// Shows timestamp and offset of each record from `from` on, in the batches
+    /// that `opens` wants opened, until `go_on` is false.
+    fn visit(
+        &self,
+        segment: &Segment,
+        from: i64,
+        mut go_on: impl FnMut(&BatchHeader, i64, i64) -> bool,
+        opens: impl Fn(&BatchHeader) -> bool,
+    ) -> Result<(), ReadError> {
+        let path = segment.path(Kind::Log);
+        let end = self.log_end.load(Ordering::Acquire);
+        let start = segment.position_before(from).on("read", &path)?;
+        let mut scanner = segment.batches_from(start);
+        loop {
+            let position = scanner.position();
+            let scanned = scanner
+                .next()
+                .map_err(|error| scan_failure::<ReadError>(error, path.clone(), position))?;
+            let Some(scanned) = scanned else { return Ok(()) };
+            let header = scanned.header;
+            if header.base_offset >= end {
+                return Ok(());
+            }
+            if header.last_offset() < from || header.record_count == 0 || !opens(&header) {
+                continue;
+            }
+            let corrupt = |reason: String| Corruption { file: path.clone(), position, reason };
+            let payload = Codec::from_id(header.codec_id())
+                .and_then(|codec| codec.decompress(batch::payload(&header, scanned.bytes)))
+                .map_err(|error| corrupt(error.to_string()))?;
+            for record in Records::new(&header, &payload) {
+                let record = record.map_err(|error| corrupt(error.to_string()))?;
+                if record.offset >= from && !go_on(&header, record.timestamp_ms, record.offset) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn located(&self, timestamp_ms: i64, offset: i64) -> TimestampOffset {
+        let leader_epoch = self.lock_appender().epochs.epoch_of(offset);
+        TimestampOffset { timestamp_ms, offset, leader_epoch }
+    }
+}

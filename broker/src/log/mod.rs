@@ -1,0 +1,71 @@
+//! The durable log of one partition, in Kafka's own file formats.
+//!
+//! `broker/DESIGN.md` has the bytes and the rules; the code follows it:
+//!
+//! | module | what |
+//! | --- | --- |
+//! | `partition` | [`Log`]: its parts, offsets, waiting for changes |
+//! | `append` | checks of a produce request, sequences, the one write, roll |
+//! | `read` | whole batches from an offset; `lookup`: offsets by timestamp |
+//! | `flush` | group-committed fsync, recovery point |
+//! | `open` | recovery: torn tail or corruption; `close`: clean shutdown, deletion |
+//! | `retain` | retention, DeleteRecords, truncation |
+//! | `clean` | compaction: what, the offset map, the filter, the swap |
+//! | `segment`, `index`, `scan` | one segment, its sparse indexes, walking over it |
+//! | `batch`, `record`, `builder`, `codec`, `varint` | the record format, v2 |
+//! | `producers`, `snapshot` | idempotent producers and their snapshots |
+//! | `epochs`, `checkpoint`, `files` | the small files beside the segments |
+//! | `config`, `limits`, `error` | topic configs, bounds, what can go wrong |
+//!
+//! Nothing here knows of requests, connections or replicas, and time is always
+//! passed in. Calls block on files: from async code use `spawn_blocking` for
+//! cleaning and retention; appends and reads of cached pages are short.
+
+mod append;
+mod batch;
+mod builder;
+mod checkpoint;
+mod clean;
+mod close;
+mod codec;
+mod config;
+mod epochs;
+mod error;
+mod files;
+mod flush;
+mod index;
+pub mod limits;
+mod lookup;
+mod open;
+mod partition;
+mod producers;
+mod read;
+mod record;
+mod retain;
+mod scan;
+mod segment;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod varint;
+
+pub use append::{AppendOptions, Appended, Origin};
+pub use batch::{
+    BatchError, BatchHeader, Batches, NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP, check_crc,
+};
+pub use builder::BatchBuilder;
+pub use close::{PartitionDir, list_partitions, partition_dir};
+pub use codec::{Codec, CodecError};
+pub use config::{
+    CleanupPolicy, ConfigError, ConfigKind, LogConfig, TOPIC_CONFIGS, TimestampType, TopicConfig,
+    topic_config,
+};
+pub use error::{
+    AppendError, Corruption, FileError, MaintenanceError, Offline, OpenError, ReadError,
+};
+pub use lookup::TimestampOffset;
+pub use open::{Recovery, TornTail};
+pub use partition::{Log, LogEnds};
+pub use producers::{Producer, Producers, SentBatch, SequenceError, Verdict};
+pub use read::{Fetched, ReadLimit, ReadUpTo};
+pub use record::{Record, Records};

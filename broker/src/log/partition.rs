@@ -1,0 +1,258 @@
+//! [`Log`]: what one partition consists of, and its offsets.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
+
+use tokio::sync::watch;
+
+use super::config::LogConfig;
+use super::epochs::LeaderEpochs;
+use super::error::Offline;
+use super::flush::FlushState;
+use super::producers::{Producer, Producers};
+use super::segment::Segment;
+
+/// The durable log of one partition.
+///
+/// All methods take `&self`: one appender at a time, any number of readers. Lock
+/// order is in `DESIGN.md`, section 12.
+#[derive(Debug)]
+pub struct Log {
+    pub(super) dir: PathBuf,
+    pub(super) topic: String,
+    pub(super) partition: i32,
+    pub(super) config: RwLock<Arc<LogConfig>>,
+    /// Retention, cleaning, truncation and close exclude each other.
+    pub(super) maintenance: Mutex<Maintenance>,
+    pub(super) appender: Mutex<Appender>,
+    pub(super) segments: RwLock<Segments>,
+    /// Reads hold it shared; truncation, which overwrites bytes, holds it alone.
+    pub(super) truncation: RwLock<()>,
+    pub(super) log_start: AtomicI64,
+    pub(super) log_end: AtomicI64,
+    pub(super) high_watermark: AtomicI64,
+    /// Whether the high watermark follows the log end: no other replica has a say.
+    pub(super) sole_replica: std::sync::atomic::AtomicBool,
+    pub(super) ends: watch::Sender<LogEnds>,
+    pub(super) flush: FlushState,
+    pub(super) offline: OnceLock<String>,
+}
+
+/// All segments by base offset; the last is the active one. Never empty.
+pub(super) type Segments = BTreeMap<i64, Arc<Segment>>;
+
+/// What only the appender touches.
+#[derive(Debug)]
+pub(super) struct Appender {
+    pub(super) active: Arc<Segment>,
+    pub(super) next_offset: i64,
+    pub(super) producers: Producers,
+    pub(super) epochs: LeaderEpochs,
+}
+
+/// What only maintenance touches.
+#[derive(Debug)]
+pub(super) struct Maintenance {
+    /// First offset that the cleaner has not seen.
+    pub(super) first_dirty: i64,
+}
+
+/// Where a log ends, as waiting fetches want to know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogEnds {
+    /// Offset after the last record.
+    pub log_end_offset: i64,
+    /// Offset after the last record that consumers may see.
+    pub high_watermark: i64,
+}
+
+impl Log {
+    /// Its folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The topic.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// The partition's number.
+    #[must_use]
+    pub fn partition(&self) -> i32 {
+        self.partition
+    }
+
+    /// The configs in force.
+    #[must_use]
+    pub fn config(&self) -> Arc<LogConfig> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces the configs; holds from the next call on.
+    pub fn set_config(&self, config: LogConfig) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+    }
+
+    /// First offset that may be read.
+    #[must_use]
+    pub fn log_start_offset(&self) -> i64 {
+        self.log_start.load(Ordering::Acquire)
+    }
+
+    /// Offset after the last record.
+    #[must_use]
+    pub fn log_end_offset(&self) -> i64 {
+        self.log_end.load(Ordering::Acquire)
+    }
+
+    /// Offset after the last record that consumers may see.
+    #[must_use]
+    pub fn high_watermark(&self) -> i64 {
+        self.high_watermark.load(Ordering::Acquire)
+    }
+
+    /// Says whether the high watermark follows the log end by itself, which holds
+    /// after open, or is moved by replication with [`Log::set_high_watermark`].
+    pub fn set_sole_replica(&self, sole: bool) {
+        let appender = self.lock_appender();
+        self.sole_replica.store(sole, Ordering::Release);
+        self.publish(appender.next_offset);
+    }
+
+    /// Moves the high watermark, bounded by the log's start and end.
+    pub fn set_high_watermark(&self, offset: i64) {
+        let _appender = self.lock_appender();
+        let offset = offset.min(self.log_end_offset()).max(self.log_start_offset());
+        self.high_watermark.store(offset, Ordering::Release);
+        self.notify();
+    }
+
+    /// Follows log end and high watermark: a long-poll fetch waits on it.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<LogEnds> {
+        self.ends.subscribe()
+    }
+
+    /// Bytes of all segments' logs.
+    #[must_use]
+    pub fn size_bytes(&self) -> u64 {
+        self.segments().values().map(|segment| segment.size()).sum()
+    }
+
+    /// How many segments there are, the active one included.
+    #[must_use]
+    pub fn segment_count(&self) -> usize {
+        self.segments().len()
+    }
+
+    /// The newest leader epoch that has records.
+    #[must_use]
+    pub fn latest_epoch(&self) -> Option<i32> {
+        self.lock_appender().epochs.latest()
+    }
+
+    /// The largest leader epoch not above `epoch`, and the offset where it ended:
+    /// OffsetForLeaderEpoch. `None` if `epoch` is newer than all.
+    #[must_use]
+    pub fn end_offset_for_epoch(&self, epoch: i32) -> Option<(i32, i64)> {
+        let appender = self.lock_appender();
+        appender.epochs.end_of(epoch, appender.next_offset)
+    }
+
+    /// Every idempotent producer that is remembered: DescribeProducers.
+    #[must_use]
+    pub fn producers(&self) -> Vec<(i64, Producer)> {
+        let appender = self.lock_appender();
+        appender.producers.iter().map(|(id, producer)| (id, producer.clone())).collect()
+    }
+
+    /// Forgets producers that were silent for `after_ms`
+    /// (`producer.id.expiration.ms`). Returns how many.
+    pub fn expire_producers(&self, now_ms: i64, after_ms: i64) -> usize {
+        self.lock_appender().producers.expire(now_ms, after_ms)
+    }
+
+    /// Why the partition takes no more calls, if it does not.
+    ///
+    /// # Errors
+    /// [`Offline`] after a failed fsync, a failed clean-up of a failed write,
+    /// [`Log::close`] and [`Log::delete`].
+    pub fn check_online(&self) -> Result<(), Offline> {
+        match self.offline.get() {
+            None => Ok(()),
+            Some(reason) => Err(Offline { partition: self.name(), reason: reason.clone() }),
+        }
+    }
+
+    pub(super) fn name(&self) -> String {
+        format!("{}-{}", self.topic, self.partition)
+    }
+
+    /// Takes the partition offline; the first reason stays.
+    pub(super) fn go_offline(&self, reason: impl std::fmt::Display) {
+        let reason = reason.to_string();
+        tracing::error!(partition = %self.name(), %reason, "partition goes offline");
+        // The first reason is the cause, later ones its consequences.
+        let _ = self.offline.set(reason);
+        self.flush.wake();
+        self.ends.send_modify(|_| {});
+    }
+
+    /// Makes a new log end visible and wakes who waits for it.
+    pub(super) fn publish(&self, log_end_offset: i64) {
+        self.log_end.store(log_end_offset, Ordering::Release);
+        if self.sole_replica.load(Ordering::Acquire) || self.high_watermark() > log_end_offset {
+            self.high_watermark.store(log_end_offset, Ordering::Release);
+        }
+        self.notify();
+    }
+
+    fn notify(&self) {
+        self.ends.send_replace(LogEnds {
+            log_end_offset: self.log_end_offset(),
+            high_watermark: self.high_watermark(),
+        });
+    }
+
+    /// The segment that holds `offset`, or the last one below it.
+    pub(super) fn segment_at(&self, offset: i64) -> Option<Arc<Segment>> {
+        self.segments().range(..=offset).next_back().map(|(_, segment)| Arc::clone(segment))
+    }
+
+    /// The segment after the one with this base offset.
+    pub(super) fn segment_after(&self, base_offset: i64) -> Option<Arc<Segment>> {
+        let after = (std::ops::Bound::Excluded(base_offset), std::ops::Bound::Unbounded);
+        self.segments().range(after).next().map(|(_, segment)| Arc::clone(segment))
+    }
+
+    /// All segments as they are now.
+    pub(super) fn segment_list(&self) -> Vec<Arc<Segment>> {
+        self.segments().values().map(Arc::clone).collect()
+    }
+
+    // Every lock guards values that are whole after each statement, and an append
+    // publishes last: a panic elsewhere leaves nothing half-done to be seen.
+
+    pub(super) fn segments(&self) -> RwLockReadGuard<'_, Segments> {
+        self.segments.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn segments_mut(&self) -> RwLockWriteGuard<'_, Segments> {
+        self.segments.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn lock_appender(&self) -> MutexGuard<'_, Appender> {
+        self.appender.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn lock_maintenance(&self) -> MutexGuard<'_, Maintenance> {
+        self.maintenance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
