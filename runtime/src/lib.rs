@@ -9,7 +9,7 @@
 //! | [`convert`] | converters between a topic's bytes and values |
 //! | [`format`] | file formats offered to plugins |
 //! | `host` | the WASM host: engine, cache, limits, linker |
-//! | `task` | source, sink and processor loops: one state machine each |
+//! | [`task`] | source, sink and processor loops: one state machine each |
 //! | [`worker`] | membership, assignment, internal topics |
 //! | `rest` | the Kafka Connect REST API |
 //! | `pipeline` | the YAML model, validation, rendering |
@@ -19,4 +19,5 @@ pub mod batch;
 pub mod convert;
 pub mod format;
 pub mod kafka;
+pub mod task;
 pub mod worker;

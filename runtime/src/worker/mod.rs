@@ -1,7 +1,54 @@
 //! The worker: membership, assignment and the internal topics.
 //!
-//! `Worker::start(WorkerConfig, PluginHost's plugins, Connections)` joins the
-//! fleet and answers through a [`herder::Herder`].
+//! ```text
+//! REST, run --> answers --> config topic --> config_state --> herd --> runner --> task
+//!                                                  ^             ^
+//!                             leader: plan.rs, assignment --> member
+//! ```
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`config`] | a worker's settings |
+//! | [`herder`] | what REST, the command line and `run` ask of a worker |
+//! | [`start`] | a worker's start and orderly end |
+//! | [`clients`] | the Kafka clients that it makes |
+//! | [`plugin`] | what it asks of plugins |
+//! | [`options`] | the host's options of a connector; validation |
+//! | [`topics`] | the internal topics, created and checked |
+//! | [`compacted`] | a compacted topic read, followed and written |
+//! | [`records`] | keys and values of the internal topics |
+//! | [`config_state`] | the config topic, folded |
+//! | [`stores`] | checkpoints and states, as read from their topics |
+//! | [`protocol`] | what workers tell each other through their group |
+//! | [`assignment`] | who runs what, the leader's decision |
+//! | `core` | what all parts share |
+//! | `member` | the worker in its group, and as its leader |
+//! | `plan` | tasks planned; what there is to deal out |
+//! | `herd` | what runs, brought in line with what should |
+//! | `runner` | one task, session after session |
+//! | `lag` | how far connectors are behind |
+//! | `answers` | the herder |
 
+pub mod assignment;
+pub mod clients;
+pub mod compacted;
 pub mod config;
+pub mod config_state;
 pub mod herder;
+pub mod options;
+pub mod plugin;
+pub mod protocol;
+pub mod records;
+pub mod start;
+pub mod stores;
+pub mod topics;
+
+mod answers;
+mod core;
+mod herd;
+mod lag;
+mod member;
+mod plan;
+mod runner;
+
+pub use start::{Worker, WorkerError};

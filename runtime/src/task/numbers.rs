@@ -1,0 +1,97 @@
+//! A processor's task: one session for each partition number that it holds.
+//!
+//! Numbers come and go while the task runs, and the others are not disturbed.
+//! One session's failure ends the task, the others in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::error::TaskError;
+use super::plugin::ProcessorPlugin;
+use super::processor::ProcessorSession;
+use crate::kafka::TopicPartition;
+
+/// Opens a partition number: the session and its plugin's instance.
+#[async_trait]
+pub trait OpenNumber: Send + Sync + 'static {
+    /// `stop` ends the session in order.
+    async fn open(
+        &self,
+        number: i32,
+        stop: CancellationToken,
+    ) -> Result<(ProcessorSession, Box<dyn ProcessorPlugin>), TaskError>;
+}
+
+/// The task.
+pub struct ProcessorTask {
+    /// The partition numbers that this task is to hold; they change while it
+    /// runs. The topic in them stands for all inputs.
+    pub shares: watch::Receiver<BTreeSet<TopicPartition>>,
+    /// Those that it does hold.
+    pub held: watch::Sender<BTreeSet<TopicPartition>>,
+    /// Opens each.
+    pub open: Arc<dyn OpenNumber>,
+    /// Ends the task in order.
+    pub stop: CancellationToken,
+}
+
+impl ProcessorTask {
+    /// Runs until stopped or failed.
+    pub async fn run(mut self) -> Result<(), TaskError> {
+        let mut sessions: BTreeMap<TopicPartition, CancellationToken> = BTreeMap::new();
+        let mut running: JoinSet<(TopicPartition, Result<(), TaskError>)> = JoinSet::new();
+        let mut outcome = Ok(());
+        loop {
+            let ending = self.stop.is_cancelled() || outcome.is_err();
+            let wanted = match ending {
+                true => BTreeSet::new(),
+                false => self.shares.borrow_and_update().clone(),
+            };
+            for (share, stop) in &sessions {
+                if !wanted.contains(share) {
+                    stop.cancel();
+                }
+            }
+            for share in wanted {
+                if !sessions.contains_key(&share) {
+                    let stop = CancellationToken::new();
+                    sessions.insert(share.clone(), stop.clone());
+                    running.spawn(session(self.open.clone(), share, stop));
+                }
+            }
+            self.held.send_replace(sessions.keys().cloned().collect());
+            if ending && sessions.is_empty() {
+                return outcome;
+            }
+            tokio::select! {
+                Some(ended) = running.join_next() => {
+                    let (share, ended) = ended.map_err(|error| {
+                        TaskError::reopen(format!("a session of the processor broke: {error}"))
+                    })?;
+                    sessions.remove(&share);
+                    // The first failure is the one to tell.
+                    outcome = outcome.and(ended);
+                }
+                Ok(()) = self.shares.changed(), if !ending => {}
+                () = self.stop.cancelled(), if !ending => {}
+            }
+        }
+    }
+}
+
+async fn session(
+    open: Arc<dyn OpenNumber>,
+    share: TopicPartition,
+    stop: CancellationToken,
+) -> (TopicPartition, Result<(), TaskError>) {
+    let outcome = match open.open(share.partition, stop).await {
+        Ok((session, plugin)) => session.run(plugin).await,
+        Err(error) => Err(error),
+    };
+    (share, outcome)
+}

@@ -1,0 +1,265 @@
+//! A processor's session for one partition number: process, produce outputs
+//! and state changes, wait for every acknowledgement, commit the inputs.
+//!
+//! [`InFlight`] keeps the order: offsets are committed only for inputs whose
+//! outputs and state are durable, and one batch at most is without its commit;
+//! the next one is processed meanwhile. After a crash that batch is processed
+//! again, over state that may hold part of it already: at least once, until
+//! transactions bind outputs, state and offsets together.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::future::{BoxFuture, OptionFuture};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::commits::{self, RECOMMIT_EVERY};
+use super::counters::{Counters, payload_bytes};
+use super::error::TaskError;
+use super::inflight::{InFlight, Lot, Step};
+use super::plugin::{Output, Processed, ProcessorPlugin};
+use super::source::{send_all, sleep_until};
+use super::tolerate_rejects;
+use crate::batch::Batch;
+use crate::kafka::{Consumer, Fetched, OffsetCommit, Producer, Start, TopicPartition};
+
+/// Input of one call, in bytes; it is also the most that a crash repeats.
+const BATCH_BYTES: usize = 1 << 20;
+/// How long one read waits for something to come.
+const READ_WAIT: Duration = Duration::from_secs(1);
+
+/// Where offsets of a processor or sink are told to as they are committed.
+pub trait CommitObserver: Send + Sync {
+    /// The group has these now.
+    fn committed(&self, offsets: &[OffsetCommit]);
+}
+
+/// What a processor's session for one partition number works with.
+pub struct ProcessorSession {
+    /// `connector-N`, for messages.
+    pub label: String,
+    /// The fleet's `group.id`.
+    pub fleet: String,
+    /// The connector's group.
+    pub group: String,
+    /// The input partitions of this number.
+    pub inputs: Vec<TopicPartition>,
+    /// The changelog's partition of this number.
+    pub changelog: TopicPartition,
+    /// A share of the connector's consumer, nothing assigned yet.
+    pub consumer: Arc<dyn Consumer>,
+    /// Where outputs and state changes go.
+    pub producer: Arc<dyn Producer>,
+    /// `errors.tolerance=all`.
+    pub tolerant: bool,
+    /// The connector's counts.
+    pub counters: Arc<Counters>,
+    /// Told of every commit.
+    pub observer: Arc<dyn CommitObserver>,
+    /// Set once something of this session became durable.
+    pub progressed: Arc<AtomicBool>,
+    /// Ends the session in order.
+    pub stop: CancellationToken,
+}
+
+type Guest = Box<dyn ProcessorPlugin>;
+type Made = (Guest, Result<Option<(Fetched, Processed)>, TaskError>);
+type Landing = BoxFuture<'static, Result<(), TaskError>>;
+
+/// A processed batch on its way.
+#[derive(Default)]
+struct Payload {
+    outputs: Vec<Output>,
+    offsets: Vec<OffsetCommit>,
+}
+
+impl ProcessorSession {
+    /// Restores the state, then runs until stopped or failed.
+    pub async fn run(self, mut plugin: Guest) -> Result<(), TaskError> {
+        self.restore(&mut *plugin).await?;
+        let mut positions = self.start().await?;
+
+        let mut machine = InFlight::default();
+        let mut guest = Some(plugin);
+        let mut making: OptionFuture<BoxFuture<'static, Made>> = None.into();
+        let mut landing: OptionFuture<Landing> = None.into();
+        let (mut waiting, mut flying) = (Payload::default(), Vec::new());
+        let mut sealing = false;
+        let mut recommit_at = Instant::now() + RECOMMIT_EVERY;
+
+        loop {
+            let stopping = self.stop.is_cancelled();
+            while let Some(step) = machine.next(!stopping) {
+                match step {
+                    Step::Make(_) => {
+                        let plugin = guest.take().expect("one batch is made at a time");
+                        making = Some(self.make(plugin)).into();
+                    }
+                    Step::Send(_) => {
+                        let payload = std::mem::take(&mut waiting);
+                        flying = payload.offsets;
+                        landing = Some(self.send(payload.outputs)).into();
+                    }
+                    Step::Seal(_) => {
+                        sealing = true;
+                        flying = std::mem::take(&mut waiting).offsets;
+                        landing = Some(self.commit(flying.clone())).into();
+                    }
+                }
+            }
+            if stopping && machine.is_idle() {
+                break;
+            }
+            tokio::select! {
+                Some((plugin, made)) = &mut making => {
+                    making = None.into();
+                    guest = Some(plugin);
+                    match made? {
+                        None => machine.nothing_made(),
+                        Some((fetched, processed)) => {
+                            waiting = self.take(fetched, processed)?;
+                            machine.made(Lot { records: !waiting.outputs.is_empty(), seal: true });
+                        }
+                    }
+                }
+                Some(landed) = &mut landing => {
+                    landing = None.into();
+                    landed?;
+                    self.progressed.store(true, Ordering::Relaxed);
+                    if sealing {
+                        sealing = false;
+                        machine.sealed();
+                        for commit in flying.drain(..) {
+                            positions.insert(commit.partition, commit.offset);
+                        }
+                        recommit_at = Instant::now() + RECOMMIT_EVERY;
+                    } else {
+                        longshore_broker::crash::point("processor-after-produce-before-commit");
+                        machine.sent();
+                        sealing = true;
+                        landing = Some(self.commit(flying.clone())).into();
+                    }
+                }
+                () = sleep_until(Some(recommit_at)), if machine.is_idle() => {
+                    recommit_at = Instant::now() + RECOMMIT_EVERY;
+                    let all = positions.iter();
+                    let all = all.map(|(at, offset)| commits::commit(at, *offset, &self.fleet));
+                    self.commit(all.collect()).await?;
+                }
+            }
+        }
+        self.consumer.unassign(&self.inputs).await?;
+        if let Some(plugin) = guest {
+            plugin.close().await;
+        }
+        Ok(())
+    }
+
+    /// Reads the changelog to its end, as it was when this began: nobody else
+    /// writes to this partition.
+    async fn restore(&self, plugin: &mut dyn ProcessorPlugin) -> Result<(), TaskError> {
+        let log = std::slice::from_ref(&self.changelog);
+        let end = self.consumer.end_offsets(log).await?.get(&self.changelog).copied();
+        let begin = self.consumer.beginning_offsets(log).await?.get(&self.changelog).copied();
+        let (Some(begin), Some(end)) = (begin, end) else {
+            return Err(TaskError::retry(format!("the changelog {} is not there", self.changelog)));
+        };
+        let mut position = begin;
+        let mut records = 0;
+        if position < end {
+            self.consumer.assign(&[(self.changelog.clone(), Start::Earliest)]).await?;
+            while position < end && !self.stop.is_cancelled() {
+                let Some(fetched) = self.consumer.next(BATCH_BYTES, READ_WAIT).await? else {
+                    continue;
+                };
+                position = fetched.next_offset;
+                records += fetched.batch.len();
+                plugin.restore(&fetched.batch)?;
+            }
+            self.consumer.unassign(log).await?;
+        }
+        tracing::debug!(task = self.label, records, "restored the state from {}", self.changelog);
+        Ok(())
+    }
+
+    /// Assigns the inputs from where the group is.
+    async fn start(&self) -> Result<HashMap<TopicPartition, i64>, TaskError> {
+        let committed = self.consumer.committed(&self.inputs).await?;
+        let committed = commits::of_this_fleet(committed, &self.group, &self.fleet)?;
+        let starts: Vec<_> = self
+            .inputs
+            .iter()
+            .map(|input| {
+                let start = committed.get(input).map_or(Start::Earliest, |at| Start::Offset(*at));
+                (input.clone(), start)
+            })
+            .collect();
+        self.consumer.assign(&starts).await?;
+        let known = committed.iter().map(|(at, offset)| commits::commit(at, *offset, &self.fleet));
+        self.observer.committed(&known.collect::<Vec<_>>());
+        Ok(committed)
+    }
+
+    /// Reads and processes one batch. `None`: nothing came, or the task stops.
+    fn make(&self, mut plugin: Guest) -> BoxFuture<'static, Made> {
+        let (consumer, stop, counters) =
+            (self.consumer.clone(), self.stop.clone(), self.counters.clone());
+        Box::pin(async move {
+            let fetched = tokio::select! {
+                biased;
+                () = stop.cancelled() => return (plugin, Ok(None)),
+                fetched = consumer.next(BATCH_BYTES, READ_WAIT) => fetched,
+            };
+            let mut fetched = match fetched {
+                Ok(Some(fetched)) => fetched,
+                Ok(None) => return (plugin, Ok(None)),
+                Err(error) => return (plugin, Err(error.into())),
+            };
+            let batch = std::mem::take(&mut fetched.batch);
+            if batch.is_empty() {
+                return (plugin, Ok(Some((fetched, Processed::default()))));
+            }
+            counters.read(batch.len() as u64, payload_bytes(&batch));
+            let processed = plugin.process(&fetched.partition.topic, Arc::new(batch)).await;
+            (plugin, processed.map(|processed| Some((fetched, processed))))
+        })
+    }
+
+    fn take(&self, fetched: Fetched, processed: Processed) -> Result<Payload, TaskError> {
+        tolerate_rejects(
+            &self.label,
+            self.tolerant,
+            &self.counters,
+            &fetched.partition,
+            &processed.rejects,
+        )?;
+        let mut outputs = processed.outputs;
+        let state = Output {
+            topic: self.changelog.topic.to_string(),
+            partition: Some(self.changelog.partition),
+            batch: processed.changes,
+        };
+        outputs.push(state);
+        outputs.retain(|output: &Output| !Batch::is_empty(&output.batch));
+        let offset = commits::commit(&fetched.partition, fetched.next_offset, &self.fleet);
+        Ok(Payload { outputs, offsets: vec![offset] })
+    }
+
+    fn send(&self, outputs: Vec<Output>) -> Landing {
+        let (producer, counters) = (self.producer.clone(), self.counters.clone());
+        let changelog = self.changelog.topic.clone();
+        Box::pin(async move { send_all(&*producer, &counters, outputs, Some(&changelog)).await })
+    }
+
+    fn commit(&self, offsets: Vec<OffsetCommit>) -> Landing {
+        let (consumer, observer) = (self.consumer.clone(), self.observer.clone());
+        Box::pin(async move {
+            consumer.commit(&offsets).await?;
+            observer.committed(&offsets);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,273 @@
+//! A source's session: poll, produce, wait for every acknowledgement, save the
+//! checkpoint, tell the plugin.
+//!
+//! [`InFlight`] keeps the order: a checkpoint is never written before its
+//! records are durable, and the records of one poll at most are without one.
+//! The next poll runs meanwhile.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::{BoxFuture, OptionFuture};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::counters::{Counters, payload_bytes};
+use super::error::TaskError;
+use super::inflight::{InFlight, Lot, Step};
+use super::plugin::{Checkpoint, Next, Output, Polled, Refused, SourcePlugin};
+use crate::kafka::Producer;
+
+/// How long one poll may wait for something to read.
+const POLL_WAIT: Duration = Duration::from_millis(200);
+/// Records of a poll, in bytes, that the plugin is asked for. It is also the
+/// most that a crash repeats.
+const POLL_BYTES: u32 = 1 << 20;
+
+/// Where a source's checkpoints become durable.
+#[async_trait]
+pub trait CheckpointWriter: Send + Sync {
+    /// Returns once all of them are durable.
+    async fn save(&self, checkpoints: &[Checkpoint]) -> Result<(), TaskError>;
+}
+
+/// What a source's session works with.
+pub struct SourceSession {
+    /// `connector-N`, for messages.
+    pub label: String,
+    /// Where records go.
+    pub producer: Arc<dyn Producer>,
+    /// Where checkpoints go.
+    pub checkpoints: Arc<dyn CheckpointWriter>,
+    /// `errors.tolerance=all`.
+    pub tolerant: bool,
+    /// The connector's counts.
+    pub counters: Arc<Counters>,
+    /// Told true once the plugin answered `done` and all of it is durable.
+    pub done: watch::Sender<bool>,
+    /// Notified when the plugin wants its tasks planned anew.
+    pub replan: Arc<tokio::sync::Notify>,
+    /// Set once something of this session became durable.
+    pub progressed: Arc<AtomicBool>,
+    /// Ends the session in order.
+    pub stop: CancellationToken,
+}
+
+type Guest = Box<dyn SourcePlugin>;
+
+enum Answer {
+    Polled(Polled),
+    Acknowledged,
+}
+
+type GuestCall = BoxFuture<'static, (Guest, Result<Answer, TaskError>)>;
+type Landing = BoxFuture<'static, Result<(), TaskError>>;
+
+/// A poll's payload on its way.
+#[derive(Default)]
+struct Payload {
+    outputs: Vec<Output>,
+    saved: Vec<Checkpoint>,
+}
+
+impl SourceSession {
+    /// Runs until stopped or failed. The plugin is closed when the session
+    /// ends in order, and dropped when it fails.
+    pub async fn run(self, plugin: Guest) -> Result<(), TaskError> {
+        let mut machine = InFlight::default();
+        let mut guest = Some(plugin);
+        let mut call: OptionFuture<GuestCall> = None.into();
+        let mut landing: OptionFuture<Landing> = None.into();
+        let (mut waiting, mut seal) = (Payload::default(), Vec::new());
+        let mut sealing = false;
+        let mut acknowledged = 0;
+        let mut pause_until: Option<Instant> = None;
+        let mut finished = false;
+
+        loop {
+            let stopping = self.stop.is_cancelled();
+            // Telling the plugin comes before asking it for more: a queue
+            // upstream holds what was not acknowledged.
+            if machine.durable() > acknowledged
+                && let Some(plugin) = guest.take()
+            {
+                acknowledged = machine.durable();
+                call = Some(acknowledge(plugin, acknowledged)).into();
+            }
+            let may_make = guest.is_some() && !stopping && !finished && pause_until.is_none();
+            while let Some(step) = machine.next(may_make && guest.is_some()) {
+                match step {
+                    Step::Make(_) => {
+                        let plugin = guest.take().expect("a poll starts with the guest at rest");
+                        call = Some(poll(plugin)).into();
+                    }
+                    Step::Send(_) => {
+                        let Payload { outputs, saved } = std::mem::take(&mut waiting);
+                        seal = saved;
+                        landing = Some(self.send(outputs)).into();
+                    }
+                    Step::Seal(_) => {
+                        sealing = true;
+                        let saved = std::mem::take(&mut waiting).saved;
+                        landing = Some(self.save(saved)).into();
+                    }
+                }
+            }
+            if machine.is_idle() && guest.is_some() && machine.durable() == acknowledged {
+                if finished {
+                    self.done.send_if_modified(|done| !std::mem::replace(done, true));
+                }
+                if stopping {
+                    break;
+                }
+            }
+
+            tokio::select! {
+                Some((plugin, answer)) = &mut call => {
+                    call = None.into();
+                    guest = Some(plugin);
+                    if let Answer::Polled(polled) = answer? {
+                        let next = polled.next;
+                        waiting = self.take(polled)?;
+                        let (records, seals) = (!waiting.outputs.is_empty(), !waiting.saved.is_empty());
+                        machine.made(Lot { records, seal: seals });
+                        match next {
+                            Next::More => {}
+                            Next::Idle => pause_until = idle_until(records),
+                            Next::Done => finished = true,
+                            Next::Replan => {
+                                self.replan.notify_one();
+                                pause_until = idle_until(records);
+                            }
+                        }
+                    }
+                }
+                Some(landed) = &mut landing => {
+                    landing = None.into();
+                    landed?;
+                    if sealing {
+                        sealing = false;
+                        machine.sealed();
+                    } else {
+                        longshore_broker::crash::point("source-after-produce-before-checkpoint");
+                        if let Some(Step::Seal(_)) = machine.sent() {
+                            sealing = true;
+                            landing = Some(self.save(std::mem::take(&mut seal))).into();
+                        }
+                    }
+                    self.progressed.store(true, Ordering::Relaxed);
+                }
+                () = sleep_until(pause_until) => pause_until = None,
+                () = self.stop.cancelled(), if !stopping => {}
+            }
+        }
+        if let Some(plugin) = guest {
+            plugin.close().await;
+        }
+        Ok(())
+    }
+
+    /// Counts what a poll brought, and stops at what cannot be used.
+    fn take(&self, polled: Polled) -> Result<Payload, TaskError> {
+        tolerate(&self.label, self.tolerant, &self.counters, &polled.refused)?;
+        let mut outputs = polled.outputs;
+        outputs.retain(|output| !output.batch.is_empty());
+        for output in &outputs {
+            self.counters.read(output.batch.len() as u64, payload_bytes(&output.batch));
+        }
+        Ok(Payload { outputs, saved: polled.saved })
+    }
+
+    fn send(&self, outputs: Vec<Output>) -> Landing {
+        let (producer, counters) = (self.producer.clone(), self.counters.clone());
+        Box::pin(async move { send_all(&*producer, &counters, outputs, None).await })
+    }
+
+    fn save(&self, saved: Vec<Checkpoint>) -> Landing {
+        let checkpoints = self.checkpoints.clone();
+        Box::pin(async move { checkpoints.save(&saved).await })
+    }
+}
+
+/// Sends outputs and waits until every record is acknowledged. Those for the
+/// topic `uncounted` are the task's own book-keeping.
+pub(super) async fn send_all(
+    producer: &dyn Producer,
+    counters: &Counters,
+    outputs: Vec<Output>,
+    uncounted: Option<&str>,
+) -> Result<(), TaskError> {
+    let mut receipts = Vec::with_capacity(outputs.len());
+    let (mut records, mut bytes) = (0, 0);
+    for output in outputs {
+        receipts.push(producer.send(&output.topic, output.partition, &output.batch).await?);
+        if uncounted != Some(output.topic.as_str()) {
+            records += output.batch.len() as u64;
+            bytes += payload_bytes(&output.batch);
+        }
+    }
+    for receipt in receipts {
+        receipt.wait().await?;
+    }
+    counters.wrote(records, bytes);
+    Ok(())
+}
+
+/// Skips what a source could make no record of, if the configuration says so.
+fn tolerate(
+    label: &str,
+    tolerant: bool,
+    counters: &Counters,
+    refused: &[Refused],
+) -> Result<(), TaskError> {
+    let Some(first) = refused.first() else { return Ok(()) };
+    if !tolerant {
+        return Err(TaskError::stop(format!(
+            "{} of what was read cannot become records, the first: {} ({}); set \
+             `errors.tolerance=all` to skip such, or mend the source",
+            refused.len(),
+            first.message,
+            first.code
+        )));
+    }
+    counters.skip(refused.len() as u64);
+    tracing::warn!(
+        task = label,
+        skipped = refused.len(),
+        code = first.code,
+        "skipped: {}",
+        first.message
+    );
+    Ok(())
+}
+
+fn poll(mut plugin: Guest) -> GuestCall {
+    Box::pin(async move {
+        let polled = plugin.poll(POLL_WAIT, POLL_BYTES).await;
+        (plugin, polled.map(Answer::Polled))
+    })
+}
+
+fn acknowledge(mut plugin: Guest, polls: u64) -> GuestCall {
+    Box::pin(async move {
+        let done = plugin.committed(polls).await;
+        (plugin, done.map(|()| Answer::Acknowledged))
+    })
+}
+
+/// A source that has nothing is left alone for a moment, even when it answers
+/// at once instead of waiting.
+fn idle_until(records: bool) -> Option<Instant> {
+    (!records).then(|| Instant::now() + POLL_WAIT)
+}
+
+/// Never returns for `None`.
+pub(super) async fn sleep_until(instant: Option<Instant>) {
+    match instant {
+        Some(instant) => tokio::time::sleep_until(instant).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,189 @@
+//! A compacted topic as a replicated map: read from the beginning, followed
+//! for ever, written with acknowledgements, and able to read its own writes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::clients::Producers;
+use crate::batch::Batch;
+use crate::kafka::{
+    ConsumeError, Consumer, ErrorClass, Overrides, ProduceError, Start, TopicPartition,
+};
+
+/// One read of the follower, in bytes.
+const READ_BYTES: usize = 1 << 20;
+/// How long one read of the follower waits.
+const READ_WAIT: Duration = Duration::from_secs(1);
+/// Pause after an error that may pass.
+const ERROR_PAUSE: Duration = Duration::from_millis(500);
+
+/// Why an internal topic cannot be read or written.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum LogError {
+    /// Reading it failed.
+    #[error("topic `{topic}` cannot be read: {source}")]
+    Read {
+        /// The topic.
+        topic: String,
+        /// Why.
+        source: ConsumeError,
+    },
+    /// Writing to it failed: what was to be written may or may not be there.
+    #[error("topic `{topic}` cannot be written: {source}")]
+    Write {
+        /// The topic.
+        topic: String,
+        /// Why.
+        source: ProduceError,
+    },
+    /// Its follower ended, after an error that it logged.
+    #[error("topic `{topic}` is not followed any more; the worker must be restarted")]
+    Lost {
+        /// The topic.
+        topic: String,
+    },
+}
+
+/// One record of the topic.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
+    /// Its offset in its partition.
+    pub offset: i64,
+    /// Its key.
+    pub key: &'a [u8],
+    /// Its value, `None` to delete the key.
+    pub value: Option<&'a [u8]>,
+}
+
+/// What to write: a key and its new value, `None` to delete it.
+pub type Write = (Vec<u8>, Option<Vec<u8>>);
+
+type Positions = HashMap<i32, i64>;
+
+/// The handle on the topic; dropping it ends the following.
+pub struct CompactedLog {
+    topic: Arc<str>,
+    partitions: Vec<TopicPartition>,
+    producers: Arc<Producers>,
+    consumer: Arc<dyn Consumer>,
+    positions: watch::Receiver<Positions>,
+    follower: JoinHandle<()>,
+}
+
+impl Drop for CompactedLog {
+    fn drop(&mut self) {
+        self.follower.abort();
+    }
+}
+
+impl CompactedLog {
+    /// Reads `topic` from the beginning to its present end, giving each record
+    /// to `apply`, and goes on doing so with whatever is written later.
+    pub async fn open(
+        topic: &str,
+        partitions: i32,
+        producers: Arc<Producers>,
+        consumer: Arc<dyn Consumer>,
+        apply: impl FnMut(Entry<'_>) + Send + 'static,
+    ) -> Result<Self, LogError> {
+        let topic: Arc<str> = topic.into();
+        let partitions: Vec<_> =
+            (0..partitions).map(|number| TopicPartition::new(topic.clone(), number)).collect();
+        let starts: Vec<_> = partitions.iter().map(|at| (at.clone(), Start::Earliest)).collect();
+        let failed = |source| LogError::Read { topic: topic.to_string(), source };
+        let begins = consumer.beginning_offsets(&partitions).await.map_err(failed)?;
+        consumer.assign(&starts).await.map_err(failed)?;
+        let begins = begins.into_iter().map(|(at, offset)| (at.partition, offset)).collect();
+        let (sender, positions) = watch::channel(begins);
+        let follower = tokio::spawn(follow(topic.clone(), consumer.clone(), sender, apply));
+        let log = Self { topic, partitions, producers, consumer, positions, follower };
+        log.read_to_end().await?;
+        Ok(log)
+    }
+
+    /// Returns once everything written before this call has been applied.
+    pub async fn read_to_end(&self) -> Result<(), LogError> {
+        let ends = self
+            .consumer
+            .end_offsets(&self.partitions)
+            .await
+            .map_err(|source| LogError::Read { topic: self.topic.to_string(), source })?;
+        let reached = |positions: &Positions| {
+            ends.iter().all(|(at, end)| positions.get(&at.partition).unwrap_or(&0) >= end)
+        };
+        self.wait(reached).await
+    }
+
+    /// Returns once partition 0 has been applied up to `offset`.
+    pub async fn read_to(&self, offset: i64) -> Result<(), LogError> {
+        self.wait(|positions| positions.get(&0).is_some_and(|position| *position >= offset)).await
+    }
+
+    async fn wait(&self, reached: impl FnMut(&Positions) -> bool) -> Result<(), LogError> {
+        let mut positions = self.positions.clone();
+        let waited = positions.wait_for(reached).await;
+        waited.map(|_| ()).map_err(|_| LogError::Lost { topic: self.topic.to_string() })
+    }
+
+    /// The next offset of partition 0 to be applied here.
+    pub fn position(&self) -> i64 {
+        self.positions.borrow().get(&0).copied().unwrap_or(0)
+    }
+
+    /// Writes records in order; returns once all are acknowledged, which is
+    /// before they are applied here.
+    pub async fn write(&self, records: &[Write]) -> Result<(), LogError> {
+        let mut batch = Batch::default();
+        for (key, value) in records {
+            batch.push(Some(key), value.as_deref(), -1);
+        }
+        let failed = |source| LogError::Write { topic: self.topic.to_string(), source };
+        // Nobody waits for more records with these: they go at once.
+        let overrides = Overrides::from([("linger.ms".to_owned(), "0".to_owned())]);
+        let producer = self.producers.get(&overrides).map_err(failed)?;
+        let receipt = producer.send(&self.topic, None, &batch).await.map_err(failed)?;
+        receipt.wait().await.map_err(failed)
+    }
+
+    /// Writes records in order; returns once all are applied here.
+    pub async fn write_and_read(&self, records: &[Write]) -> Result<(), LogError> {
+        self.write(records).await?;
+        self.read_to_end().await
+    }
+}
+
+async fn follow(
+    topic: Arc<str>,
+    consumer: Arc<dyn Consumer>,
+    positions: watch::Sender<Positions>,
+    mut apply: impl FnMut(Entry<'_>) + Send,
+) {
+    loop {
+        let fetched = match consumer.next(READ_BYTES, READ_WAIT).await {
+            Ok(Some(fetched)) => fetched,
+            Ok(None) => continue,
+            Err(error) if error.class() == ErrorClass::Retriable => {
+                tracing::warn!(%topic, "{error}; trying again");
+                tokio::time::sleep(ERROR_PAUSE).await;
+                continue;
+            }
+            Err(error) => {
+                tracing::error!(%topic, "{error}");
+                return;
+            }
+        };
+        for at in 0..fetched.batch.len() {
+            // The broker refuses records without a key on compacted topics.
+            let Some(key) = fetched.batch.key(at) else { continue };
+            let offset = fetched.batch.offset(at).unwrap_or(-1);
+            apply(Entry { offset, key, value: fetched.batch.value(at) });
+        }
+        positions.send_modify(|positions| {
+            positions.insert(fetched.partition.partition, fetched.next_offset);
+        });
+    }
+}

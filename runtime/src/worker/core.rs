@@ -1,0 +1,165 @@
+//! What all parts of a worker share: clients, topics as read, and the
+//! connectors that it runs.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
+
+use tokio::sync::{mpsc, watch};
+
+use super::assignment::Holding;
+use super::clients::{Clients, Producers, SharedConsumer};
+use super::compacted::CompactedLog;
+use super::config::WorkerConfig;
+use super::config_state::ConfigState;
+use super::herder::{ConnectorKind, State, TaskId};
+use super::plugin::Plugins;
+use super::records::{Status, StatusKey};
+use super::stores::{Checkpoints, Statuses};
+use crate::kafka::group::Lease;
+use crate::kafka::{ConsumeError, OffsetCommit, Overrides, TopicPartition};
+use crate::task::commits;
+use crate::task::counters::Counters;
+use crate::task::processor::CommitObserver;
+use crate::task::schedule::Targets;
+
+/// The internal topics, open.
+pub(super) struct Logs {
+    pub(super) config: Arc<CompactedLog>,
+    pub(super) offset: Arc<CompactedLog>,
+}
+
+/// Shared by the herd, its tasks, the leader's part and the answers to REST.
+pub(super) struct Core {
+    pub(super) config: WorkerConfig,
+    pub(super) plugins: Arc<dyn Plugins>,
+    pub(super) clients: Arc<dyn Clients>,
+    pub(super) producers: Arc<Producers>,
+    pub(super) cluster_id: String,
+    pub(super) configs: Arc<RwLock<ConfigState>>,
+    pub(super) checkpoints: Arc<Checkpoints>,
+    pub(super) statuses: Arc<Statuses>,
+    pub(super) logs: Logs,
+    pub(super) lease: OnceLock<Lease>,
+    /// The group's generation, -1 before the first.
+    pub(super) generation: Arc<AtomicI32>,
+    /// A member of the group, with its assignment taken up.
+    pub(super) ready: AtomicBool,
+    /// What this worker has not let go of, for its next join.
+    pub(super) holding: Mutex<Holding>,
+    /// The connectors seen here since the worker started.
+    pub(super) connectors: RwLock<HashMap<String, Arc<Connector>>>,
+    /// States on their way to the status topic.
+    pub(super) status_writes: mpsc::UnboundedSender<(StatusKey, Option<Status>)>,
+}
+
+impl Core {
+    /// The worker-side part of a connector, made when it is first asked for.
+    pub(super) fn connector(&self, name: &str) -> Arc<Connector> {
+        if let Some(known) = self.connectors.read().expect("no holder panics").get(name) {
+            return known.clone();
+        }
+        let mut all = self.connectors.write().expect("no holder panics");
+        all.entry(name.to_owned()).or_insert_with(|| Arc::new(Connector::new(name))).clone()
+    }
+
+    /// Its plugin's role.
+    pub(super) fn kind_of(&self, name: &str) -> Option<ConnectorKind> {
+        let configs = self.configs.read().expect("no holder panics");
+        let class = configs.get(name)?.config.get(super::options::CLASS)?;
+        Some(self.plugins.get(class).ok()?.info().kind)
+    }
+
+    /// Tells a state: at once in this worker's answers, soon in the topic.
+    pub(super) fn tell(&self, key: StatusKey, state: State, trace: Option<String>) {
+        let status = Status {
+            state,
+            trace,
+            worker_id: self.config.worker_id.clone(),
+            generation: self.generation.load(Ordering::Relaxed),
+        };
+        self.set_status(key, Some(status));
+    }
+
+    /// Forgets a state.
+    pub(super) fn forget(&self, key: StatusKey) {
+        self.set_status(key, None);
+    }
+
+    fn set_status(&self, key: StatusKey, status: Option<Status>) {
+        self.statuses.set(key.clone(), status.clone());
+        // Nobody listens only while the worker shuts down.
+        let _ = self.status_writes.send((key, status));
+    }
+}
+
+/// One connector on this worker.
+pub(super) struct Connector {
+    pub(super) name: String,
+    pub(super) group: String,
+    pub(super) counters: Arc<Counters>,
+    /// What its group has committed, as far as this worker did it.
+    pub(super) positions: RwLock<HashMap<TopicPartition, i64>>,
+    /// Offsets that somebody waits for.
+    pub(super) targets: watch::Sender<Option<Arc<Targets>>>,
+    /// Tasks of a source that have read all that they ever will.
+    pub(super) done: Mutex<BTreeSet<u32>>,
+    /// The consumer that its tasks share, while there are any.
+    consumer: Mutex<Option<(Overrides, std::sync::Weak<dyn SharedConsumer>)>>,
+}
+
+impl Connector {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            group: commits::group_of(name),
+            counters: Arc::default(),
+            positions: RwLock::default(),
+            targets: watch::channel(None).0,
+            done: Mutex::default(),
+            consumer: Mutex::default(),
+        }
+    }
+
+    /// The consumer that its tasks share; a task keeps it alive.
+    pub(super) fn consumer(
+        &self,
+        clients: &dyn Clients,
+        overrides: &Overrides,
+    ) -> Result<Arc<dyn SharedConsumer>, ConsumeError> {
+        let mut shared = self.consumer.lock().expect("no holder panics");
+        if let Some((with, consumer)) = &*shared
+            && with == overrides
+            && let Some(consumer) = consumer.upgrade()
+        {
+            return Ok(consumer);
+        }
+        let consumer = clients.consumer(Some(&self.group), overrides)?;
+        *shared = Some((overrides.clone(), Arc::downgrade(&consumer)));
+        Ok(consumer)
+    }
+
+    /// Notes whether a task has read all that it ever will.
+    pub(super) fn set_done(&self, task: u32, is_done: bool) {
+        let mut done = self.done.lock().expect("no holder panics");
+        if is_done {
+            done.insert(task);
+        } else {
+            done.remove(&task);
+        }
+    }
+}
+
+impl CommitObserver for Connector {
+    fn committed(&self, offsets: &[OffsetCommit]) {
+        let mut positions = self.positions.write().expect("no holder panics");
+        for commit in offsets {
+            positions.insert(commit.partition.clone(), commit.offset);
+        }
+    }
+}
+
+/// `connector-N`, as messages name a task.
+pub(super) fn label(id: &TaskId) -> String {
+    format!("{}-{}", id.connector, id.task)
+}

@@ -1,0 +1,490 @@
+//! The herd: what this worker runs, brought in line with what it is assigned.
+//!
+//! One loop owns the tasks. Every event changes what is known; then
+//! [`Herd::reconcile`] compares what runs with what should, and starts and
+//! stops accordingly. So it does not matter in which order assignments,
+//! configurations and ends of tasks come.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::assignment::{Holding, Work};
+use super::config_state::Change;
+use super::core::Core;
+use super::herder::{ConnectorConfig, State, TaskId};
+use super::plan;
+use super::records::{Restart, StatusKey, TargetState};
+use super::runner::{Outcome, Runner};
+use crate::kafka::TopicPartition;
+use crate::task::backoff::{Backoff, Patience, Verdict};
+use crate::task::error::TaskError;
+
+/// What the herd reacts to.
+pub(super) enum Event {
+    /// The group has rebalanced.
+    Assigned { holding: Holding, is_leader: bool },
+    /// The membership is gone: others may run the tasks already.
+    Lost,
+    /// The config topic changed.
+    Config(Change),
+    /// The leader dealt this out.
+    Dealt(BTreeMap<String, Work>),
+    /// There is this to run, fleet-wide; `None` when the cluster did not say.
+    Surveyed(Option<BTreeMap<String, Work>>),
+    /// A task ended. Runs are numbered, since a late word of an earlier one
+    /// must not be taken for the present one's.
+    Ended { id: TaskId, run: u64, outcome: Outcome },
+    /// A task let partitions go.
+    HeldLess,
+    /// A source wants its tasks planned anew.
+    Replan(String),
+    /// A plan was made and written, or failed.
+    Planned { name: String, outcome: Result<(), TaskError> },
+    /// Time to plan again what failed before.
+    PlanAgain(String),
+    /// Stop everything in order, then answer.
+    Shutdown(oneshot::Sender<()>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Running,
+    Stopping,
+    Failed,
+}
+
+/// A task on this worker.
+struct Slot {
+    run: u64,
+    config: ConnectorConfig,
+    shares: watch::Sender<BTreeSet<TopicPartition>>,
+    held: watch::Receiver<BTreeSet<TopicPartition>>,
+    stop: CancellationToken,
+    abort: AbortHandle,
+    phase: Phase,
+}
+
+/// Planning of a connector that this worker owns.
+#[derive(Default)]
+struct Planning {
+    running: bool,
+    /// Planned even though its tasks seem right.
+    forced: bool,
+    /// It failed, and waits.
+    waiting: bool,
+    failed: bool,
+    backoff: Backoff,
+}
+
+/// The loop's state.
+pub(super) struct Herd {
+    pub(super) core: Arc<Core>,
+    events: mpsc::UnboundedSender<Event>,
+    rejoin: Arc<dyn Fn() + Send + Sync>,
+    assigned: Holding,
+    is_leader: bool,
+    slots: BTreeMap<TaskId, Slot>,
+    planning: BTreeMap<String, Planning>,
+    /// What was dealt out last, if this worker did it.
+    dealt: Option<BTreeMap<String, Work>>,
+    surveying: bool,
+    survey_again: bool,
+    /// Something was taken away that nobody else gets before this worker let
+    /// go of it and joined again.
+    owes_rejoin: bool,
+    runs: u64,
+    leaving: Option<oneshot::Sender<()>>,
+}
+
+impl Herd {
+    /// Nothing runs yet. `rejoin` makes the group rebalance.
+    pub(super) fn new(
+        core: Arc<Core>,
+        events: mpsc::UnboundedSender<Event>,
+        rejoin: Arc<dyn Fn() + Send + Sync>,
+    ) -> Self {
+        Self {
+            core,
+            events,
+            rejoin,
+            assigned: Holding::default(),
+            is_leader: false,
+            slots: BTreeMap::new(),
+            planning: BTreeMap::new(),
+            dealt: None,
+            surveying: false,
+            survey_again: false,
+            owes_rejoin: false,
+            runs: 0,
+            leaving: None,
+        }
+    }
+
+    /// Runs until shut down.
+    pub(super) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Event>) {
+        let mut refresh = tokio::time::interval(self.core.config.topic_refresh_interval);
+        refresh.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                event = inbox.recv() => match event {
+                    Some(event) => self.on(event),
+                    None => return,
+                },
+                _ = refresh.tick() => self.survey(),
+            }
+            while let Ok(event) = inbox.try_recv() {
+                self.on(event);
+            }
+            self.reconcile();
+            if self.leaving.is_some() && self.slots.is_empty() {
+                if let Some(done) = self.leaving.take() {
+                    let _ = done.send(());
+                }
+                return;
+            }
+        }
+    }
+
+    fn on(&mut self, event: Event) {
+        match event {
+            Event::Assigned { holding, is_leader } => {
+                self.is_leader = is_leader;
+                if self.leaving.is_none() {
+                    self.assigned = holding;
+                    self.owes_rejoin = self.holds_too_much();
+                }
+                self.core.ready.store(true, Ordering::Release);
+                // What changed while the group rebalanced was not dealt out.
+                self.survey();
+            }
+            Event::Lost => self.lost(),
+            Event::Config(Change::Connector(name)) => self.changed(&name),
+            Event::Config(Change::Restart(name, restart)) => self.restart(&name, &restart),
+            Event::Config(Change::None) | Event::HeldLess => {}
+            Event::Dealt(work) => self.dealt = Some(work),
+            Event::Surveyed(work) => self.surveyed(work),
+            Event::Ended { id, run, outcome } => self.ended(&id, run, outcome),
+            Event::Replan(name) => {
+                self.planning.entry(name).or_default().forced = true;
+            }
+            Event::Planned { name, outcome } => self.planned(name, outcome),
+            Event::PlanAgain(name) => {
+                self.planning.entry(name).or_default().waiting = false;
+            }
+            Event::Shutdown(done) => {
+                self.assigned = Holding::default();
+                self.leaving = Some(done);
+            }
+        }
+    }
+
+    /// The membership is gone: nothing may be written any more, not even an
+    /// orderly end.
+    fn lost(&mut self) {
+        for slot in std::mem::take(&mut self.slots).into_values() {
+            slot.abort.abort();
+        }
+        self.assigned = Holding::default();
+        self.is_leader = false;
+        self.core.ready.store(false, Ordering::Release);
+    }
+
+    fn changed(&mut self, name: &str) {
+        let exists = self.core.configs.read().expect("no holder panics").get(name).is_some();
+        if let Some(planning) = self.planning.get_mut(name) {
+            // Whatever was wrong with it may be mended.
+            (planning.failed, planning.waiting) = (false, false);
+            planning.backoff = Backoff::default();
+        }
+        if !exists {
+            self.planning.remove(name);
+            self.core.connectors.write().expect("no holder panics").remove(name);
+            if self.assigned.connectors.contains(name) {
+                self.core.forget(StatusKey::Connector(name.to_owned()));
+            }
+        }
+        self.survey();
+    }
+
+    fn restart(&mut self, name: &str, restart: &Restart) {
+        let owner = self.assigned.connectors.contains(name);
+        if owner && restart.task.is_none() {
+            let planning = self.planning.entry(name.to_owned()).or_default();
+            if planning.failed || !restart.only_failed {
+                planning.forced = true;
+                (planning.failed, planning.waiting) = (false, false);
+            }
+        }
+        let mut drop = Vec::new();
+        for (id, slot) in self.slots.iter_mut().filter(|(id, _)| id.connector == name) {
+            let meant = match restart.task {
+                Some(task) => id.task == task,
+                None => restart.include_tasks,
+            };
+            match slot.phase {
+                _ if !meant => {}
+                Phase::Failed => drop.push(id.clone()),
+                Phase::Running if !restart.only_failed => {
+                    self.core.tell(StatusKey::Task(id.clone()), State::Restarting, None);
+                    slot.stop.cancel();
+                    slot.phase = Phase::Stopping;
+                }
+                Phase::Running | Phase::Stopping => {}
+            }
+        }
+        for id in drop {
+            self.slots.remove(&id);
+        }
+    }
+
+    fn ended(&mut self, id: &TaskId, run: u64, outcome: Outcome) {
+        let Some(slot) = self.slots.get_mut(id).filter(|slot| slot.run == run) else { return };
+        match outcome {
+            // It stays in its place: only a restart or a change moves it.
+            Outcome::Failed if slot.phase == Phase::Running => slot.phase = Phase::Failed,
+            Outcome::Failed | Outcome::Stopped => {
+                self.slots.remove(id);
+                self.tell_idle(id);
+            }
+        }
+    }
+
+    /// The state of a task that this worker runs no more.
+    fn tell_idle(&self, id: &TaskId) {
+        let key = StatusKey::Task(id.clone());
+        let target = {
+            let configs = self.core.configs.read().expect("no holder panics");
+            let entry = configs.get(&id.connector);
+            entry.filter(|entry| (id.task as usize) < entry.tasks.len()).map(|entry| entry.target)
+        };
+        match target {
+            None => self.core.forget(key),
+            Some(TargetState::Started) => self.core.tell(key, State::Unassigned, None),
+            Some(TargetState::Paused) => self.core.tell(key, State::Paused, None),
+            Some(TargetState::Stopped) => self.core.tell(key, State::Stopped, None),
+        }
+    }
+
+    /// Brings what runs in line with what should.
+    fn reconcile(&mut self) {
+        let wanted = self.wanted();
+        let mut gone = Vec::new();
+        for (id, slot) in &mut self.slots {
+            let (config, shares) = match wanted.get(id) {
+                Some((config, shares)) => (Some(config), shares.clone()),
+                None => (None, BTreeSet::new()),
+            };
+            match slot.phase {
+                Phase::Running if config == Some(&slot.config) => {
+                    slot.shares.send_if_modified(|now| {
+                        let modified = *now != shares;
+                        *now = shares;
+                        modified
+                    });
+                }
+                Phase::Running => {
+                    slot.stop.cancel();
+                    slot.phase = Phase::Stopping;
+                }
+                Phase::Failed if config != Some(&slot.config) => gone.push(id.clone()),
+                Phase::Failed | Phase::Stopping => {}
+            }
+        }
+        for id in gone {
+            self.slots.remove(&id);
+            self.tell_idle(&id);
+        }
+        for (id, (config, shares)) in wanted {
+            if !self.slots.contains_key(&id) {
+                self.start(id, config, shares);
+            }
+        }
+        self.plan_what_is_due();
+        *self.core.holding.lock().expect("no holder panics") = self.holding();
+        if self.owes_rejoin && !self.holds_too_much() {
+            self.owes_rejoin = false;
+            (self.rejoin)();
+        }
+    }
+
+    /// The tasks assigned here that have a configuration and are to run.
+    fn wanted(&self) -> BTreeMap<TaskId, (ConnectorConfig, BTreeSet<TopicPartition>)> {
+        let configs = self.core.configs.read().expect("no holder panics");
+        let mut wanted = BTreeMap::new();
+        for (id, shares) in &self.assigned.tasks {
+            let Some(entry) = configs.get(&id.connector) else { continue };
+            if entry.target != TargetState::Started {
+                continue;
+            }
+            if let Some(config) = entry.runnable_tasks().get(id.task as usize) {
+                wanted.insert(id.clone(), (config.clone(), shares.clone()));
+            }
+        }
+        wanted
+    }
+
+    fn start(&mut self, id: TaskId, config: ConnectorConfig, shares: BTreeSet<TopicPartition>) {
+        self.runs += 1;
+        let run = self.runs;
+        let (shares, wanted) = watch::channel(shares);
+        let (held, holds) = watch::channel(BTreeSet::new());
+        let (stop, replan) = (CancellationToken::new(), Arc::new(Notify::new()));
+        let runner = Runner {
+            core: self.core.clone(),
+            connector: self.core.connector(&id.connector),
+            id: id.clone(),
+            config: config.clone(),
+            shares: wanted,
+            held,
+            replan: replan.clone(),
+            stop: stop.clone(),
+        };
+        let abort = tokio::spawn(watch_over(runner, run, self.events.clone(), holds.clone()));
+        let abort = abort.abort_handle();
+        let phase = Phase::Running;
+        self.slots.insert(id, Slot { run, config, shares, held: holds, stop, abort, phase });
+    }
+
+    fn plan_what_is_due(&mut self) {
+        if self.leaving.is_some() {
+            return;
+        }
+        let mut due = Vec::new();
+        {
+            let configs = self.core.configs.read().expect("no holder panics");
+            for name in &self.assigned.connectors {
+                let Some(entry) = configs.get(name) else { continue };
+                let planning = self.planning.entry(name.clone()).or_default();
+                let blocked = planning.running || planning.waiting || planning.failed;
+                if entry.target != TargetState::Started || blocked {
+                    continue;
+                }
+                if entry.needs_plan() || planning.forced {
+                    (planning.running, planning.forced) = (true, false);
+                    due.push(name.clone());
+                } else {
+                    let key = StatusKey::Connector(name.clone());
+                    let told = self.core.statuses.connector(name);
+                    let is_told = told.is_some_and(|status| {
+                        status.state == State::Running
+                            && status.worker_id == self.core.config.worker_id
+                    });
+                    if !is_told {
+                        self.core.tell(key, State::Running, None);
+                    }
+                }
+            }
+        }
+        for name in due {
+            let (core, events) = (self.core.clone(), self.events.clone());
+            tokio::spawn(async move {
+                let outcome = plan::plan(core, name.clone()).await;
+                let _ = events.send(Event::Planned { name, outcome });
+            });
+        }
+    }
+
+    fn planned(&mut self, name: String, outcome: Result<(), TaskError>) {
+        let Some(planning) = self.planning.get_mut(&name) else { return };
+        planning.running = false;
+        let key = StatusKey::Connector(name.clone());
+        let Err(error) = outcome else {
+            planning.backoff = Backoff::default();
+            self.core.tell(key, State::Running, None);
+            return;
+        };
+        let config = &self.core.config;
+        let patience =
+            Patience { reopen_max: config.task_reopen_max, pause_max: config.retry_delay_max };
+        tracing::warn!(connector = name, "its tasks cannot be planned: {error}");
+        self.core.tell(key, State::Failed, Some(error.message.clone()));
+        match planning.backoff.decide(&patience, &error, false, 0.0) {
+            Verdict::GiveUp => planning.failed = true,
+            Verdict::After(pause) => {
+                planning.waiting = true;
+                let events = self.events.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(pause).await;
+                    let _ = events.send(Event::PlanAgain(name));
+                });
+            }
+        }
+    }
+
+    /// The leader looks whether there is something else to run than what it
+    /// dealt out.
+    fn survey(&mut self) {
+        if !self.is_leader {
+            return;
+        }
+        if self.surveying {
+            self.survey_again = true;
+            return;
+        }
+        self.surveying = true;
+        let (core, events) = (self.core.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let work = plan::survey(&core).await;
+            let work = work.inspect_err(|error| tracing::warn!("topics cannot be listed: {error}"));
+            let _ = events.send(Event::Surveyed(work.ok()));
+        });
+    }
+
+    fn surveyed(&mut self, work: Option<BTreeMap<String, Work>>) {
+        self.surveying = false;
+        let is_news = work.is_some() && work != self.dealt;
+        if is_news && self.is_leader && self.leaving.is_none() {
+            // One look asks for one rebalance.
+            self.dealt = work;
+            (self.rejoin)();
+        }
+        if std::mem::take(&mut self.survey_again) {
+            self.survey();
+        }
+    }
+
+    /// What this worker has not let go of.
+    fn holding(&self) -> Holding {
+        let mut holding = self.assigned.clone();
+        for (id, slot) in &self.slots {
+            let shares = holding.tasks.entry(id.clone()).or_default();
+            shares.extend(slot.held.borrow().iter().cloned());
+        }
+        holding
+    }
+
+    /// True while something runs here that is no longer assigned here.
+    fn holds_too_much(&self) -> bool {
+        self.slots.iter().any(|(id, slot)| match self.assigned.tasks.get(id) {
+            None => true,
+            Some(shares) => !slot.held.borrow().is_subset(shares),
+        })
+    }
+}
+
+/// Runs a task and tells the herd what it must know of it.
+async fn watch_over(
+    runner: Runner,
+    run: u64,
+    events: mpsc::UnboundedSender<Event>,
+    mut held: watch::Receiver<BTreeSet<TopicPartition>>,
+) {
+    let (id, replan) = (runner.id.clone(), runner.replan.clone());
+    let mut running = Box::pin(runner.run());
+    loop {
+        let event = tokio::select! {
+            outcome = &mut running => {
+                let _ = events.send(Event::Ended { id, run, outcome });
+                return;
+            }
+            Ok(()) = held.changed() => Event::HeldLess,
+            () = replan.notified() => Event::Replan(id.connector.clone()),
+        };
+        let _ = events.send(event);
+    }
+}

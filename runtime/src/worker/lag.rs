@@ -1,0 +1,76 @@
+//! How far connectors are behind the ends of their inputs.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::core::Core;
+use super::options::Options;
+use crate::kafka::{ClientError, Start, TopicPartition};
+
+/// How often it is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The partitions of a connector's input topics; none for a source.
+pub(super) async fn input_partitions(
+    core: &Core,
+    name: &str,
+) -> Result<Vec<TopicPartition>, ClientError> {
+    let entry = core.configs.read().expect("no holder panics").get(name).cloned();
+    let inputs = entry
+        .zip(core.kind_of(name))
+        .and_then(|(entry, kind)| Options::read(kind, &entry.config).ok()?.inputs);
+    let Some(inputs) = inputs else { return Ok(Vec::new()) };
+    let mut partitions = Vec::new();
+    for topic in core.clients.admin().list_topics().await? {
+        if inputs.contain(&topic.name) {
+            let label: Arc<str> = topic.name.as_str().into();
+            partitions.extend(topic.partitions.iter().map(|partition| TopicPartition {
+                topic: label.clone(),
+                partition: partition.partition,
+            }));
+        }
+    }
+    Ok(partitions)
+}
+
+/// Keeps every connector's `lag` fresh, for ever. A worker without sinks and
+/// processors asks the cluster nothing.
+pub(super) async fn watch(core: Arc<Core>) {
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        look.tick().await;
+        let connectors: Vec<_> =
+            core.connectors.read().expect("no holder panics").values().cloned().collect();
+        for connector in connectors {
+            let lag = match input_partitions(&core, &connector.name).await {
+                Ok(inputs) if inputs.is_empty() => continue,
+                Ok(inputs) => of(&core, &connector, &inputs).await,
+                Err(error) => Err(error),
+            };
+            match lag {
+                Ok(lag) => connector.counters.lag.store(lag, Ordering::Relaxed),
+                Err(error) => tracing::debug!(connector = connector.name, "no lag: {error}"),
+            }
+        }
+    }
+}
+
+async fn of(
+    core: &Core,
+    connector: &super::core::Connector,
+    inputs: &[TopicPartition],
+) -> Result<u64, ClientError> {
+    let admin = core.clients.admin();
+    let ask = |start| inputs.iter().map(|at| (at.clone(), start)).collect::<Vec<_>>();
+    let ends = admin.list_offsets(&ask(Start::Latest)).await?;
+    let begins = admin.list_offsets(&ask(Start::Earliest)).await?;
+    let positions = connector.positions.read().expect("no holder panics");
+    let behind = ends.iter().map(|(at, end)| {
+        let begin = begins.get(at).copied().unwrap_or(0);
+        let position = positions.get(at).copied().unwrap_or(begin).max(begin);
+        (end - position).max(0) as u64
+    });
+    Ok(behind.sum())
+}

@@ -1,0 +1,81 @@
+//! The worker as a member of its group, and its part as the leader.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::assignment::{Holding, assign};
+use super::core::Core;
+use super::herd::Event;
+use super::plan::survey;
+use super::protocol::{Assignment, Metadata};
+use crate::kafka::group::{Assigned, Delegate, Lost, Member};
+
+/// Answers the group's questions; what follows from them is the herd's.
+pub(super) struct Voice {
+    pub(super) core: Arc<Core>,
+    pub(super) events: mpsc::UnboundedSender<Event>,
+}
+
+#[async_trait]
+impl Delegate for Voice {
+    /// Nothing is given up before a join: what has to move is told by the
+    /// assignment, and everything else goes on working through the rebalance.
+    async fn join(&mut self) -> Bytes {
+        let holding = self.core.holding.lock().expect("no holder panics").clone();
+        let offset = self.core.logs.config.position();
+        Metadata::new(&self.core.config.worker_id, offset, holding).encode().into()
+    }
+
+    async fn assign(&mut self, members: Vec<Member>) -> Result<Vec<(String, Bytes)>, String> {
+        self.core.logs.config.read_to_end().await.map_err(|error| error.to_string())?;
+        let offset = self.core.logs.config.position();
+        let work = survey(&self.core).await.map_err(|error| error.to_string())?;
+        let mut holdings: BTreeMap<String, Holding> = BTreeMap::new();
+        for member in members {
+            match Metadata::decode(&member.metadata) {
+                Ok(metadata) => drop(holdings.insert(member.member_id, metadata.holding)),
+                // It gets nothing, and what it holds is not known: the others
+                // go on.
+                Err(error) => tracing::warn!(member = member.member_id, "left out: {error}"),
+            }
+        }
+        let answer = assign(&work, &holdings);
+        let _ = self.events.send(Event::Dealt(work));
+        let leader = &self.core.config.worker_id;
+        Ok(answer
+            .into_iter()
+            .map(|(member, holding)| {
+                (member, Assignment::new(leader, offset, holding).encode().into())
+            })
+            .collect())
+    }
+
+    async fn assigned(&mut self, assigned: Assigned) {
+        let is_leader = assigned.is_leader();
+        let (holding, offset) = match Assignment::decode(&assigned.assignment) {
+            Ok(assignment) => (assignment.holding, assignment.config_offset),
+            Err(error) => {
+                tracing::warn!("this worker was given nothing to do: {error}");
+                (Holding::default(), 0)
+            }
+        };
+        // A worker behind the leader would act on connectors of the past.
+        if let Err(error) = self.core.logs.config.read_to(offset).await {
+            tracing::error!("{error}");
+            return;
+        }
+        self.core.generation.store(assigned.generation, Ordering::Relaxed);
+        let _ = self.events.send(Event::Assigned { holding, is_leader });
+    }
+
+    async fn lost(&mut self, why: Lost) {
+        tracing::warn!(?why, "the membership of the worker group is lost: all tasks end");
+        *self.core.holding.lock().expect("no holder panics") = Holding::default();
+        let _ = self.events.send(Event::Lost);
+    }
+}

@@ -1,0 +1,295 @@
+//! The options that the host itself gives every connector, by Kafka Connect's
+//! names, and the check of a configuration before it is taken.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use regex::Regex;
+
+use super::herder::{ConnectorConfig, ConnectorKind};
+use super::plugin::{ConfigProblem, Plugin};
+use crate::convert::Converters;
+use crate::kafka::Overrides;
+use crate::task::error::TaskError;
+
+/// The plugin's name.
+pub const CLASS: &str = "connector.class";
+/// The connector's name.
+pub const NAME: &str = "name";
+/// In a source's task configuration: the plugin's name for the task.
+pub const TASK_NAME: &str = "task.name";
+/// In a source's task configuration: the plugin's own JSON.
+pub const TASK_ASSIGNMENT: &str = "task.assignment";
+
+const TASKS_MAX: &str = "tasks.max";
+const TOPICS: &str = "topics";
+const TOPICS_REGEX: &str = "topics.regex";
+const TOLERANCE: &str = "errors.tolerance";
+const RETRY_DELAY_MAX: &str = "errors.retry.delay.max.ms";
+const PRODUCER_OVERRIDE: &str = "producer.override.";
+const CONSUMER_OVERRIDE: &str = "consumer.override.";
+
+/// Every connector's options.
+const COMMON: [&str; 7] =
+    [NAME, CLASS, TASKS_MAX, TOLERANCE, RETRY_DELAY_MAX, "key.converter", "value.converter"];
+/// Prefixes of options whose rest the host does not know.
+const PREFIXES: [&str; 4] =
+    ["key.converter.", "value.converter.", PRODUCER_OVERRIDE, CONSUMER_OVERRIDE];
+/// Most tasks of one connector.
+const TASKS_LIMIT: u32 = 10_000;
+
+/// Which topics a sink or processor reads.
+#[derive(Debug, Clone)]
+pub enum Inputs {
+    /// These.
+    Names(BTreeSet<String>),
+    /// Whatever matches as a whole.
+    Pattern(Regex),
+}
+
+impl Inputs {
+    /// True when `topic` is one of them.
+    pub fn contain(&self, topic: &str) -> bool {
+        match self {
+            Self::Names(names) => names.contains(topic),
+            Self::Pattern(pattern) => pattern.is_match(topic),
+        }
+    }
+}
+
+/// The host's options of one connector, read.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// `connector.class`.
+    pub class: String,
+    /// `tasks.max`, 1 if not given.
+    pub tasks_max: u32,
+    /// `topics` or `topics.regex`; `None` for a source.
+    pub inputs: Option<Inputs>,
+    /// `errors.tolerance=all`.
+    pub tolerant: bool,
+    /// `errors.retry.delay.max.ms`.
+    pub retry_delay_max: Option<Duration>,
+    /// `producer.override.*`.
+    pub producer_overrides: Overrides,
+    /// `consumer.override.*`.
+    pub consumer_overrides: Overrides,
+}
+
+impl Options {
+    /// Reads the host's options; everything wrong with them at once.
+    pub fn read(kind: ConnectorKind, config: &ConnectorConfig) -> Result<Self, Vec<ConfigProblem>> {
+        let mut problems = Vec::new();
+        let text = |name: &str| config.get(name).map(|value| value.trim());
+        let mut problem = |option: &str, message: String| {
+            problems.push(ConfigProblem { option: option.to_owned(), message });
+        };
+        let tasks_max = match text(TASKS_MAX).map(str::parse::<u32>) {
+            None => 1,
+            Some(Ok(count)) if (1..=TASKS_LIMIT).contains(&count) => count,
+            Some(_) => {
+                problem(TASKS_MAX, format!("must be a whole number from 1 to {TASKS_LIMIT}"));
+                1
+            }
+        };
+        let retry_delay_max = match text(RETRY_DELAY_MAX).map(str::parse) {
+            None => None,
+            Some(Ok(millis)) => Some(Duration::from_millis(millis)),
+            Some(Err(_)) => {
+                problem(RETRY_DELAY_MAX, "must be a number of milliseconds".to_owned());
+                None
+            }
+        };
+        let tolerant = match text(TOLERANCE) {
+            None | Some("none") => false,
+            Some("all") => true,
+            Some(other) => {
+                problem(TOLERANCE, format!("must be `none` or `all`, not `{other}`"));
+                false
+            }
+        };
+        let inputs = match kind {
+            ConnectorKind::Source => None,
+            ConnectorKind::Sink | ConnectorKind::Processor => {
+                match inputs(kind, text(TOPICS), text(TOPICS_REGEX)) {
+                    Ok(inputs) => Some(inputs),
+                    Err((option, message)) => {
+                        problem(option, message);
+                        None
+                    }
+                }
+            }
+        };
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self {
+            class: config.get(CLASS).cloned().unwrap_or_default(),
+            tasks_max,
+            inputs,
+            tolerant,
+            retry_delay_max,
+            producer_overrides: overrides(config, PRODUCER_OVERRIDE),
+            consumer_overrides: overrides(config, CONSUMER_OVERRIDE),
+        })
+    }
+}
+
+fn overrides(config: &ConnectorConfig, prefix: &str) -> Overrides {
+    let given = config.iter();
+    given
+        .filter_map(|(key, value)| Some((key.strip_prefix(prefix)?.to_owned(), value.clone())))
+        .collect()
+}
+
+fn inputs(
+    kind: ConnectorKind,
+    topics: Option<&str>,
+    regex: Option<&str>,
+) -> Result<Inputs, (&'static str, String)> {
+    match (topics, regex) {
+        (Some(_), Some(_)) => {
+            Err((TOPICS_REGEX, format!("cannot be given together with `{TOPICS}`")))
+        }
+        (Some(topics), None) => {
+            let names: BTreeSet<_> = topics
+                .split(',')
+                .map(|name| name.trim().to_owned())
+                .filter(|name| !name.is_empty())
+                .collect();
+            match names.is_empty() {
+                true => Err((TOPICS, "names no topic".to_owned())),
+                false => Ok(Inputs::Names(names)),
+            }
+        }
+        (None, Some(_)) if kind == ConnectorKind::Processor => {
+            Err((TOPICS_REGEX, format!("a processor names its topics in `{TOPICS}`")))
+        }
+        (None, Some(regex)) => Regex::new(&format!("^(?:{regex})$"))
+            .map(Inputs::Pattern)
+            .map_err(|error| (TOPICS_REGEX, format!("is no regular expression: {error}"))),
+        (None, None) => Err((TOPICS, format!("is missing: name topics, or give `{TOPICS_REGEX}`"))),
+    }
+}
+
+/// Everything that is wrong with a configuration for `plugin`.
+pub async fn validate(
+    plugin: &dyn Plugin,
+    config: &ConnectorConfig,
+) -> Result<Vec<ConfigProblem>, TaskError> {
+    let kind = plugin.info().kind;
+    let mut problems = unknown_options(kind, plugin.config_schema(), config);
+    problems.extend(missing_options(plugin.config_schema(), config));
+    if let Err(more) = Options::read(kind, config) {
+        problems.extend(more);
+    }
+    if let Err(more) = Converters::from_config(config) {
+        problems.extend(more.into_iter().map(|error| ConfigProblem {
+            option: error.option().to_owned(),
+            message: error.to_string(),
+        }));
+    }
+    for problem in plugin.validate(config).await? {
+        if !problems.iter().any(|known| known.option == problem.option) {
+            problems.push(problem);
+        }
+    }
+    Ok(problems)
+}
+
+fn properties(schema: &serde_json::Value) -> impl Iterator<Item = &str> {
+    let properties = schema.get("properties").and_then(serde_json::Value::as_object);
+    properties.into_iter().flat_map(|map| map.keys().map(String::as_str))
+}
+
+fn unknown_options(
+    kind: ConnectorKind,
+    schema: &serde_json::Value,
+    config: &ConnectorConfig,
+) -> Vec<ConfigProblem> {
+    let mut known: BTreeSet<&str> = COMMON.into_iter().chain(properties(schema)).collect();
+    if kind != ConnectorKind::Source {
+        known.extend([TOPICS, TOPICS_REGEX]);
+    }
+    let is_known =
+        |name: &str| known.contains(name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    let unknown = config.keys().filter(|name| !is_known(name));
+    unknown
+        .map(|name| ConfigProblem {
+            option: name.clone(),
+            message: match nearest(name, known.iter().copied()) {
+                Some(near) => format!("is no option of this connector; did you mean `{near}`?"),
+                None => "is no option of this connector".to_owned(),
+            },
+        })
+        .collect()
+}
+
+fn missing_options(schema: &serde_json::Value, config: &ConnectorConfig) -> Vec<ConfigProblem> {
+    let required = schema.get("required").and_then(serde_json::Value::as_array);
+    let names = required.into_iter().flatten().filter_map(serde_json::Value::as_str);
+    names
+        .filter(|name| !config.contains_key(*name))
+        .map(|name| ConfigProblem { option: name.to_owned(), message: "is missing".to_owned() })
+        .collect()
+}
+
+/// The name that was probably meant.
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = known.map(|known| (strsim::jaro_winkler(name, known), known));
+    let best = scored.max_by(|left, right| left.0.total_cmp(&right.0))?;
+    (best.0 >= 0.85).then_some(best.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(pairs: &[(&str, &str)]) -> ConnectorConfig {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn unknown(pairs: &[(&str, &str)]) -> Vec<ConfigProblem> {
+        let schema = serde_json::json!({"properties": {"path": {}}, "required": ["path"]});
+        unknown_options(ConnectorKind::Sink, &schema, &config(pairs))
+    }
+
+    #[test]
+    fn a_misspelt_option_is_an_error_with_a_suggestion() {
+        let problems = unknown(&[("topics", "a"), ("pth", "x"), ("task.max", "2")]);
+        assert_eq!(problems.len(), 2);
+        assert!(problems[0].message.contains("`path`"), "{problems:?}");
+        assert!(problems[1].message.contains("`tasks.max`"), "{problems:?}");
+        assert!(unknown(&[("consumer.override.fetch.min.bytes", "1")]).is_empty());
+    }
+
+    #[test]
+    fn a_required_option_that_is_missing_is_an_error() {
+        let schema = serde_json::json!({"required": ["path"]});
+        assert_eq!(missing_options(&schema, &config(&[]))[0].option, "path");
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_the_hosts_options_is_told_at_once() {
+        let wrong = config(&[("tasks.max", "0"), ("errors.tolerance", "some"), ("topics", " ,")]);
+        let problems = Options::read(ConnectorKind::Sink, &wrong).unwrap_err();
+        let named: Vec<_> = problems.iter().map(|problem| problem.option.as_str()).collect();
+        assert_eq!(named, ["tasks.max", "errors.tolerance", "topics"]);
+    }
+
+    #[test]
+    fn a_topic_pattern_matches_whole_names() {
+        let given = config(&[("topics.regex", "logs-.*|audit")]);
+        let inputs = Options::read(ConnectorKind::Sink, &given).unwrap().inputs.unwrap();
+        assert!(inputs.contain("logs-a") && inputs.contain("audit"));
+        assert!(!inputs.contain("old-logs-a") && !inputs.contain("audit2"));
+        assert!(Options::read(ConnectorKind::Processor, &given).is_err());
+    }
+
+    #[test]
+    fn overrides_lose_their_prefix() {
+        let given = config(&[("producer.override.linger.ms", "0")]);
+        let options = Options::read(ConnectorKind::Source, &given).unwrap();
+        assert_eq!(options.producer_overrides["linger.ms"], "0");
+    }
+}

@@ -1,0 +1,164 @@
+//! Planning a connector's tasks, and seeing what there is to deal out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::assignment::{ALL_INPUTS, Work};
+use super::compacted::Write;
+use super::config::InternalTopic;
+use super::config_state::ConnectorEntry;
+use super::core::Core;
+use super::herder::{ConnectorConfig, ConnectorKind, TaskId};
+use super::options::{self, Inputs, Options};
+use super::plugin::{Plugin, TaskContext};
+use super::records::{self, Commit, ConfigKey, Properties};
+use super::topics::ensure_compacted;
+use crate::kafka::{ClientError, TopicPartition};
+use crate::task::error::TaskError;
+
+/// The topic that a processor's state is kept in.
+pub(super) fn changelog_topic(connector: &str) -> String {
+    format!("{connector}-changelog")
+}
+
+/// Plans a connector's tasks and, if they are others than before, writes them
+/// to the config topic: the tasks, then the record that puts them in effect.
+pub(super) async fn plan(core: Arc<Core>, name: String) -> Result<(), TaskError> {
+    let entry = core.configs.read().expect("no holder panics").get(&name).cloned();
+    let Some(entry) = entry else { return Ok(()) };
+    let class = entry.config.get(options::CLASS).map(String::as_str).unwrap_or_default();
+    let plugin = core.plugins.get(class).map_err(TaskError::stop)?;
+    let tasks = tasks(&core, &*plugin, &name, &entry).await?;
+    if !entry.needs_plan() && tasks == entry.tasks {
+        return Ok(());
+    }
+    let json = |properties: &ConnectorConfig| {
+        records::encode(&Properties { properties: properties.clone() })
+    };
+    let mut writes: Vec<Write> = Vec::with_capacity(tasks.len() + 1);
+    for (task, config) in (0..).zip(&tasks) {
+        let key = ConfigKey::Task(TaskId { connector: name.clone(), task });
+        writes.push((key.encode().into_bytes(), Some(json(config))));
+    }
+    let commit = Commit { tasks: tasks.len() as u32, digest: Some(entry.digest) };
+    let key = ConfigKey::Commit(name).encode().into_bytes();
+    writes.push((key, Some(records::encode(&commit))));
+    core.logs.config.write_and_read(&writes).await?;
+    Ok(())
+}
+
+async fn tasks(
+    core: &Core,
+    plugin: &dyn Plugin,
+    name: &str,
+    entry: &ConnectorEntry,
+) -> Result<Vec<ConnectorConfig>, TaskError> {
+    let kind = plugin.info().kind;
+    let options = Options::read(kind, &entry.config).map_err(|problems| {
+        let all: Vec<_> =
+            problems.iter().map(|it| format!("`{}` {}", it.option, it.message)).collect();
+        TaskError::stop(all.join("; "))
+    })?;
+    match kind {
+        ConnectorKind::Source => {
+            core.logs.offset.read_to_end().await?;
+            let context = TaskContext {
+                id: TaskId { connector: name.to_owned(), task: u32::MAX },
+                checkpoints: core.checkpoints.clone(),
+                stop: CancellationToken::new(),
+                lease: core.lease.get().cloned().unwrap_or_default(),
+            };
+            let planned = plugin.plan(context, &entry.config, options.tasks_max).await?;
+            let tasks = planned.into_iter().map(|task| {
+                let mut config = entry.config.clone();
+                config.insert(options::TASK_NAME.to_owned(), task.name);
+                config.insert(options::TASK_ASSIGNMENT.to_owned(), task.assignment);
+                config
+            });
+            Ok(tasks.take(options.tasks_max as usize).collect())
+        }
+        ConnectorKind::Processor => {
+            let numbers = co_partitioned(core, &options).await?;
+            let topic = InternalTopic {
+                name: changelog_topic(name),
+                partitions: numbers,
+                replication_factor: core.config.offset_storage.replication_factor,
+            };
+            let admin = core.clients.admin();
+            ensure_compacted(&*admin, &topic, true, "the processor's state").await.map_err(
+                |error| match error {
+                    super::topics::TopicError::Client { source, .. } => source.into(),
+                    other => TaskError::stop(other.to_string()),
+                },
+            )?;
+            Ok(vec![entry.config.clone(); options.tasks_max as usize])
+        }
+        ConnectorKind::Sink => Ok(vec![entry.config.clone(); options.tasks_max as usize]),
+    }
+}
+
+/// The number of partitions that all inputs of a processor have.
+async fn co_partitioned(core: &Core, options: &Options) -> Result<i32, TaskError> {
+    let Some(Inputs::Names(names)) = &options.inputs else {
+        return Err(TaskError::stop("a processor names its topics"));
+    };
+    let asked: Vec<&str> = names.iter().map(String::as_str).collect();
+    let found = core.clients.admin().describe_topics(&asked).await?;
+    let mut counts = BTreeMap::new();
+    for name in names {
+        let topic = found.get(name).ok_or_else(|| {
+            TaskError::retry(format!("the input topic `{name}` does not exist: create it"))
+        })?;
+        counts.entry(topic.partitions.len()).or_insert_with(Vec::new).push(name.as_str());
+    }
+    let mut counts = counts.into_iter();
+    match (counts.next(), counts.next()) {
+        (Some((count, _)), None) => Ok(count as i32),
+        (Some((some, these)), Some((others, those))) => Err(TaskError::stop(format!(
+            "a processor's inputs must have the same number of partitions, but `{}` has {some} \
+             and `{}` has {others}",
+            these[0], those[0]
+        ))),
+        _ => Err(TaskError::stop("a processor names its topics")),
+    }
+}
+
+/// Everything that there is to run, as the config topic and the cluster's
+/// topics have it now.
+pub(super) async fn survey(core: &Core) -> Result<BTreeMap<String, Work>, ClientError> {
+    let connectors: Vec<(String, ConnectorEntry)> = {
+        let configs = core.configs.read().expect("no holder panics");
+        configs.connectors().iter().map(|(name, entry)| (name.clone(), entry.clone())).collect()
+    };
+    let mut work = BTreeMap::new();
+    let mut wanted = Vec::new();
+    for (name, entry) in connectors {
+        let kind = core.kind_of(&name);
+        let inputs = kind.and_then(|kind| Options::read(kind, &entry.config).ok()?.inputs);
+        let tasks = entry.runnable_tasks().len() as u32;
+        wanted.push((name, kind, inputs, tasks));
+    }
+    let topics = match wanted.iter().any(|(_, _, inputs, tasks)| inputs.is_some() && *tasks > 0) {
+        true => core.clients.admin().list_topics().await?,
+        false => Vec::new(),
+    };
+    for (name, kind, inputs, tasks) in wanted {
+        let mut shares = BTreeSet::new();
+        for topic in &topics {
+            if tasks == 0 || !inputs.as_ref().is_some_and(|inputs| inputs.contain(&topic.name)) {
+                continue;
+            }
+            let is_processor = kind == Some(ConnectorKind::Processor);
+            let label: Arc<str> =
+                if is_processor { ALL_INPUTS.into() } else { topic.name.as_str().into() };
+            shares.extend(topic.partitions.iter().map(|partition| TopicPartition {
+                topic: label.clone(),
+                partition: partition.partition,
+            }));
+        }
+        work.insert(name, Work { tasks, shares });
+    }
+    Ok(work)
+}

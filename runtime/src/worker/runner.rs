@@ -1,0 +1,267 @@
+//! One task on this worker: session after session, until it is stopped or
+//! given up.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::clients::SharedConsumer;
+use super::core::{Connector, Core, label};
+use super::herder::{ConnectorConfig, ConnectorKind, State, TaskId};
+use super::options::{self, Inputs, Options};
+use super::plan::changelog_topic;
+use super::plugin::{PlannedTask, Plugin, TaskContext};
+use super::records::StatusKey;
+use super::stores::OffsetWriter;
+use crate::kafka::{Producer, TopicPartition};
+use crate::task::backoff::{Backoff, Patience, Verdict};
+use crate::task::error::TaskError;
+use crate::task::numbers::{OpenNumber, ProcessorTask};
+use crate::task::plugin::ProcessorPlugin;
+use crate::task::processor::ProcessorSession;
+use crate::task::sink::SinkSession;
+use crate::task::source::SourceSession;
+
+/// How a task ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// In order, as it was asked to.
+    Stopped,
+    /// It is FAILED; its state says why.
+    Failed,
+}
+
+/// A task to run.
+#[derive(Clone)]
+pub(super) struct Runner {
+    pub(super) core: Arc<Core>,
+    pub(super) connector: Arc<Connector>,
+    pub(super) id: TaskId,
+    pub(super) config: ConnectorConfig,
+    pub(super) shares: watch::Receiver<BTreeSet<TopicPartition>>,
+    pub(super) held: watch::Sender<BTreeSet<TopicPartition>>,
+    pub(super) replan: Arc<Notify>,
+    pub(super) stop: CancellationToken,
+}
+
+impl Runner {
+    /// Runs until stopped or given up, and tells the task's states.
+    pub(super) async fn run(self) -> Outcome {
+        let patience = self.patience();
+        let mut backoff = Backoff::default();
+        loop {
+            self.tell(State::Running, None);
+            let progressed = Arc::new(AtomicBool::new(false));
+            let ended = self.session(progressed.clone()).await;
+            let Err(error) = ended else { return Outcome::Stopped };
+            let made = progressed.load(Ordering::Relaxed);
+            let task = label(&self.id);
+            match backoff.decide(&patience, &error, made, chance()) {
+                Verdict::GiveUp => {
+                    tracing::error!(task, "failed: {error}");
+                    self.tell(State::Failed, Some(error.message));
+                    return Outcome::Failed;
+                }
+                Verdict::After(pause) => {
+                    let pause_ms = pause.as_millis() as u64;
+                    tracing::warn!(task, pause_ms, "reopens from its last checkpoint: {error}");
+                    self.tell(State::Restarting, Some(error.message));
+                    tokio::select! {
+                        () = self.stop.cancelled() => return Outcome::Stopped,
+                        () = tokio::time::sleep(pause) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn patience(&self) -> Patience {
+        let kind = self.core.kind_of(&self.id.connector).unwrap_or(ConnectorKind::Source);
+        let own = Options::read(kind, &self.config).ok().and_then(|own| own.retry_delay_max);
+        Patience {
+            reopen_max: self.core.config.task_reopen_max,
+            pause_max: own.unwrap_or(self.core.config.retry_delay_max),
+        }
+    }
+
+    fn tell(&self, state: State, trace: Option<String>) {
+        self.core.tell(StatusKey::Task(self.id.clone()), state, trace);
+    }
+
+    fn context(&self, stop: &CancellationToken) -> TaskContext {
+        TaskContext {
+            id: self.id.clone(),
+            checkpoints: self.core.checkpoints.clone(),
+            stop: stop.clone(),
+            lease: self.core.lease.get().cloned().unwrap_or_default(),
+        }
+    }
+
+    async fn session(&self, progressed: Arc<AtomicBool>) -> Result<(), TaskError> {
+        let class = self.config.get(options::CLASS).map(String::as_str).unwrap_or_default();
+        let plugin = self.core.plugins.get(class).map_err(TaskError::stop)?;
+        let kind = plugin.info().kind;
+        let options = Options::read(kind, &self.config).map_err(|problems| {
+            let all: Vec<_> =
+                problems.iter().map(|it| format!("`{}` {}", it.option, it.message)).collect();
+            TaskError::stop(all.join("; "))
+        })?;
+        match kind {
+            ConnectorKind::Source => self.source(&*plugin, &options, progressed).await,
+            ConnectorKind::Sink => self.sink(&*plugin, &options, progressed).await,
+            ConnectorKind::Processor => self.processor(plugin, options, progressed).await,
+        }
+    }
+
+    async fn source(
+        &self,
+        plugin: &dyn Plugin,
+        options: &Options,
+        progressed: Arc<AtomicBool>,
+    ) -> Result<(), TaskError> {
+        let text = |name: &str| self.config.get(name).cloned().unwrap_or_default();
+        let task = PlannedTask {
+            name: text(options::TASK_NAME),
+            assignment: text(options::TASK_ASSIGNMENT),
+        };
+        let mut config = self.config.clone();
+        config.remove(options::TASK_NAME);
+        config.remove(options::TASK_ASSIGNMENT);
+        // What the task's last owner saved comes first.
+        self.core.logs.offset.read_to_end().await?;
+        self.connector.set_done(self.id.task, false);
+        let opened = plugin.open_source(self.context(&self.stop), &config, &task).await?;
+        let (done, mut is_done) = watch::channel(false);
+        let session = SourceSession {
+            label: label(&self.id),
+            producer: self.core.producers.get(&options.producer_overrides)?,
+            checkpoints: Arc::new(OffsetWriter {
+                connector: self.id.connector.clone(),
+                log: self.core.logs.offset.clone(),
+            }),
+            tolerant: options.tolerant,
+            counters: self.connector.counters.clone(),
+            done,
+            replan: self.replan.clone(),
+            progressed,
+            stop: self.stop.clone(),
+        };
+        let mut running = Box::pin(session.run(opened));
+        loop {
+            tokio::select! {
+                ended = &mut running => return ended,
+                Ok(()) = is_done.changed() => {
+                    self.connector.set_done(self.id.task, *is_done.borrow());
+                }
+            }
+        }
+    }
+
+    async fn sink(
+        &self,
+        plugin: &dyn Plugin,
+        options: &Options,
+        progressed: Arc<AtomicBool>,
+    ) -> Result<(), TaskError> {
+        let consumer = self.connector.consumer(&*self.core.clients, &options.consumer_overrides)?;
+        let opened = plugin.open_sink(self.context(&self.stop), &self.config).await?;
+        let session = SinkSession {
+            label: label(&self.id),
+            fleet: self.core.config.group_id.clone(),
+            group: self.connector.group.clone(),
+            shares: self.shares.clone(),
+            held: self.held.clone(),
+            targets: self.connector.targets.subscribe(),
+            consumer: consumer.share(),
+            commit_every: self.core.config.offset_flush_interval,
+            tolerant: options.tolerant,
+            counters: self.connector.counters.clone(),
+            observer: self.connector.clone(),
+            progressed,
+            stop: self.stop.clone(),
+        };
+        session.run(opened).await
+    }
+
+    async fn processor(
+        &self,
+        plugin: Arc<dyn Plugin>,
+        options: Options,
+        progressed: Arc<AtomicBool>,
+    ) -> Result<(), TaskError> {
+        let Some(Inputs::Names(topics)) = options.inputs.clone() else {
+            return Err(TaskError::stop("a processor names its topics"));
+        };
+        let consumer = self.connector.consumer(&*self.core.clients, &options.consumer_overrides)?;
+        let task = ProcessorTask {
+            shares: self.shares.clone(),
+            held: self.held.clone(),
+            open: Arc::new(Opener {
+                producer: self.core.producers.get(&options.producer_overrides)?,
+                runner: self.clone(),
+                plugin,
+                topics: topics.into_iter().collect(),
+                consumer,
+                tolerant: options.tolerant,
+                progressed,
+            }),
+            stop: self.stop.clone(),
+        };
+        task.run().await
+    }
+}
+
+/// Opens one partition number of a processor after another.
+struct Opener {
+    runner: Runner,
+    plugin: Arc<dyn Plugin>,
+    topics: Vec<String>,
+    consumer: Arc<dyn SharedConsumer>,
+    producer: Arc<dyn Producer>,
+    tolerant: bool,
+    progressed: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl OpenNumber for Opener {
+    async fn open(
+        &self,
+        number: i32,
+        stop: CancellationToken,
+    ) -> Result<(ProcessorSession, Box<dyn ProcessorPlugin>), TaskError> {
+        let Runner { core, connector, id, config, .. } = &self.runner;
+        let context = self.runner.context(&stop);
+        let partition = u32::try_from(number)
+            .map_err(|_| TaskError::stop(format!("there is no partition {number}")))?;
+        let plugin = self.plugin.open_processor(context, config, partition).await?;
+        let session = ProcessorSession {
+            label: format!("{}, partition {number}", label(id)),
+            fleet: core.config.group_id.clone(),
+            group: connector.group.clone(),
+            inputs: self
+                .topics
+                .iter()
+                .map(|topic| TopicPartition::new(topic.as_str(), number))
+                .collect(),
+            changelog: TopicPartition::new(changelog_topic(&connector.name), number),
+            consumer: self.consumer.share(),
+            producer: self.producer.clone(),
+            tolerant: self.tolerant,
+            counters: connector.counters.clone(),
+            observer: connector.clone(),
+            progressed: self.progressed.clone(),
+            stop,
+        };
+        Ok((session, plugin))
+    }
+}
+
+/// A number in 0..1 that spreads tasks which failed together.
+fn chance() -> f64 {
+    let random = uuid::Uuid::new_v4().as_u128() as u32;
+    f64::from(random) / (f64::from(u32::MAX) + 1.0)
+}

@@ -1,0 +1,230 @@
+//! A worker's start and its orderly end.
+
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::answers::Answers;
+use super::clients::{Clients, Group, Producers};
+use super::compacted::{CompactedLog, Entry, LogError, Write};
+use super::config::{InternalTopic, WorkerConfig};
+use super::config_state::{Change, ConfigState};
+use super::core::{Core, Logs};
+use super::herd::{Event, Herd};
+use super::herder::Herder;
+use super::member::Voice;
+use super::plugin::Plugins;
+use super::records::{Status, StatusKey};
+use super::stores::{Checkpoints, Statuses};
+use super::topics::{TopicError, ensure_compacted};
+use super::{lag, records};
+use crate::kafka::{ClientError, ConsumeError, Overrides};
+
+/// States written to the status topic at once.
+const STATUS_WRITES_MAX: usize = 256;
+
+/// Why a worker did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The cluster could not be asked.
+    #[error("the Kafka cluster cannot be used: {0}")]
+    Cluster(#[from] ClientError),
+    /// A client could not be made.
+    #[error("the worker's consumer cannot be made: {0}")]
+    Consumer(#[from] ConsumeError),
+    /// An internal topic cannot be used.
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    /// An internal topic could not be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+/// A running worker. Dropping it ends its tasks without order, as a crash
+/// would; [`Worker::shutdown`] ends them in order.
+pub struct Worker {
+    core: Arc<Core>,
+    group: Arc<dyn Group>,
+    events: mpsc::UnboundedSender<Event>,
+    jobs: Vec<JoinHandle<()>>,
+    statuses: JoinHandle<()>,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        for job in &self.jobs {
+            job.abort();
+        }
+    }
+}
+
+impl Worker {
+    /// Creates and reads the internal topics, joins the fleet and starts what
+    /// it is assigned. It is [`ready`](Herder::ready) once it is a member.
+    pub async fn start(
+        config: WorkerConfig,
+        plugins: Arc<dyn Plugins>,
+        clients: Arc<dyn Clients>,
+    ) -> Result<Self, WorkerError> {
+        let admin = clients.admin();
+        let cluster_id = admin.describe_cluster().await?.cluster_id.unwrap_or_default();
+        let producers = Arc::new(Producers::new(clients.clone()));
+        let (events, inbox) = mpsc::unbounded_channel();
+        let opener = Opener { clients: &*clients, producers: producers.clone() };
+
+        let configs: Arc<RwLock<ConfigState>> = Arc::default();
+        // Requests to restart are for those who were there.
+        let live = Arc::new(AtomicBool::new(false));
+        let apply = {
+            let (configs, live, events) = (configs.clone(), live.clone(), events.clone());
+            move |entry: Entry<'_>| {
+                let mut configs = configs.write().expect("no holder panics");
+                match configs.apply(entry.key, entry.value) {
+                    Ok(Change::None) => {}
+                    Ok(change) if live.load(Ordering::Acquire) => {
+                        let _ = events.send(Event::Config(change));
+                    }
+                    Ok(_) => {}
+                    Err(error) => tracing::warn!(offset = entry.offset, "{error}; passed over"),
+                }
+            }
+        };
+        let config_topic = InternalTopic { partitions: 1, ..config.config_storage.clone() };
+        let config_log =
+            opener.open(&config_topic, true, "connectors' configurations", apply).await?;
+        live.store(true, Ordering::Release);
+
+        let checkpoints = Arc::new(Checkpoints::default());
+        let apply = {
+            let checkpoints = checkpoints.clone();
+            move |entry: Entry<'_>| checkpoints.apply(entry)
+        };
+        let offset_log =
+            opener.open(&config.offset_storage, false, "sources' checkpoints", apply).await?;
+
+        let statuses = Arc::new(Statuses::default());
+        let generation = Arc::new(AtomicI32::new(-1));
+        let apply = {
+            let (statuses, generation) = (statuses.clone(), generation.clone());
+            let worker_id = config.worker_id.clone();
+            move |entry: Entry<'_>| {
+                // Of its own tasks this worker knows more than the topic.
+                if !is_own(&entry, &worker_id, generation.load(Ordering::Relaxed)) {
+                    statuses.apply(entry);
+                }
+            }
+        };
+        let status_log =
+            opener.open(&config.status_storage, false, "connectors' states", apply).await?;
+
+        let (status_writes, status_inbox) = mpsc::unbounded_channel();
+        let core = Arc::new(Core {
+            config,
+            plugins,
+            clients: clients.clone(),
+            producers,
+            cluster_id,
+            configs,
+            checkpoints,
+            statuses,
+            logs: Logs { config: config_log, offset: offset_log },
+            lease: OnceLock::new(),
+            generation,
+            ready: AtomicBool::new(false),
+            holding: Mutex::default(),
+            connectors: RwLock::default(),
+            status_writes,
+        });
+        let voice = Voice { core: core.clone(), events: events.clone() };
+        let group = clients.join(&core.config, Box::new(voice)).await?;
+        let _ = core.lease.set(group.lease());
+        let rejoin = {
+            let group = group.clone();
+            Arc::new(move || group.rejoin())
+        };
+        let herd = Herd::new(core.clone(), events.clone(), rejoin);
+        let jobs = vec![tokio::spawn(herd.run(inbox)), tokio::spawn(lag::watch(core.clone()))];
+        let statuses = tokio::spawn(write_statuses(status_inbox, status_log));
+        Ok(Self { core, group, events, jobs, statuses })
+    }
+
+    /// The handle for REST, the command line and `run`.
+    pub fn herder(&self) -> Arc<dyn Herder> {
+        Arc::new(Answers { core: self.core.clone() })
+    }
+
+    /// Ends in order: tasks are revoked, drain, commit and close; then the
+    /// worker leaves its group, so that others take over at once.
+    pub async fn shutdown(mut self) {
+        let (done, ended) = oneshot::channel();
+        if self.events.send(Event::Shutdown(done)).is_ok() {
+            // An error means that the herd is gone, and its tasks with it.
+            let _ = ended.await;
+        }
+        self.group.leave().await;
+        for job in std::mem::take(&mut self.jobs) {
+            job.abort();
+        }
+        // The last states are still on their way: an empty one ends the writer.
+        let _ = self.core.status_writes.send((StatusKey::Connector(String::new()), None));
+        let _ = (&mut self.statuses).await;
+    }
+}
+
+/// Opens internal topics.
+struct Opener<'a> {
+    clients: &'a dyn Clients,
+    producers: Arc<Producers>,
+}
+
+impl Opener<'_> {
+    async fn open(
+        &self,
+        topic: &InternalTopic,
+        exact: bool,
+        holds: &'static str,
+        apply: impl FnMut(Entry<'_>) + Send + 'static,
+    ) -> Result<Arc<CompactedLog>, WorkerError> {
+        let admin = self.clients.admin();
+        let partitions = ensure_compacted(&*admin, topic, exact, holds).await?;
+        let consumer = self.clients.consumer(None, &Overrides::new())?.share();
+        let producers = self.producers.clone();
+        let log = CompactedLog::open(&topic.name, partitions, producers, consumer, apply).await?;
+        Ok(Arc::new(log))
+    }
+}
+
+/// True for a state that this worker told in its present generation.
+fn is_own(entry: &Entry<'_>, worker_id: &str, generation: i32) -> bool {
+    let status = entry.value.and_then(|value| serde_json::from_slice::<Status>(value).ok());
+    status.is_some_and(|status| status.worker_id == worker_id && status.generation == generation)
+}
+
+/// Writes states in the order in which they were told, as many at once as
+/// there are. Ends at a state of the connector without a name.
+async fn write_statuses(
+    mut inbox: mpsc::UnboundedReceiver<(StatusKey, Option<Status>)>,
+    log: Arc<CompactedLog>,
+) {
+    let mut told = Vec::with_capacity(STATUS_WRITES_MAX);
+    while inbox.recv_many(&mut told, STATUS_WRITES_MAX).await > 0 {
+        let ends = told.iter().any(|(key, _)| *key == StatusKey::Connector(String::new()));
+        let writes: Vec<Write> = told
+            .drain(..)
+            .filter(|(key, _)| *key != StatusKey::Connector(String::new()))
+            .map(|(key, status)| {
+                (key.encode().into_bytes(), status.map(|status| records::encode(&status)))
+            })
+            .collect();
+        if !writes.is_empty()
+            && let Err(error) = log.write(&writes).await
+        {
+            tracing::warn!("states are not told: {error}");
+        }
+        if ends {
+            return;
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The three internal topics' contents, as this worker has read them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, RwLock};
+
+use async_trait::async_trait;
+
+use super::compacted::{CompactedLog, Entry, LogError, Write};
+use super::herder::TaskId;
+use super::records::{self, Status, StatusKey};
+use crate::task::error::TaskError;
+use crate::task::plugin::Checkpoint;
+use crate::task::source::CheckpointWriter;
+
+/// Checkpoints of all sources: by connector, by partition (JSON).
+#[derive(Debug, Default)]
+pub struct Checkpoints(RwLock<HashMap<String, BTreeMap<String, String>>>);
+
+impl Checkpoints {
+    /// Takes a record of the offset topic.
+    pub fn apply(&self, entry: Entry<'_>) {
+        let Some((connector, partition)) = records::decode_offset_key(entry.key) else { return };
+        let mut all = self.0.write().expect("no writer panics");
+        let mine = all.entry(connector).or_default();
+        match entry.value.map(std::str::from_utf8) {
+            Some(Ok(offset)) => drop(mine.insert(partition, offset.to_owned())),
+            Some(Err(_)) => {
+                tracing::warn!(partition, "passed over an offset that is no UTF-8");
+            }
+            None => drop(mine.remove(&partition)),
+        }
+    }
+
+    /// A connector's offset in one partition.
+    pub fn get(&self, connector: &str, partition: &str) -> Option<String> {
+        self.0.read().expect("no writer panics").get(connector)?.get(partition).cloned()
+    }
+
+    /// A connector's partitions after `after` with their offsets, in order.
+    pub fn list(&self, connector: &str, after: Option<&str>, max: usize) -> Vec<(String, String)> {
+        use std::ops::Bound;
+        let all = self.0.read().expect("no writer panics");
+        let Some(mine) = all.get(connector) else { return Vec::new() };
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rest = mine.range::<str, _>((from, Bound::Unbounded));
+        rest.take(max).map(|(partition, offset)| (partition.clone(), offset.clone())).collect()
+    }
+}
+
+/// Writes one connector's checkpoints to the offset topic.
+pub struct OffsetWriter {
+    /// The connector.
+    pub connector: String,
+    /// The offset topic.
+    pub log: Arc<CompactedLog>,
+}
+
+#[async_trait]
+impl CheckpointWriter for OffsetWriter {
+    async fn save(&self, checkpoints: &[Checkpoint]) -> Result<(), TaskError> {
+        let mut writes: Vec<Write> = Vec::with_capacity(checkpoints.len());
+        for checkpoint in checkpoints {
+            let offset = checkpoint.offset.as_deref();
+            for text in offset.into_iter().chain([checkpoint.partition.as_str()]) {
+                if !records::is_json_object(text) {
+                    return Err(TaskError::stop(format!(
+                        "the plugin saved a checkpoint that is no JSON object: {text}"
+                    )));
+                }
+            }
+            let key = records::offset_key(&self.connector, &checkpoint.partition);
+            writes.push((key, offset.map(|offset| offset.as_bytes().to_vec())));
+        }
+        self.log.write(&writes).await.map_err(TaskError::from)
+    }
+}
+
+impl From<LogError> for TaskError {
+    fn from(error: LogError) -> Self {
+        match error {
+            LogError::Read { source, .. } => source.into(),
+            LogError::Write { source, .. } => source.into(),
+            LogError::Lost { .. } => Self::stop(error.to_string()),
+        }
+    }
+}
+
+/// States of connectors and tasks.
+#[derive(Debug, Default)]
+pub struct Statuses(RwLock<StatusMaps>);
+
+#[derive(Debug, Default)]
+struct StatusMaps {
+    connectors: HashMap<String, Status>,
+    tasks: HashMap<TaskId, Status>,
+}
+
+impl Statuses {
+    /// Takes a record of the status topic.
+    pub fn apply(&self, entry: Entry<'_>) {
+        let Some(key) = StatusKey::decode(entry.key) else { return };
+        let status = match entry.value {
+            None => None,
+            Some(value) => match records::decode::<Status>(&key.encode(), value) {
+                Ok(status) => Some(status),
+                Err(error) => return tracing::warn!("{error}; passed over"),
+            },
+        };
+        self.set(key, status);
+    }
+
+    /// Sets a state ahead of its record, so that this worker's own answers do
+    /// not lag behind what it does.
+    pub fn set(&self, key: StatusKey, status: Option<Status>) {
+        let mut maps = self.0.write().expect("no writer panics");
+        match (key, status) {
+            (StatusKey::Connector(name), Some(status)) => {
+                drop(maps.connectors.insert(name, status));
+            }
+            (StatusKey::Connector(name), None) => drop(maps.connectors.remove(&name)),
+            (StatusKey::Task(id), Some(status)) => drop(maps.tasks.insert(id, status)),
+            (StatusKey::Task(id), None) => drop(maps.tasks.remove(&id)),
+        }
+    }
+
+    /// A connector's state.
+    pub fn connector(&self, name: &str) -> Option<Status> {
+        self.0.read().expect("no writer panics").connectors.get(name).cloned()
+    }
+
+    /// A task's state.
+    pub fn task(&self, id: &TaskId) -> Option<Status> {
+        self.0.read().expect("no writer panics").tasks.get(id).cloned()
+    }
+}

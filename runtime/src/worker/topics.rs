@@ -1,0 +1,101 @@
+//! The internal topics: created where they are missing, checked where they
+//! are not, and refused when they would lose what is written to them.
+
+use std::collections::BTreeMap;
+
+use kafka_protocol::ResponseError;
+
+use super::config::InternalTopic;
+use crate::kafka::admin::NewTopic;
+use crate::kafka::{Admin, ClientError};
+
+const CLEANUP_POLICY: &str = "cleanup.policy";
+const COMPACT: &str = "compact";
+
+/// Why an internal topic cannot be used.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TopicError {
+    /// It would be cleaned by age or size.
+    #[error(
+        "topic `{topic}` has cleanup.policy={found}, which would delete {holds} in time; it must \
+         be `compact`: alter the topic, or name another one"
+    )]
+    NotCompacted {
+        /// The topic.
+        topic: String,
+        /// Its cleanup policy.
+        found: String,
+        /// What it is for.
+        holds: &'static str,
+    },
+    /// Its number of partitions does not do.
+    #[error(
+        "topic `{topic}` has {found} partitions, but {holds} need {needed}: name another topic"
+    )]
+    Partitions {
+        /// The topic.
+        topic: String,
+        /// Partitions that it has.
+        found: usize,
+        /// Partitions that it needs.
+        needed: i32,
+        /// What it is for.
+        holds: &'static str,
+    },
+    /// The cluster did not do what was asked.
+    #[error("topic `{topic}`: {source}")]
+    Client {
+        /// The topic.
+        topic: String,
+        /// Why.
+        source: ClientError,
+    },
+}
+
+/// Makes sure that `topic` exists and keeps the latest value of every key.
+/// `exact`: it must have the number of partitions that it would be created
+/// with. Answers with its number of partitions.
+pub async fn ensure_compacted(
+    admin: &dyn Admin,
+    topic: &InternalTopic,
+    exact: bool,
+    holds: &'static str,
+) -> Result<i32, TopicError> {
+    let failed = |source| TopicError::Client { topic: topic.name.clone(), source };
+    let mut found = partitions(admin, &topic.name).await.map_err(failed)?;
+    if found.is_none() {
+        let new = NewTopic {
+            name: topic.name.clone(),
+            partitions: Some(topic.partitions),
+            replication_factor: Some(topic.replication_factor),
+            configs: BTreeMap::from([(CLEANUP_POLICY.to_owned(), COMPACT.to_owned())]),
+        };
+        match admin.create_topic(&new).await {
+            // Another worker was quicker; what it made is checked like any.
+            Err(error) if error.code() == Some(ResponseError::TopicAlreadyExists) => {}
+            created => created.map_err(failed)?,
+        }
+        found = partitions(admin, &topic.name).await.map_err(failed)?;
+    }
+    // A topic just created may not have reached every broker yet.
+    let found = found.unwrap_or(topic.partitions as usize);
+    if exact && found != topic.partitions as usize {
+        let needed = topic.partitions;
+        return Err(TopicError::Partitions { topic: topic.name.clone(), found, needed, holds });
+    }
+    let configs = admin.topic_configs(&topic.name).await.map_err(failed)?;
+    let policy = configs.get(CLEANUP_POLICY).and_then(|entry| entry.value.as_deref());
+    match policy {
+        Some(COMPACT) => Ok(found as i32),
+        other => Err(TopicError::NotCompacted {
+            topic: topic.name.clone(),
+            found: other.unwrap_or("unknown").to_owned(),
+            holds,
+        }),
+    }
+}
+
+async fn partitions(admin: &dyn Admin, topic: &str) -> Result<Option<usize>, ClientError> {
+    let topics = admin.describe_topics(&[topic]).await?;
+    Ok(topics.get(topic).map(|topic| topic.partitions.len()))
+}
