@@ -27,13 +27,21 @@ as_root() {
 apt_install() {
     has apt-get || fail "needs the packages $*, and there is no apt-get to install them with"
     say "installing Debian packages: $*"
+    if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >/dev/null 2>&1; then
+        say "refreshing the package lists"
+        quietly as_root apt-get update -qq
+        quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@"
+    fi
+}
+
+# quietly COMMAND...: shows what a command prints only when it fails.
+quietly() {
     local log
     log=$(mktemp)
-    if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >"$log" 2>&1; then
-        say "refreshing the package lists"
-        as_root apt-get update -qq >>"$log" 2>&1 || { cat "$log" >&2; fail "apt-get update failed"; }
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >>"$log" 2>&1 ||
-            { cat "$log" >&2; fail "apt-get install $* failed"; }
+    if ! "$@" >"$log" 2>&1; then
+        cat "$log" >&2
+        rm -f "$log"
+        fail "failed: $*"
     fi
     rm -f "$log"
 }

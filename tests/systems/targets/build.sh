@@ -3,11 +3,12 @@
 
 install_build() {
     local missing=()
-    has cc || has gcc || missing+=(gcc)
-    has c++ || has g++ || missing+=(g++)
+    if ! echo '#include <stdlib.h>' | cc -E - >/dev/null 2>&1; then
+        missing+=(gcc libc6-dev)
+    fi
+    has c++ || missing+=(g++)
     has make || missing+=(make)
     has cmake || missing+=(cmake)
-    echo '#include <stdlib.h>' | cc -E - >/dev/null 2>&1 || missing+=(gcc libc6-dev)
     if ((${#missing[@]})); then
         apt_install "${missing[@]}"
     fi

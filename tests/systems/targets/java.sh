@@ -10,7 +10,7 @@ install_java() {
     say "installing into $folder: Kafka's clients and tools"
     rm -rf "$folder"
     mkdir -p "$folder"
-    mvn --quiet --batch-mode -Dstyle.color=never --file "$pom" dependency:copy-dependencies \
+    quietly mvn --quiet --batch-mode --file "$pom" dependency:copy-dependencies \
         -DoutputDirectory="$folder/lib" -DbuildDirectory="$folder"
     stamp "$folder" "$pom"
 }

@@ -15,6 +15,6 @@ install_node() {
     rm -rf "$folder"
     mkdir -p "$folder"
     cp "${sources[@]}" "$folder"
-    npm --prefix "$folder" ci --silent --no-audit --no-fund --no-update-notifier
+    quietly npm --prefix "$folder" ci --no-audit --no-fund --no-update-notifier
     stamp "$folder" "${sources[@]}"
 }

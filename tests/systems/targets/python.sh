@@ -10,7 +10,7 @@ install_python() {
     fi
     say "installing into $environment: $(paste -sd' ' "$requirements")"
     rm -rf "$environment"
-    python3 -m venv "$environment"
-    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements"
+    quietly python3 -m venv "$environment"
+    quietly "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements"
     stamp "$environment" "$requirements"
 }
