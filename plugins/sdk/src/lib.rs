@@ -1,5 +1,57 @@
-//! The Rust guest SDK
+//! The Rust guest SDK: what a plugin is written with.
+//!
+//! A plugin is a type that implements [`Plugin`] and one of [`Source`],
+//! [`Sink`] and [`Processor`]; a binary target exports it:
+//!
+//! ```ignore
+//! // src/bin/file-source.rs
+//! longshore_sdk::export_source!(my_connector::FileSource);
+//! ```
+//!
+//! The same code compiles natively, where the imports are played by
+//! [`testkit`]: a plugin's unit tests need no WASM.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`plugin`] | the traits |
+//! | [`config`] | a connector's options, and what is wrong with them |
+//! | [`batch`] | records in bulk: building and reading |
+//! | [`fault`] | how a whole call fails |
+//! | [`host`] | log, metrics, clock, random numbers |
+//! | [`checkpoints`] | where a source was |
+//! | [`state`] | a processor's keyed state |
+//! | [`formats`], [`objects`] | file formats and object stores, done by the host |
+//! | [`export`] | the macros that make a component of a type |
+//! | [`testkit`] | all imports played natively, for unit tests |
+
+// The generated code names this crate as guests do.
+extern crate self as longshore_sdk;
+
+pub mod batch;
+#[doc(hidden)]
 pub mod bindings;
+pub mod checkpoints;
+pub mod config;
+pub mod export;
+pub mod fault;
+pub mod formats;
+pub mod host;
+pub mod objects;
+pub mod plugin;
+pub mod state;
+
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testkit;
+
 #[doc(hidden)]
 pub use wit_bindgen;
-extern crate self as longshore_sdk;
+
+pub use batch::{Batch, Record, Records};
+pub use config::{Config, ConfigError};
+pub use fault::Fault;
+pub use plugin::{
+    About, Checkpoint, LateReject, Mark, Next, Output, Partition, Plugin, Polled, Processed,
+    Processor, Progress, Refused, Reject, Sink, Source, Stalled, Task,
+};

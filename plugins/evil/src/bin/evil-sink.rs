@@ -1,0 +1,2 @@
+//! The plugin `evil-sink`.
+longshore_sdk::export_sink!(longshore_evil::sink::EvilSink);

@@ -1,0 +1,79 @@
+//! A sink that sums, and keeps what it is told to.
+
+use longshore_sdk::{
+    About, Config, Fault, Mark, Partition, Plugin, Progress, Records, Reject, Sink,
+};
+
+use crate::deed::Deed;
+
+/// `keep=true` holds on to every handle until `drain`.
+#[derive(Debug)]
+pub struct EvilSink {
+    deed: Deed,
+    keep: bool,
+    read: bool,
+    kept: Vec<Records>,
+    marks: Vec<Mark>,
+}
+
+impl Plugin for EvilSink {
+    const ABOUT: About =
+        About { name: "evil-sink", version: "1.0.0", summary: "Does what no sink should." };
+
+    fn config_schema() -> serde_json::Value {
+        serde_json::json!({ "type": "object", "properties": { "evil": { "type": "string" } } })
+    }
+}
+
+impl Sink for EvilSink {
+    fn open(config: &Config) -> Result<Self, Fault> {
+        let deed = Deed::of(config);
+        deed.strike("open")?;
+        Ok(Self {
+            deed,
+            keep: config.parsed("keep", false)?,
+            read: config.parsed("read", true)?,
+            kept: Vec::new(),
+            marks: Vec::new(),
+        })
+    }
+
+    fn revoked(&mut self, _partitions: &[Partition]) -> Result<Progress, Fault> {
+        self.drain()
+    }
+
+    fn put(
+        &mut self,
+        from: &Partition,
+        _topic: &str,
+        records: Records,
+    ) -> Result<Vec<Reject>, Fault> {
+        self.deed.strike("put")?;
+        if self.read {
+            let batch = records.read();
+            let sum = batch.iter().map(|record| sum(record.value.unwrap_or_default())).sum::<u64>();
+            longshore_sdk::host::count("sum", sum);
+        }
+        let next = records.route().offset.last().map_or(0, |last| last + 1);
+        self.marks.push(Mark { partition: from.clone(), next });
+        if self.keep {
+            self.kept.push(records);
+        }
+        Ok(self.deed.rejects())
+    }
+
+    fn tick(&mut self) -> Result<Progress, Fault> {
+        self.deed.strike("tick")?;
+        Ok(Progress::default())
+    }
+
+    fn drain(&mut self) -> Result<Progress, Fault> {
+        self.kept.clear();
+        Ok(Progress { marks: std::mem::take(&mut self.marks), ..Progress::default() })
+    }
+}
+
+/// The yardstick's work on a value.
+pub fn sum(value: &[u8]) -> u64 {
+    value.iter().map(|byte| u64::from(*byte)).sum()
+}

@@ -1,0 +1,9 @@
+//! The contract's imports, played natively on the [`testkit`](crate::testkit)'s
+//! world of this thread. Signatures are those of the generated code.
+
+pub(crate) mod checkpoints;
+pub(crate) mod formats;
+pub(crate) mod host;
+pub(crate) mod objects;
+pub(crate) mod records;
+pub(crate) mod state;
