@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`writer`] | records to bytes: [`Writer`] |
 //! | [`rows`] | bytes to records: [`Decoder`] |
+//! | [`scan`] | an object's rows, read and decoded piece by piece: [`Scan`] |
 //! | [`options`] | a format's options, checked |
 //!
 //! Native code, once, for every plugin: payloads are encoded and decoded in the
@@ -11,8 +12,10 @@
 
 pub mod options;
 pub mod rows;
+pub mod scan;
 pub mod writer;
 
 pub use options::{Format, FormatError};
 pub use rows::{DecodeError, Decoded, Decoder};
+pub use scan::{Scan, ScanError};
 pub use writer::{Reject, Writer};
