@@ -1,4 +1,40 @@
-//! The included broker: a durable log that speaks the Kafka protocol.
+//! The included broker: one node that speaks the Kafka protocol over a durable log.
+//!
+//! | module | what is inside |
+//! | --- | --- |
+//! | [`broker`] | [`Broker`]: start, shutdown; the only thing that an embedding process calls |
+//! | [`config`] | [`BrokerConfig`] from Kafka's property names |
+//! | [`log`] | the log of one partition: segments, indexes, recovery, retention, compaction |
+//! | [`controller`] | metadata decisions behind a trait, over a durable journal |
+//! | `kafka` | listener, framing, one file for each API key |
+//! | `group` | the group coordinator, a plain state machine and its driver |
+//! | `partition` | the node's partitions, loaded, followed and kept in the background |
+//! | `node` | what all connections share |
+//! | `datadir` | lock, `meta.properties` and layout of the data directory |
+//! | `crash` | named points at which tests end the process |
+//! | `limits` | every bound of the crate |
+//!
+//! Data flows one way: socket, frame, handler, partition, log. A module never
+//! calls back up.
+//!
+//! Invariant: from produce to fetch a record batch is not decompressed or
+//! re-encoded, save for the exceptions that `log` lists.
 
+pub mod broker;
+mod clock;
+pub mod config;
+pub mod controller;
 pub mod crash;
+mod datadir;
+mod group;
+mod kafka;
+mod limits;
 pub mod log;
+mod node;
+mod partition;
+mod producer_ids;
+mod topics;
+
+pub use broker::{Broker, StartError};
+pub use config::{BrokerConfig, ConfigError, ListenerConfig};
+pub use datadir::DataDirError;

@@ -1,0 +1,221 @@
+//! A broker from start to shutdown.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    config::{BrokerConfig, ConfigError, ListenerConfig},
+    controller::{
+        BrokerRecord, Controller, ControllerError, Endpoint, JournalError, LocalController,
+    },
+    datadir::{DataDir, DataDirError},
+    group::{GroupCoordinator, GroupSettings},
+    kafka::{self, MemoryBudget},
+    limits,
+    node::Node,
+    partition::{Background, PartitionManager, check_topic_configs},
+    producer_ids::ProducerIds,
+};
+
+/// Why a broker did not start. Nothing is left running.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A topic default of the configuration is wrong.
+    #[error("the defaults for topics are wrong: {reason}")]
+    TopicDefaults {
+        /// Which, and why.
+        reason: String,
+    },
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// The controller's journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The controller refused this broker.
+    #[error(transparent)]
+    Controller(#[from] ControllerError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {listener}: {source}")]
+    Bind {
+        /// As configured.
+        listener: ListenerConfig,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Clients cannot be told an address that means every interface.
+    #[error(
+        "{listener} listens on every interface: set advertised.listeners to an address that clients can reach"
+    )]
+    NotAdvertisable {
+        /// As configured.
+        listener: ListenerConfig,
+    },
+    /// A directory cannot be read.
+    #[error("cannot read the partitions: {reason}")]
+    Partitions {
+        /// The system's reason.
+        reason: String,
+    },
+}
+
+/// A running broker. Dropping it stops it without the flushes of a clean
+/// [`Broker::shutdown`].
+pub struct Broker {
+    node: Arc<Node>,
+    addresses: Vec<SocketAddr>,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+    data_dir: Option<DataDir>,
+}
+
+impl std::fmt::Debug for Broker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Broker").field("addresses", &self.addresses).finish_non_exhaustive()
+    }
+}
+
+impl Broker {
+    /// Opens the data directory, recovers the logs and listens.
+    ///
+    /// When this returns, clients can connect.
+    ///
+    /// # Errors
+    /// When the configuration, the data directory or an address cannot be used.
+    pub async fn start(config: BrokerConfig) -> Result<Self, StartError> {
+        check_topic_configs(&config.topic_defaults)
+            .map_err(|reason| StartError::TopicDefaults { reason })?;
+        let data_dir =
+            DataDir::open(&config.log_dir, config.node_id, config.cluster_id.as_deref())?;
+        crate::log::list_partitions(data_dir.path())
+            .map_err(|error| StartError::Partitions { reason: error.to_string() })?;
+        let controller = Arc::new(LocalController::open(
+            &data_dir.path().join("metadata"),
+            config.num_partitions,
+            check_topic_configs,
+        )?);
+        let (sockets, endpoints) = bind(&config).await?;
+        let addresses: Vec<SocketAddr> =
+            sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
+        controller.register_broker(BrokerRecord { node_id: config.node_id, endpoints }).await?;
+
+        let partitions = Arc::new(PartitionManager::new(
+            data_dir.path(),
+            config.topic_defaults.clone(),
+            config.recovery_threads,
+        ));
+        let image = controller.image();
+        partitions.follow(&image).await;
+        let settings = GroupSettings::from_config(&config);
+        let groups = GroupCoordinator::load(settings, Arc::clone(&partitions)).await;
+
+        let stopping = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let node = Arc::new(Node {
+            cluster_id: data_dir.cluster_id().to_owned(),
+            request_memory: MemoryBudget::new(config.request_memory_bytes),
+            fetch_memory: MemoryBudget::new(config.fetch_memory_bytes),
+            controller,
+            image,
+            partitions,
+            groups,
+            producer_ids: ProducerIds::default(),
+            stopping: stopping.clone(),
+            config,
+        });
+        let connections =
+            Arc::new(Semaphore::new(node.config.connections_max.min(Semaphore::MAX_PERMITS)));
+        for (index, socket) in sockets.into_iter().enumerate() {
+            let (node, connections) = (Arc::clone(&node), Arc::clone(&connections));
+            tasks.spawn(kafka::accept(node, socket, index, connections, tasks.clone()));
+        }
+        tasks.spawn(Background::new(&node).run());
+        let timers = Arc::clone(&node);
+        tasks.spawn(async move { timers.groups.run_timers(&timers.stopping).await });
+        let follower = Arc::clone(&node);
+        tasks.spawn(async move { follow_image(&follower).await });
+        tracing::info!(
+            cluster_id = %node.cluster_id, node_id = node.config.node_id, ?addresses,
+            "broker started"
+        );
+        Ok(Self { node, addresses, tasks, stopping, data_dir: Some(data_dir) })
+    }
+
+    /// The address of the first listener.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addresses[0]
+    }
+
+    /// The addresses of all listeners, in the order of the configuration.
+    pub fn local_addrs(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The id of the cluster that the data directory belongs to.
+    pub fn cluster_id(&self) -> &str {
+        &self.node.cluster_id
+    }
+
+    /// Stops: closes connections, flushes every log and marks the data
+    /// directory as cleanly closed, so that the next start need not recover.
+    pub async fn shutdown(mut self) {
+        self.stopping.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(limits::SHUTDOWN_GRACE, self.tasks.wait()).await.is_err() {
+            tracing::warn!("some tasks did not end in time");
+        }
+        self.node.partitions.close().await;
+        drop(self.data_dir.take());
+        tracing::info!(cluster_id = %self.node.cluster_id, "broker stopped");
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.stopping.cancel();
+    }
+}
+
+/// Changes that no request waits for (another controller's, one day) arrive here.
+async fn follow_image(node: &Node) {
+    let mut image = node.image.clone();
+    loop {
+        tokio::select! {
+            changed = image.changed() => if changed.is_err() { return },
+            () = node.stopping.cancelled() => return,
+        }
+        image.mark_unchanged();
+        node.follow_image().await;
+    }
+}
+
+async fn bind(config: &BrokerConfig) -> Result<(Vec<TcpListener>, Vec<Endpoint>), StartError> {
+    let mut sockets = Vec::with_capacity(config.listeners.len());
+    let mut endpoints = Vec::with_capacity(config.listeners.len());
+    for listener in &config.listeners {
+        let host = if listener.host.is_empty() { "0.0.0.0" } else { &listener.host };
+        let failed = |source| StartError::Bind { listener: listener.clone(), source };
+        let socket = TcpListener::bind((host, listener.port)).await.map_err(failed)?;
+        let port = socket.local_addr().map_err(failed)?.port();
+        let advertised = config
+            .advertised_listeners
+            .iter()
+            .find(|advertised| advertised.name == listener.name)
+            .unwrap_or(listener);
+        if matches!(advertised.host.as_str(), "" | "0.0.0.0" | "::") {
+            return Err(StartError::NotAdvertisable { listener: listener.clone() });
+        }
+        endpoints.push(Endpoint {
+            listener: listener.name.clone(),
+            host: advertised.host.clone(),
+            port: if advertised.port == 0 { port } else { advertised.port },
+        });
+        sockets.push(socket);
+    }
+    Ok((sockets, endpoints))
+}

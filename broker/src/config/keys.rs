@@ -1,0 +1,255 @@
+//! The table of broker properties: Kafka's names, Kafka's defaults unless the
+//! documentation says why not.
+
+pub use crate::log::ConfigKind;
+
+/// One broker property.
+#[derive(Debug, Clone, Copy)]
+pub struct BrokerKey {
+    /// Kafka's name.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: ConfigKind,
+    /// The value when it is left out; `None` means unset.
+    pub default: Option<&'static str>,
+    /// The topic configuration that it is the default of, if it is one.
+    pub topic: Option<&'static str>,
+    /// One sentence for people.
+    pub doc: &'static str,
+}
+
+const fn key(
+    name: &'static str,
+    kind: ConfigKind,
+    default: &'static str,
+    doc: &'static str,
+) -> BrokerKey {
+    BrokerKey { name, kind, default: Some(default), topic: None, doc }
+}
+
+const fn unset(name: &'static str, kind: ConfigKind, doc: &'static str) -> BrokerKey {
+    BrokerKey { name, kind, default: None, topic: None, doc }
+}
+
+/// A default for every topic; its own default is that of the topic's key.
+const fn topic_default(
+    name: &'static str,
+    kind: ConfigKind,
+    topic: &'static str,
+    doc: &'static str,
+) -> BrokerKey {
+    BrokerKey { name, kind, default: None, topic: Some(topic), doc }
+}
+
+use ConfigKind::{Boolean, Double, Int, List, Long, String};
+
+/// Every property that the broker reads.
+pub const BROKER_KEYS: &[BrokerKey] = &[
+    key("node.id", Int, "1", "The id of this node in its cluster."),
+    unset("broker.id", Int, "The older name of node.id."),
+    unset(
+        "cluster.id",
+        String,
+        "The id that a fresh data directory is formatted with; by default a random one.",
+    ),
+    key(
+        "listeners",
+        List,
+        "PLAINTEXT://127.0.0.1:9092",
+        "The addresses to listen on, each NAME://host:port; port 0 takes a free one.",
+    ),
+    unset(
+        "advertised.listeners",
+        List,
+        "The addresses that clients are told to connect to; by default those listened on.",
+    ),
+    key("log.dirs", List, "data", "The data directory; exactly one is supported."),
+    unset("log.dir", String, "The older name of log.dirs."),
+    key(
+        "auto.create.topics.enable",
+        Boolean,
+        "true",
+        "Whether a topic is created when a client that allows it first names it.",
+    ),
+    key("delete.topic.enable", Boolean, "true", "Whether topics may be deleted."),
+    key("num.partitions", Int, "1", "The number of partitions of a topic that states none."),
+    key(
+        "default.replication.factor",
+        Int,
+        "1",
+        "The replication factor of a topic that states none; one node can hold one replica.",
+    ),
+    key(
+        "offsets.topic.num.partitions",
+        Int,
+        "50",
+        "The number of partitions of __consumer_offsets.",
+    ),
+    key(
+        "offsets.topic.segment.bytes",
+        Int,
+        "104857600",
+        "The segment size of __consumer_offsets, small so that it is compacted early.",
+    ),
+    key(
+        "offsets.retention.minutes",
+        Int,
+        "10080",
+        "How long the offsets of a group without members are kept.",
+    ),
+    key(
+        "offsets.retention.check.interval.ms",
+        Long,
+        "600000",
+        "How often expired offsets are looked for.",
+    ),
+    key("offset.metadata.max.bytes", Int, "4096", "The longest metadata string of a commit."),
+    key(
+        "group.initial.rebalance.delay.ms",
+        Int,
+        "3000",
+        "How long an empty group waits for more members before its first rebalance.",
+    ),
+    key("group.min.session.timeout.ms", Int, "6000", "The shortest session timeout allowed."),
+    key("group.max.session.timeout.ms", Int, "1800000", "The longest session timeout allowed."),
+    key("group.max.size", Int, "2147483647", "The most members that a group may have."),
+    key("max.connections", Int, "10000", "The most connections open at a time."),
+    key(
+        "connections.max.idle.ms",
+        Long,
+        "600000",
+        "A connection without requests for this long is closed.",
+    ),
+    key("socket.request.max.bytes", Int, "104857600", "The largest request accepted."),
+    key(
+        "queued.max.request.bytes",
+        Long,
+        "268435456",
+        "The memory that requests under way may hold together.",
+    ),
+    key("fetch.max.bytes", Int, "57671680", "The most bytes that one fetch answers with."),
+    key(
+        "fetch.memory.bytes",
+        Long,
+        "268435456",
+        "The memory that fetch responses under way may hold together.",
+    ),
+    key(
+        "log.retention.check.interval.ms",
+        Long,
+        "300000",
+        "How often segments past their retention are looked for.",
+    ),
+    key("log.cleaner.enable", Boolean, "true", "Whether compacted topics are compacted."),
+    key("log.cleaner.backoff.ms", Long, "15000", "How often logs to compact are looked for."),
+    key(
+        "log.flush.scheduler.interval.ms",
+        Long,
+        "1000",
+        "How often logs whose flush.ms has passed are looked for, and recovery points written down.",
+    ),
+    key(
+        "num.recovery.threads.per.data.dir",
+        Int,
+        "2",
+        "The number of partitions that are opened at a time at start.",
+    ),
+    topic_default("log.cleanup.policy", List, "cleanup.policy", "delete, compact or both."),
+    topic_default(
+        "compression.type",
+        String,
+        "compression.type",
+        "producer keeps batches as they come.",
+    ),
+    topic_default(
+        "log.cleaner.delete.retention.ms",
+        Long,
+        "delete.retention.ms",
+        "How long a tombstone stays readable.",
+    ),
+    topic_default(
+        "log.segment.delete.delay.ms",
+        Long,
+        "file.delete.delay.ms",
+        "How long a deleted file stays on disk.",
+    ),
+    topic_default(
+        "log.flush.interval.messages",
+        Long,
+        "flush.messages",
+        "Records after which a log is flushed to disk.",
+    ),
+    topic_default(
+        "log.flush.interval.ms",
+        Long,
+        "flush.ms",
+        "Time after which a log is flushed to disk.",
+    ),
+    topic_default(
+        "log.index.interval.bytes",
+        Int,
+        "index.interval.bytes",
+        "Bytes between two entries of the offset index.",
+    ),
+    topic_default("message.max.bytes", Int, "max.message.bytes", "The largest batch accepted."),
+    topic_default(
+        "log.cleaner.max.compaction.lag.ms",
+        Long,
+        "max.compaction.lag.ms",
+        "The longest that a record stays ineligible for compaction.",
+    ),
+    topic_default(
+        "log.message.timestamp.type",
+        String,
+        "message.timestamp.type",
+        "CreateTime or LogAppendTime.",
+    ),
+    topic_default(
+        "log.cleaner.min.cleanable.ratio",
+        Double,
+        "min.cleanable.dirty.ratio",
+        "The share of dirty bytes from which a log is compacted.",
+    ),
+    topic_default(
+        "log.cleaner.min.compaction.lag.ms",
+        Long,
+        "min.compaction.lag.ms",
+        "The shortest that a record stays uncompacted.",
+    ),
+    topic_default(
+        "min.insync.replicas",
+        Int,
+        "min.insync.replicas",
+        "The replicas that acks=all needs.",
+    ),
+    topic_default("log.preallocate", Boolean, "preallocate", "Whether segments are preallocated."),
+    topic_default(
+        "log.retention.bytes",
+        Long,
+        "retention.bytes",
+        "The bytes of a partition beyond which its oldest segments go.",
+    ),
+    topic_default(
+        "log.retention.ms",
+        Long,
+        "retention.ms",
+        "The age at which segments go; minutes and hours have keys of their own.",
+    ),
+    unset("log.retention.minutes", Int, "log.retention.ms in minutes."),
+    unset("log.retention.hours", Int, "log.retention.ms in hours."),
+    topic_default(
+        "log.segment.bytes",
+        Int,
+        "segment.bytes",
+        "The size at which a segment is full.",
+    ),
+    topic_default(
+        "log.index.size.max.bytes",
+        Int,
+        "segment.index.bytes",
+        "The size at which an index is full.",
+    ),
+    topic_default("log.roll.ms", Long, "segment.ms", "The age at which a segment is full."),
+    unset("log.roll.hours", Int, "log.roll.ms in hours."),
+    topic_default("log.roll.jitter.ms", Long, "segment.jitter.ms", "Spread of the rolls in time."),
+];

@@ -1,0 +1,292 @@
+//! The broker's configuration, read from Kafka's property names.
+
+mod keys;
+mod listener;
+
+use std::{collections::BTreeMap, path::PathBuf, str::FromStr, time::Duration};
+
+pub use keys::{BROKER_KEYS, BrokerKey, ConfigKind};
+pub use listener::ListenerConfig;
+
+/// Why a set of properties is no broker configuration.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ConfigError {
+    /// A name that no property has.
+    #[error("unknown property `{name}`: see the broker's property table for the names")]
+    UnknownProperty {
+        /// As given.
+        name: String,
+    },
+    /// A value that does not parse or is out of range.
+    #[error("property `{name}` cannot be `{value}`: expected {expected}")]
+    InvalidValue {
+        /// The property.
+        name: String,
+        /// As given.
+        value: String,
+        /// What would be right.
+        expected: &'static str,
+    },
+}
+
+/// The configuration of one broker.
+///
+/// Build it with [`BrokerConfig::from_properties`]; the fields are public so
+/// that an embedding process can read and adjust them.
+#[derive(Debug, Clone)]
+pub struct BrokerConfig {
+    /// `node.id`, from 0.
+    pub node_id: i32,
+    /// `cluster.id`: used when the data directory is formatted, checked afterwards.
+    pub cluster_id: Option<String>,
+    /// `listeners`, at least one.
+    pub listeners: Vec<ListenerConfig>,
+    /// `advertised.listeners`, by listener name; those missing advertise where they listen.
+    pub advertised_listeners: Vec<ListenerConfig>,
+    /// `log.dirs`: the data directory.
+    pub log_dir: PathBuf,
+    /// `auto.create.topics.enable`.
+    pub auto_create_topics: bool,
+    /// `delete.topic.enable`.
+    pub delete_topics: bool,
+    /// `num.partitions`, from 1.
+    pub num_partitions: i32,
+    /// `offsets.topic.num.partitions`, from 1.
+    pub offsets_topic_partitions: i32,
+    /// `offsets.topic.segment.bytes`.
+    pub offsets_topic_segment_bytes: i32,
+    /// `offsets.retention.minutes`.
+    pub offsets_retention: Duration,
+    /// `offsets.retention.check.interval.ms`.
+    pub offsets_retention_check: Duration,
+    /// `offset.metadata.max.bytes`.
+    pub offset_metadata_bytes_max: usize,
+    /// `group.initial.rebalance.delay.ms`.
+    pub group_initial_rebalance_delay: Duration,
+    /// `group.min.session.timeout.ms`.
+    pub group_session_timeout_min: Duration,
+    /// `group.max.session.timeout.ms`.
+    pub group_session_timeout_max: Duration,
+    /// `group.max.size`.
+    pub group_size_max: usize,
+    /// `max.connections`.
+    pub connections_max: usize,
+    /// `connections.max.idle.ms`.
+    pub connection_idle_max: Duration,
+    /// `socket.request.max.bytes`.
+    pub request_bytes_max: usize,
+    /// `queued.max.request.bytes`.
+    pub request_memory_bytes: usize,
+    /// `fetch.max.bytes`.
+    pub fetch_bytes_max: usize,
+    /// `fetch.memory.bytes`.
+    pub fetch_memory_bytes: usize,
+    /// `log.retention.check.interval.ms`.
+    pub retention_check: Duration,
+    /// `log.cleaner.enable`.
+    pub cleaner_enabled: bool,
+    /// `log.cleaner.backoff.ms`.
+    pub cleaner_backoff: Duration,
+    /// `log.flush.scheduler.interval.ms`.
+    pub flush_check: Duration,
+    /// `num.recovery.threads.per.data.dir`, from 1.
+    pub recovery_threads: usize,
+    /// Topic configurations for which this broker sets another default, by the
+    /// topic's key.
+    pub topic_defaults: BTreeMap<String, String>,
+    /// The properties as given, by name.
+    pub properties: BTreeMap<String, String>,
+}
+
+impl BrokerConfig {
+    /// Reads Kafka property names. What is left out has the default of
+    /// [`BROKER_KEYS`].
+    ///
+    /// # Errors
+    /// The first name that is unknown or value that is wrong.
+    pub fn from_properties<K, V>(
+        properties: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<Self, ConfigError>
+    where
+        K: Into<String>,
+        V: Into<String>,
+    {
+        let given: BTreeMap<String, String> =
+            properties.into_iter().map(|(k, v)| (k.into(), v.into().trim().to_owned())).collect();
+        if let Some(name) = given.keys().find(|name| lookup(name).is_none()) {
+            return Err(ConfigError::UnknownProperty { name: name.clone() });
+        }
+        let read = Reader { given: &given };
+        Ok(Self {
+            node_id: match given.get("broker.id") {
+                Some(_) if !given.contains_key("node.id") => read.number("broker.id", 0)?,
+                _ => read.number("node.id", 0)?,
+            },
+            cluster_id: given.get("cluster.id").cloned(),
+            listeners: read.listeners("listeners")?,
+            advertised_listeners: read.listeners("advertised.listeners")?,
+            log_dir: read.log_dir()?,
+            auto_create_topics: read.boolean("auto.create.topics.enable")?,
+            delete_topics: read.boolean("delete.topic.enable")?,
+            num_partitions: read.number("num.partitions", 1)?,
+            offsets_topic_partitions: read.number("offsets.topic.num.partitions", 1)?,
+            offsets_topic_segment_bytes: read.number("offsets.topic.segment.bytes", 1)?,
+            offsets_retention: Duration::from_secs(
+                read.number::<u64>("offsets.retention.minutes", 1)?.saturating_mul(60),
+            ),
+            offsets_retention_check: read.millis("offsets.retention.check.interval.ms", 1)?,
+            offset_metadata_bytes_max: read.number("offset.metadata.max.bytes", 0)?,
+            group_initial_rebalance_delay: read.millis("group.initial.rebalance.delay.ms", 0)?,
+            group_session_timeout_min: read.millis("group.min.session.timeout.ms", 1)?,
+            group_session_timeout_max: read.millis("group.max.session.timeout.ms", 1)?,
+            group_size_max: read.number("group.max.size", 1)?,
+            connections_max: read.number("max.connections", 1)?,
+            connection_idle_max: read.millis("connections.max.idle.ms", 1)?,
+            request_bytes_max: read.number("socket.request.max.bytes", 1024)?,
+            request_memory_bytes: read.number("queued.max.request.bytes", 1024)?,
+            fetch_bytes_max: read.number("fetch.max.bytes", 1024)?,
+            fetch_memory_bytes: read.number("fetch.memory.bytes", 1024)?,
+            retention_check: read.millis("log.retention.check.interval.ms", 1)?,
+            cleaner_enabled: read.boolean("log.cleaner.enable")?,
+            cleaner_backoff: read.millis("log.cleaner.backoff.ms", 1)?,
+            flush_check: read.millis("log.flush.scheduler.interval.ms", 1)?,
+            recovery_threads: read.number("num.recovery.threads.per.data.dir", 1)?,
+            topic_defaults: read.topic_defaults()?,
+            properties: given.clone(),
+        })
+    }
+
+    /// The value in force for a property, as text; `None` when it is unset.
+    pub fn effective(&self, key: &BrokerKey) -> Option<&str> {
+        self.properties.get(key.name).map(String::as_str).or(key.default)
+    }
+}
+
+/// The table's entry of a property.
+pub fn lookup(name: &str) -> Option<&'static BrokerKey> {
+    BROKER_KEYS.iter().find(|key| key.name == name)
+}
+
+struct Reader<'a> {
+    given: &'a BTreeMap<String, String>,
+}
+
+impl Reader<'_> {
+    fn text(&self, name: &'static str) -> Option<&str> {
+        let default = lookup(name).and_then(|key| key.default);
+        self.given.get(name).map(String::as_str).or(default)
+    }
+
+    fn invalid(&self, name: &str, expected: &'static str) -> ConfigError {
+        let value = self.given.get(name).cloned().unwrap_or_default();
+        ConfigError::InvalidValue { name: name.to_owned(), value, expected }
+    }
+
+    fn number<N: FromStr + PartialOrd + From<u16>>(
+        &self,
+        name: &'static str,
+        min: u16,
+    ) -> Result<N, ConfigError> {
+        let expected = "a number within the property's range";
+        let text = self.text(name).ok_or_else(|| self.invalid(name, expected))?;
+        match text.parse::<N>() {
+            Ok(number) if number >= N::from(min) => Ok(number),
+            _ => Err(self.invalid(name, expected)),
+        }
+    }
+
+    fn millis(&self, name: &'static str, min: u16) -> Result<Duration, ConfigError> {
+        self.number::<u64>(name, min).map(Duration::from_millis)
+    }
+
+    fn boolean(&self, name: &'static str) -> Result<bool, ConfigError> {
+        match self.text(name) {
+            Some("true") => Ok(true),
+            Some("false") => Ok(false),
+            _ => Err(self.invalid(name, "true or false")),
+        }
+    }
+
+    fn listeners(&self, name: &'static str) -> Result<Vec<ListenerConfig>, ConfigError> {
+        let Some(text) = self.text(name) else { return Ok(Vec::new()) };
+        text.split(',')
+            .map(|part| {
+                ListenerConfig::parse(part.trim())
+                    .ok_or_else(|| self.invalid(name, "NAME://host:port, separated by commas"))
+            })
+            .collect()
+    }
+
+    fn log_dir(&self) -> Result<PathBuf, ConfigError> {
+        let name = if self.given.contains_key("log.dirs") { "log.dirs" } else { "log.dir" };
+        let text = self.text(name).or_else(|| self.text("log.dirs")).unwrap_or_default();
+        if text.is_empty() || text.contains(',') {
+            return Err(self.invalid(name, "exactly one directory"));
+        }
+        Ok(PathBuf::from(text))
+    }
+
+    fn topic_defaults(&self) -> Result<BTreeMap<String, String>, ConfigError> {
+        let mut defaults = BTreeMap::new();
+        // The coarser units first, so that the finer ones win as they do in Kafka.
+        for (name, topic, unit_ms) in [
+            ("log.retention.hours", "retention.ms", 3_600_000_i64),
+            ("log.retention.minutes", "retention.ms", 60_000),
+            ("log.roll.hours", "segment.ms", 3_600_000),
+        ] {
+            if let Some(text) = self.given.get(name) {
+                let number: i64 = text.parse().map_err(|_| self.invalid(name, "a whole number"))?;
+                let value = if number < 0 { -1 } else { number.saturating_mul(unit_ms) };
+                defaults.insert(topic.to_owned(), value.to_string());
+            }
+        }
+        for key in BROKER_KEYS {
+            if let (Some(topic), Some(value)) = (key.topic, self.given.get(key.name)) {
+                defaults.insert(topic.to_owned(), value.clone());
+            }
+        }
+        Ok(defaults)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_no_property_every_default_of_the_table_is_readable() {
+        let config = BrokerConfig::from_properties::<&str, &str>([]).unwrap();
+        assert_eq!(config.node_id, 1);
+        assert_eq!(config.num_partitions, 1);
+        assert_eq!(config.listeners[0].port, 9092);
+        assert!(config.topic_defaults.is_empty());
+    }
+
+    #[test]
+    fn unknown_names_and_wrong_values_are_told_by_name() {
+        for (name, value) in [
+            ("num.partition", "1"),
+            ("num.partitions", "0"),
+            ("num.partitions", "many"),
+            ("listeners", "9092"),
+            ("log.dirs", "a,b"),
+            ("auto.create.topics.enable", "yes"),
+            ("log.retention.hours", "x"),
+        ] {
+            let error = BrokerConfig::from_properties([(name, value)]).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_finer_unit_of_retention_wins() {
+        let config = BrokerConfig::from_properties([
+            ("log.retention.hours", "1"),
+            ("log.retention.ms", "5"),
+            ("log.roll.hours", "2"),
+        ])
+        .unwrap();
+        assert_eq!(config.topic_defaults["retention.ms"], "5");
+        assert_eq!(config.topic_defaults["segment.ms"], "7200000");
+    }
+}

@@ -1,0 +1,189 @@
+//! The cluster's metadata as a plain state machine: records in, an image out.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use uuid::Uuid;
+
+use super::record::{BrokerRecord, ConfigResource, MetadataRecord, PartitionRecord};
+
+/// A registered broker.
+pub type BrokerImage = BrokerRecord;
+
+/// One partition's leadership.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionImage {
+    /// The leader's node id; -1 is none.
+    pub leader: i32,
+    /// Grows with each leader.
+    pub leader_epoch: i32,
+    /// Grows with each change.
+    pub partition_epoch: i32,
+    /// Node ids of the replicas, the preferred leader first.
+    pub replicas: Vec<i32>,
+    /// Those in sync.
+    pub isr: Vec<i32>,
+}
+
+/// A topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicImage {
+    /// Its id, never used twice.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Its partitions, by number from 0.
+    pub partitions: Vec<PartitionImage>,
+    /// Configurations that differ from the defaults.
+    pub configs: BTreeMap<String, String>,
+}
+
+/// Everything that the controller knows. Cheap to clone: topics are shared.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterImage {
+    brokers: BTreeMap<i32, BrokerImage>,
+    topics: BTreeMap<String, Arc<TopicImage>>,
+    names: HashMap<Uuid, String>,
+    broker_configs: BTreeMap<ConfigResource, BTreeMap<String, String>>,
+    next_producer_id: i64,
+}
+
+impl ClusterImage {
+    /// The brokers, by node id.
+    pub fn brokers(&self) -> impl Iterator<Item = &BrokerImage> {
+        self.brokers.values()
+    }
+
+    /// The topics, by name.
+    pub fn topics(&self) -> impl Iterator<Item = &Arc<TopicImage>> {
+        self.topics.values()
+    }
+
+    /// A topic by name.
+    pub fn topic(&self, name: &str) -> Option<&Arc<TopicImage>> {
+        self.topics.get(name)
+    }
+
+    /// A topic by id.
+    pub fn topic_by_id(&self, id: Uuid) -> Option<&Arc<TopicImage>> {
+        self.names.get(&id).and_then(|name| self.topics.get(name))
+    }
+
+    /// Configurations of a broker, or of all, that were set at run time.
+    pub fn broker_configs(&self, resource: &ConfigResource) -> Option<&BTreeMap<String, String>> {
+        self.broker_configs.get(resource)
+    }
+
+    /// The first producer id not given away.
+    pub fn next_producer_id(&self) -> i64 {
+        self.next_producer_id
+    }
+
+    /// Takes one step. A record about a topic that is gone changes nothing.
+    pub fn apply(&mut self, record: &MetadataRecord) {
+        match record {
+            MetadataRecord::Broker(broker) => {
+                self.brokers.insert(broker.node_id, broker.clone());
+            }
+            MetadataRecord::Topic { topic_id, name } => {
+                let topic = TopicImage {
+                    id: *topic_id,
+                    name: name.clone(),
+                    partitions: Vec::new(),
+                    configs: BTreeMap::new(),
+                };
+                self.names.insert(*topic_id, name.clone());
+                self.topics.insert(name.clone(), Arc::new(topic));
+            }
+            MetadataRecord::Partition(record) => self.apply_partition(record),
+            MetadataRecord::RemoveTopic { topic_id } => {
+                if let Some(name) = self.names.remove(topic_id) {
+                    self.topics.remove(&name);
+                }
+            }
+            MetadataRecord::Config { resource, key, value } => {
+                self.apply_config(resource, key, value.as_deref());
+            }
+            MetadataRecord::ProducerIds { next } => {
+                self.next_producer_id = self.next_producer_id.max(*next);
+            }
+        }
+    }
+
+    fn apply_partition(&mut self, record: &PartitionRecord) {
+        let Some(topic) = self.topic_mut(record.topic_id) else { return };
+        let image = PartitionImage {
+            leader: record.leader,
+            leader_epoch: record.leader_epoch,
+            partition_epoch: record.partition_epoch,
+            replicas: record.replicas.clone(),
+            isr: record.isr.clone(),
+        };
+        let Ok(number) = usize::try_from(record.partition) else { return };
+        match topic.partitions.len() {
+            count if number < count => topic.partitions[number] = image,
+            count if number == count => topic.partitions.push(image),
+            // Numbers are dense; a gap is not a state that can be shown.
+            _ => {}
+        }
+    }
+
+    fn apply_config(&mut self, resource: &ConfigResource, key: &str, value: Option<&str>) {
+        let configs = match resource {
+            ConfigResource::Topic(name) => match self.topics.get_mut(name) {
+                Some(topic) => &mut Arc::make_mut(topic).configs,
+                None => return,
+            },
+            other => self.broker_configs.entry(other.clone()).or_default(),
+        };
+        match value {
+            Some(value) => configs.insert(key.to_owned(), value.to_owned()),
+            None => configs.remove(key),
+        };
+    }
+
+    fn topic_mut(&mut self, id: Uuid) -> Option<&mut TopicImage> {
+        let name = self.names.get(&id)?;
+        self.topics.get_mut(name).map(Arc::make_mut)
+    }
+
+    /// The records that lead from nothing to this image.
+    pub fn to_records(&self) -> Vec<MetadataRecord> {
+        let mut records: Vec<_> =
+            self.brokers.values().cloned().map(MetadataRecord::Broker).collect();
+        for topic in self.topics.values() {
+            records.push(MetadataRecord::Topic { topic_id: topic.id, name: topic.name.clone() });
+            records.extend(topic.partitions.iter().zip(0..).map(|(image, partition)| {
+                MetadataRecord::Partition(PartitionRecord {
+                    topic_id: topic.id,
+                    partition,
+                    leader: image.leader,
+                    leader_epoch: image.leader_epoch,
+                    partition_epoch: image.partition_epoch,
+                    replicas: image.replicas.clone(),
+                    isr: image.isr.clone(),
+                })
+            }));
+            let resource = ConfigResource::Topic(topic.name.clone());
+            records.extend(config_records(&resource, &topic.configs));
+        }
+        for (resource, configs) in &self.broker_configs {
+            records.extend(config_records(resource, configs));
+        }
+        records.push(MetadataRecord::ProducerIds { next: self.next_producer_id });
+        records
+    }
+}
+
+fn config_records(
+    resource: &ConfigResource,
+    configs: &BTreeMap<String, String>,
+) -> impl Iterator<Item = MetadataRecord> {
+    configs.iter().map(move |(key, value)| MetadataRecord::Config {
+        resource: resource.clone(),
+        key: key.clone(),
+        value: Some(value.clone()),
+    })
+}

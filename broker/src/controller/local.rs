@@ -1,0 +1,161 @@
+//! The controller of a single node, over a local journal.
+
+use std::{collections::HashMap, ops::Range, path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use tokio::sync::{Mutex, watch};
+use uuid::Uuid;
+
+use super::{
+    BrokerRecord, ClusterImage, ConfigChange, ConfigResource, Controller, ControllerError,
+    JournalError, MetadataRecord, NewTopic, TopicConfigCheck, TopicImage, TopicRef,
+    journal::Journal,
+    plan::{self, TopicDefaults},
+};
+use crate::limits;
+
+/// The controller of a single node.
+#[derive(Debug)]
+pub struct LocalController {
+    /// `None` after a failed write: what the disk holds is then unknown.
+    journal: Arc<Mutex<Option<Journal>>>,
+    image: watch::Sender<Arc<ClusterImage>>,
+    defaults: TopicDefaults,
+}
+
+impl LocalController {
+    /// Opens the journal in `directory`, creating it if it is not there.
+    ///
+    /// # Errors
+    /// When the journal is corrupt or the file system refuses.
+    pub fn open(
+        directory: &Path,
+        default_partitions: i32,
+        check: TopicConfigCheck,
+    ) -> Result<Self, JournalError> {
+        let (journal, image) = Journal::open(directory)?;
+        Ok(Self {
+            journal: Arc::new(Mutex::new(Some(journal))),
+            image: watch::Sender::new(Arc::new(image)),
+            defaults: TopicDefaults { partitions: default_partitions, check },
+        })
+    }
+
+    /// Decides under the journal's lock, so that no two decisions rest on the
+    /// same image; answers with the image after it.
+    async fn change(
+        &self,
+        validate_only: bool,
+        decide: impl FnOnce(&ClusterImage) -> Result<Vec<MetadataRecord>, ControllerError> + Send,
+    ) -> Result<(Vec<MetadataRecord>, Arc<ClusterImage>), ControllerError> {
+        let mut slot = Arc::clone(&self.journal).lock_owned().await;
+        let image = self.image.borrow().clone();
+        let records = decide(&image)?;
+        let mut next = (*image).clone();
+        records.iter().for_each(|record| next.apply(record));
+        if validate_only || records.is_empty() {
+            return Ok((records, Arc::new(next)));
+        }
+        let Some(mut journal) = slot.take() else {
+            let reason = "an earlier write failed".to_owned();
+            return Err(ControllerError::Storage { reason });
+        };
+        // The write goes on even if the asker goes away: the lock moves along.
+        let publish = self.image.clone();
+        let written = tokio::task::spawn_blocking(move || {
+            journal.append(&records)?;
+            let next = Arc::new(next);
+            publish.send_replace(Arc::clone(&next));
+            if let Err(error) = journal.compact_if_large(&next) {
+                tracing::error!(%error, "the metadata journal could not be compacted");
+                return Ok((records, next));
+            }
+            *slot = Some(journal);
+            Ok((records, next))
+        });
+        match written.await {
+            Ok(result) => result.map_err(|error: JournalError| {
+                tracing::error!(%error, "the metadata journal could not be written");
+                ControllerError::Storage { reason: error.to_string() }
+            }),
+            Err(join) => Err(ControllerError::Storage { reason: join.to_string() }),
+        }
+    }
+}
+
+#[async_trait]
+impl Controller for LocalController {
+    fn image(&self) -> watch::Receiver<Arc<ClusterImage>> {
+        self.image.subscribe()
+    }
+
+    async fn register_broker(&self, broker: BrokerRecord) -> Result<(), ControllerError> {
+        self.change(false, |image| {
+            let known = image.brokers().any(|present| *present == broker);
+            Ok(if known { Vec::new() } else { vec![MetadataRecord::Broker(broker)] })
+        })
+        .await
+        .map(drop)
+    }
+
+    async fn create_topic(
+        &self,
+        topic: NewTopic,
+        validate_only: bool,
+    ) -> Result<Arc<TopicImage>, ControllerError> {
+        let id = Uuid::new_v4();
+        let (_, image) = self
+            .change(validate_only, |image| plan::create_topic(image, self.defaults, &topic, id))
+            .await?;
+        plan::find(&image, &TopicRef::Id(id)).cloned()
+    }
+
+    async fn delete_topic(&self, topic: TopicRef) -> Result<Arc<TopicImage>, ControllerError> {
+        let mut deleted = None;
+        self.change(false, |image| {
+            let found = plan::find(image, &topic)?;
+            deleted = Some(Arc::clone(found));
+            Ok(vec![MetadataRecord::RemoveTopic { topic_id: found.id }])
+        })
+        .await?;
+        Ok(deleted.expect("a decision that succeeded found the topic"))
+    }
+
+    async fn create_partitions(
+        &self,
+        name: &str,
+        count: i32,
+        assignments: Option<Vec<Vec<i32>>>,
+        validate_only: bool,
+    ) -> Result<Arc<TopicImage>, ControllerError> {
+        let (_, image) = self
+            .change(validate_only, |image| {
+                plan::create_partitions(image, name, count, assignments.as_deref())
+            })
+            .await?;
+        plan::find(&image, &TopicRef::Name(name.to_owned())).cloned()
+    }
+
+    async fn alter_configs(
+        &self,
+        resource: ConfigResource,
+        changes: HashMap<String, ConfigChange>,
+        validate_only: bool,
+    ) -> Result<(), ControllerError> {
+        self.change(validate_only, |image| {
+            plan::alter_configs(image, self.defaults.check, &resource, &changes)
+        })
+        .await
+        .map(drop)
+    }
+
+    async fn allocate_producer_ids(&self) -> Result<Range<i64>, ControllerError> {
+        let mut first = 0;
+        self.change(false, |image| {
+            first = image.next_producer_id();
+            Ok(vec![MetadataRecord::ProducerIds { next: first + limits::PRODUCER_ID_BLOCK }])
+        })
+        .await?;
+        Ok(first..first + limits::PRODUCER_ID_BLOCK)
+    }
+}

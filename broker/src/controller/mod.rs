@@ -1,0 +1,178 @@
+//! The controller: every decision about the cluster's metadata.
+//!
+//! ```text
+//! mod.rs      the trait, what is asked of it and how it refuses
+//! record.rs   what a decision is written down as
+//! image.rs    the state machine: records in, a readable image out, no I/O
+//! plan.rs     decisions: a request and the image in, records out, no I/O
+//! journal.rs  the durable local log of records, and its snapshot
+//! local.rs    the controller of a single node over that journal
+//! ```
+//!
+//! Handlers read the image, which is published whenever it changes, and ask
+//! the trait for changes; a change is answered when it is durable and the
+//! image shows it.
+//!
+//! Invariant: a record is applied only after it is durable, and applying one
+//! never fails, so every replay ends in the same image.
+
+mod image;
+mod journal;
+mod local;
+mod plan;
+mod record;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+pub use image::{BrokerImage, ClusterImage, PartitionImage, TopicImage};
+pub use journal::JournalError;
+pub use local::LocalController;
+pub use plan::TopicConfigCheck;
+pub(crate) use plan::is_topic_name;
+pub use record::{BrokerRecord, ConfigResource, Endpoint, MetadataRecord, PartitionRecord};
+
+/// A topic to be created.
+#[derive(Debug, Clone, Default)]
+pub struct NewTopic {
+    /// Its name.
+    pub name: String,
+    /// Partitions from 1; -1 takes the broker's default.
+    pub partitions: i32,
+    /// Replicas from 1; -1 takes the broker's default.
+    pub replication_factor: i16,
+    /// Replicas by partition, instead of the two numbers.
+    pub assignments: BTreeMap<i32, Vec<i32>>,
+    /// Configurations that differ from the defaults.
+    pub configs: BTreeMap<String, String>,
+}
+
+/// A change to one configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ConfigChange {
+    /// Sets the value.
+    Set(String),
+    /// Returns to the default.
+    Delete,
+    /// Adds the comma-separated values to a list.
+    Append(String),
+    /// Removes the comma-separated values from a list.
+    Subtract(String),
+}
+
+/// A topic by either of its names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TopicRef {
+    /// By name.
+    Name(String),
+    /// By id.
+    Id(Uuid),
+}
+
+/// Why the controller refused a change. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ControllerError {
+    /// The name cannot be a topic's.
+    #[error("`{name}` is no topic name: {reason}")]
+    InvalidTopicName {
+        /// As asked for.
+        name: String,
+        /// Which rule it breaks.
+        reason: &'static str,
+    },
+    /// There is such a topic.
+    #[error("topic `{name}` already exists")]
+    TopicExists {
+        /// Its name, or that of the one it collides with.
+        name: String,
+    },
+    /// There is no such topic.
+    #[error("topic {topic:?} does not exist")]
+    UnknownTopic {
+        /// As asked for.
+        topic: TopicRef,
+    },
+    /// A partition count that cannot be.
+    #[error("{reason}")]
+    InvalidPartitions {
+        /// Which rule it breaks.
+        reason: String,
+    },
+    /// A replication factor that cannot be.
+    #[error(
+        "replication factor {asked} is not possible: {available} broker(s) are registered; use -1 or a factor from 1 to {available}"
+    )]
+    InvalidReplicationFactor {
+        /// As asked for.
+        asked: i16,
+        /// Brokers that could hold a replica.
+        available: usize,
+    },
+    /// A replica assignment that cannot be.
+    #[error("{reason}")]
+    InvalidAssignment {
+        /// Which rule it breaks.
+        reason: String,
+    },
+    /// A configuration that cannot be.
+    #[error("{reason}")]
+    InvalidConfig {
+        /// Which one, and why.
+        reason: String,
+    },
+    /// The journal cannot be written; the controller refuses every change until restart.
+    #[error(
+        "the metadata journal cannot be written: {reason}; free space or repair the disk, then restart"
+    )]
+    Storage {
+        /// The system's reason.
+        reason: String,
+    },
+}
+
+/// Where metadata decisions are made.
+#[async_trait]
+pub trait Controller: Send + Sync + 'static {
+    /// The image, published anew with every change.
+    fn image(&self) -> watch::Receiver<Arc<ClusterImage>>;
+
+    /// Registers this broker's addresses.
+    async fn register_broker(&self, broker: BrokerRecord) -> Result<(), ControllerError>;
+
+    /// Creates a topic, or only checks that it could be.
+    async fn create_topic(
+        &self,
+        topic: NewTopic,
+        validate_only: bool,
+    ) -> Result<Arc<TopicImage>, ControllerError>;
+
+    /// Deletes a topic; answers with what it was.
+    async fn delete_topic(&self, topic: TopicRef) -> Result<Arc<TopicImage>, ControllerError>;
+
+    /// Grows a topic to `count` partitions.
+    async fn create_partitions(
+        &self,
+        name: &str,
+        count: i32,
+        assignments: Option<Vec<Vec<i32>>>,
+        validate_only: bool,
+    ) -> Result<Arc<TopicImage>, ControllerError>;
+
+    /// Changes configurations of one resource, all or none.
+    async fn alter_configs(
+        &self,
+        resource: ConfigResource,
+        changes: HashMap<String, ConfigChange>,
+        validate_only: bool,
+    ) -> Result<(), ControllerError>;
+
+    /// Reserves producer ids that no one else will be given.
+    async fn allocate_producer_ids(&self) -> Result<Range<i64>, ControllerError>;
+}

@@ -1,0 +1,569 @@
+//! The driver of the groups: locks, waiting answers, storage and the clock.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    join::{JoinAnswer, JoinRequest},
+    membership::LeavingMember,
+    offsets::{CommittedOffset, Offsets},
+    records::{self, Key},
+    state::{Action, Bounds, Group, GroupError, GroupState, Now, StoredGroup, Token},
+    store::{self, Entries, StoreError},
+    sync::{SyncAnswer, SyncRequest},
+};
+use crate::{
+    clock,
+    config::BrokerConfig,
+    node::Node,
+    partition::{Appended, Partition, PartitionManager},
+    topics,
+};
+
+/// What the configuration says about groups.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GroupSettings {
+    bounds: Bounds,
+    retention_ms: i64,
+    retention_check: Duration,
+}
+
+impl GroupSettings {
+    pub(crate) fn from_config(config: &BrokerConfig) -> Self {
+        let milliseconds = |duration: Duration| duration.as_millis() as u64;
+        Self {
+            bounds: Bounds {
+                initial_rebalance_delay_ms: milliseconds(config.group_initial_rebalance_delay),
+                members_max: config.group_size_max,
+            },
+            retention_ms: milliseconds(config.offsets_retention) as i64,
+            retention_check: config.offsets_retention_check,
+        }
+    }
+}
+
+/// Why offsets were not committed, or a group not deleted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommitError {
+    #[error(transparent)]
+    Group(#[from] GroupError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the group does not exist")]
+    NoGroup,
+    #[error("the group has members")]
+    NonEmpty,
+}
+
+/// A group, its offsets, and the requests that wait for it.
+#[derive(Debug)]
+struct Slot {
+    id: String,
+    group: Group,
+    offsets: Offsets,
+    joins: HashMap<Token, oneshot::Sender<JoinAnswer>>,
+    syncs: HashMap<Token, oneshot::Sender<SyncAnswer>>,
+}
+
+type SharedSlot = Arc<Mutex<Slot>>;
+
+/// All groups. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct GroupCoordinator(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    settings: GroupSettings,
+    partitions: Arc<PartitionManager>,
+    groups: Mutex<HashMap<String, SharedSlot>>,
+    next_token: AtomicU64,
+    /// When the timers wake next; an earlier deadline wakes them at once.
+    timers_wake_ms: AtomicU64,
+    earlier_deadline: Notify,
+}
+
+/// A committed batch of offsets on its way to the disk.
+#[derive(Debug)]
+pub(crate) struct Committing(Arc<Partition>, Appended);
+
+impl Committing {
+    /// Resolves when the commit is as durable as the topic promises.
+    pub(crate) async fn settled(self) -> Result<(), CommitError> {
+        let settled = self.0.settled(&self.1).await;
+        settled.map_err(|error| CommitError::Store(error.into()))
+    }
+}
+
+/// A group as it is described.
+#[derive(Debug, Clone)]
+pub(crate) struct Described {
+    pub(crate) state: GroupState,
+    pub(crate) protocol_type: String,
+    pub(crate) protocol: String,
+    pub(crate) members: Vec<DescribedMember>,
+}
+
+/// A member as it is described.
+#[derive(Debug, Clone)]
+pub(crate) struct DescribedMember {
+    pub(crate) id: String,
+    pub(crate) instance_id: Option<String>,
+    pub(crate) client_id: String,
+    pub(crate) client_host: String,
+    pub(crate) metadata: bytes::Bytes,
+    pub(crate) assignment: bytes::Bytes,
+}
+
+fn now() -> Now {
+    Now { monotonic_ms: clock::monotonic_ms(), wall_ms: clock::wall_ms() }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic between two steps of a group leaves that group alone in doubt;
+    // the others must go on.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl GroupCoordinator {
+    /// Reads all groups from the offsets topic, if there is one.
+    pub(crate) async fn load(settings: GroupSettings, partitions: Arc<PartitionManager>) -> Self {
+        let coordinator = Self(Arc::new(Shared {
+            settings,
+            partitions: Arc::clone(&partitions),
+            groups: Mutex::default(),
+            next_token: AtomicU64::new(0),
+            timers_wake_ms: AtomicU64::new(u64::MAX),
+            earlier_deadline: Notify::new(),
+        }));
+        let loading = coordinator.clone();
+        let loaded = tokio::task::spawn_blocking(move || loading.load_blocking(&partitions));
+        if let Err(error) = loaded.await {
+            tracing::error!(%error, "loading the groups panicked");
+        }
+        coordinator
+    }
+
+    fn load_blocking(&self, partitions: &PartitionManager) {
+        for index in 0..partitions.count(topics::CONSUMER_OFFSETS) {
+            let Some(partition) = partitions.get(topics::CONSUMER_OFFSETS, index) else { continue };
+            match store::load(&partition) {
+                Ok(loaded) => loaded.into_iter().for_each(|(id, loaded)| self.adopt(id, loaded)),
+                Err(error) => {
+                    tracing::error!(%partition, %error, "groups of this partition are not served");
+                }
+            }
+        }
+        let groups = lock(&self.0.groups).len();
+        tracing::info!(groups, "groups loaded");
+    }
+
+    fn adopt(&self, id: String, loaded: store::Loaded) {
+        if loaded.group.is_none() && loaded.offsets.is_empty() {
+            return;
+        }
+        let bounds = self.0.settings.bounds;
+        let group = match loaded.group {
+            Some(stored) => Group::load(bounds, stored, now()),
+            None => Group::new(bounds, now()),
+        };
+        let slot = Slot { offsets: loaded.offsets, ..Slot::new(id.clone(), group) };
+        lock(&self.0.groups).insert(id, Arc::new(Mutex::new(slot)));
+    }
+
+    /// Makes the offsets topic if it is not there.
+    pub(crate) async fn ensure_topic(&self, node: &Node) -> Result<(), String> {
+        if self.0.partitions.count(topics::CONSUMER_OFFSETS) > 0 {
+            return Ok(());
+        }
+        let created = node.create_topic(topics::consumer_offsets(&node.config), false).await;
+        match created {
+            // Someone else was first: it is there.
+            Ok(_) | Err(crate::controller::ControllerError::TopicExists { .. }) => {
+                node.follow_image().await;
+                Ok(())
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn find(&self, id: &str) -> Option<SharedSlot> {
+        lock(&self.0.groups).get(id).cloned()
+    }
+
+    fn find_or_create(&self, id: &str) -> SharedSlot {
+        let mut groups = lock(&self.0.groups);
+        let create = || {
+            let group = Group::new(self.0.settings.bounds, now());
+            Arc::new(Mutex::new(Slot::new(id.to_owned(), group)))
+        };
+        Arc::clone(groups.entry(id.to_owned()).or_insert_with(create))
+    }
+
+    fn token(&self) -> Token {
+        self.0.next_token.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Takes a JoinGroup. The answer comes when the joining phase ends.
+    pub(crate) fn join(&self, id: &str, request: JoinRequest) -> oneshot::Receiver<JoinAnswer> {
+        let (sender, receiver) = oneshot::channel();
+        let slot = match request.member_id.is_empty() {
+            true => Some(self.find_or_create(id)),
+            false => self.find(id),
+        };
+        match slot {
+            Some(shared) => {
+                let mut slot = lock(&shared);
+                let token = self.token();
+                slot.joins.insert(token, sender);
+                slot.group.join(request, token, now());
+                self.carry_out(&shared, &mut slot);
+            }
+            None => {
+                let answer = JoinAnswer::refused(GroupError::UnknownMemberId, request.member_id);
+                // The receiver is at hand, so it cannot have gone.
+                let _ = sender.send(answer);
+            }
+        }
+        receiver
+    }
+
+    /// Takes a SyncGroup. The answer comes when the leader has assigned.
+    pub(crate) fn sync(&self, id: &str, request: SyncRequest) -> oneshot::Receiver<SyncAnswer> {
+        let (sender, receiver) = oneshot::channel();
+        match self.find(id) {
+            Some(shared) => {
+                let mut slot = lock(&shared);
+                let token = self.token();
+                slot.syncs.insert(token, sender);
+                slot.group.sync(request, token, now());
+                self.carry_out(&shared, &mut slot);
+            }
+            None => {
+                let _ = sender.send(SyncAnswer::refused(GroupError::UnknownMemberId));
+            }
+        }
+        receiver
+    }
+
+    pub(crate) fn heartbeat(
+        &self,
+        id: &str,
+        member_id: &str,
+        instance_id: Option<&str>,
+        generation: i32,
+    ) -> Result<(), GroupError> {
+        let shared = self.find(id).ok_or(GroupError::UnknownMemberId)?;
+        let mut slot = lock(&shared);
+        slot.group.heartbeat(member_id, instance_id, generation, now())
+    }
+
+    pub(crate) fn leave(&self, id: &str, leaving: &LeavingMember) -> Result<(), GroupError> {
+        let shared = self.find(id).ok_or(GroupError::UnknownMemberId)?;
+        let mut slot = lock(&shared);
+        let left = slot.group.leave(leaving, now());
+        self.carry_out(&shared, &mut slot);
+        left
+    }
+
+    /// Commits offsets of a member, or of nobody (an empty member id and a
+    /// negative generation).
+    pub(crate) fn commit(
+        &self,
+        id: &str,
+        member_id: &str,
+        instance_id: Option<&str>,
+        generation: i32,
+        offsets: Vec<(String, i32, CommittedOffset)>,
+    ) -> Result<Option<Committing>, CommitError> {
+        let shared = match self.find(id) {
+            Some(shared) => shared,
+            None if generation < 0 => self.find_or_create(id),
+            None => return Err(GroupError::IllegalGeneration.into()),
+        };
+        let mut slot = lock(&shared);
+        slot.group.commit(member_id, instance_id, generation, now())?;
+        if offsets.is_empty() {
+            return Ok(None);
+        }
+        let mut entries = Entries::default();
+        for (topic, partition, offset) in &offsets {
+            let key =
+                Key::Offset { group: id.to_owned(), topic: topic.clone(), partition: *partition };
+            entries.put(&key, Some(records::encode_offset(offset)));
+        }
+        let (partition, appended) = store::append(&self.0.partitions, id, &entries)?;
+        for (topic, partition, offset) in offsets {
+            slot.offsets.set(&topic, partition, offset);
+        }
+        Ok(Some(Committing(partition, appended)))
+    }
+
+    /// The committed offsets of these partitions, in order; `None` where there is none.
+    pub(crate) fn committed(
+        &self,
+        id: &str,
+        topic: &str,
+        partitions: &[i32],
+    ) -> Vec<Option<CommittedOffset>> {
+        let Some(shared) = self.find(id) else { return vec![None; partitions.len()] };
+        let slot = lock(&shared);
+        partitions.iter().map(|partition| slot.offsets.get(topic, *partition).cloned()).collect()
+    }
+
+    /// All committed offsets of a group, by topic.
+    pub(crate) fn all_committed(&self, id: &str) -> Vec<(String, Vec<(i32, CommittedOffset)>)> {
+        let Some(shared) = self.find(id) else { return Vec::new() };
+        let slot = lock(&shared);
+        let topics = slot.offsets.iter().map(|(topic, partitions)| {
+            let partitions =
+                partitions.iter().map(|(partition, offset)| (*partition, offset.clone()));
+            (topic.to_owned(), partitions.collect())
+        });
+        topics.collect()
+    }
+
+    /// A group's description; `None` if there is no such group.
+    pub(crate) fn describe(&self, id: &str) -> Option<Described> {
+        let shared = self.find(id)?;
+        let slot = lock(&shared);
+        let group = &slot.group;
+        let protocol = group.protocol().unwrap_or_default();
+        let members = group.members().iter().map(|(id, member)| DescribedMember {
+            id: id.clone(),
+            instance_id: member.instance_id.clone(),
+            client_id: member.client_id.clone(),
+            client_host: member.client_host.clone(),
+            metadata: member.metadata(protocol),
+            assignment: member.assignment.clone(),
+        });
+        (group.state() != GroupState::Dead).then(|| Described {
+            state: group.state(),
+            protocol_type: group.protocol_type().unwrap_or_default().to_owned(),
+            protocol: protocol.to_owned(),
+            members: members.collect(),
+        })
+    }
+
+    /// Every group: id, protocol type, state.
+    pub(crate) fn list(&self) -> Vec<(String, String, GroupState)> {
+        let groups: Vec<SharedSlot> = lock(&self.0.groups).values().cloned().collect();
+        let describe = |shared: SharedSlot| {
+            let slot = lock(&shared);
+            let protocol_type = slot.group.protocol_type().unwrap_or_default().to_owned();
+            (slot.id.clone(), protocol_type, slot.group.state())
+        };
+        groups.into_iter().map(describe).collect()
+    }
+
+    /// Deletes a group that has no members, and its offsets.
+    pub(crate) fn delete(&self, id: &str) -> Result<(), CommitError> {
+        let shared = self.find(id).ok_or(CommitError::NoGroup)?;
+        let mut slot = lock(&shared);
+        match slot.group.state() {
+            GroupState::Dead => return Err(CommitError::NoGroup),
+            GroupState::Empty => {}
+            _ => return Err(CommitError::NonEmpty),
+        }
+        let keys = slot.offsets.keys();
+        self.forget_offsets(&mut slot, &keys)?;
+        self.end(&shared, &mut slot)?;
+        Ok(())
+    }
+
+    /// Removes the group itself, which must be empty.
+    fn end(&self, shared: &SharedSlot, slot: &mut Slot) -> Result<(), StoreError> {
+        let mut entries = Entries::default();
+        entries.put(&Key::Group { group: slot.id.clone() }, None);
+        store::append(&self.0.partitions, &slot.id, &entries)?;
+        slot.group.kill(now());
+        let id = slot.id.clone();
+        let mut groups = lock(&self.0.groups);
+        if groups.get(&id).is_some_and(|present| Arc::ptr_eq(present, shared)) {
+            groups.remove(&id);
+        }
+        Ok(())
+    }
+
+    fn forget_offsets(&self, slot: &mut Slot, keys: &[(String, i32)]) -> Result<(), StoreError> {
+        let mut entries = Entries::default();
+        for (topic, partition) in keys {
+            let group = slot.id.clone();
+            let key = Key::Offset { group, topic: topic.clone(), partition: *partition };
+            entries.put(&key, None);
+        }
+        if entries.is_empty() {
+            return Ok(());
+        }
+        store::append(&self.0.partitions, &slot.id, &entries)?;
+        for (topic, partition) in keys {
+            slot.offsets.remove(topic, *partition);
+        }
+        Ok(())
+    }
+
+    /// Forgets what was committed for a topic that is gone.
+    pub(crate) fn topic_deleted(&self, topic: &str) {
+        let groups: Vec<SharedSlot> = lock(&self.0.groups).values().cloned().collect();
+        for shared in groups {
+            let mut slot = lock(&shared);
+            let keys = slot.offsets.of_topic(topic);
+            if let Err(error) = self.forget_offsets(&mut slot, &keys) {
+                tracing::warn!(group = %slot.id, topic, %error, "offsets of a deleted topic remain");
+            }
+        }
+    }
+
+    /// Does what a group asked for, and lets the timers know when it is due.
+    fn carry_out(&self, shared: &SharedSlot, slot: &mut Slot) {
+        self.perform(shared, slot);
+        if let Some(deadline_ms) = slot.group.next_deadline_ms()
+            && deadline_ms < self.0.timers_wake_ms.fetch_min(deadline_ms, Ordering::AcqRel)
+        {
+            self.0.earlier_deadline.notify_one();
+        }
+    }
+
+    /// Does what a group asked for, until it asks for nothing more.
+    fn perform(&self, shared: &SharedSlot, slot: &mut Slot) {
+        loop {
+            let actions = slot.group.take_actions();
+            if actions.is_empty() {
+                break;
+            }
+            for action in actions {
+                match action {
+                    // A client that has gone does not hear its answer; its
+                    // session ends in time.
+                    Action::AnswerJoin(token, answer) => {
+                        if let Some(waiting) = slot.joins.remove(&token) {
+                            let _ = waiting.send(answer);
+                        }
+                    }
+                    Action::AnswerSync(token, answer) => {
+                        if let Some(waiting) = slot.syncs.remove(&token) {
+                            let _ = waiting.send(answer);
+                        }
+                    }
+                    Action::Store(stored) => self.store(shared, slot, &stored),
+                }
+            }
+        }
+    }
+
+    fn store(&self, shared: &SharedSlot, slot: &mut Slot, stored: &StoredGroup) {
+        let generation = stored.generation;
+        let mut entries = Entries::default();
+        entries.put(&Key::Group { group: slot.id.clone() }, Some(records::encode_group(stored)));
+        match store::append(&self.0.partitions, &slot.id, &entries) {
+            Ok((partition, appended)) if appended.flush_before_answer => {
+                let (coordinator, shared) = (self.clone(), Arc::clone(shared));
+                tokio::spawn(async move {
+                    let settled = partition.settled(&appended).await;
+                    let mut slot = lock(&shared);
+                    slot.group.stored(generation, settled.is_ok(), now());
+                    coordinator.carry_out(&shared, &mut slot);
+                });
+            }
+            Ok(_) => slot.group.stored(generation, true, now()),
+            Err(error) => {
+                tracing::error!(group = %slot.id, %error, "a group could not be written down");
+                slot.group.stored(generation, false, now());
+            }
+        }
+    }
+
+    /// Ends sessions and joining phases when they are due, and expires offsets,
+    /// until the node stops.
+    pub(crate) async fn run_timers(&self, stopping: &CancellationToken) {
+        let mut expire_at_ms = clock::monotonic_ms();
+        loop {
+            let wake_ms = self.advance_due().min(expire_at_ms);
+            let now_ms = clock::monotonic_ms();
+            if now_ms >= expire_at_ms {
+                self.expire_offsets();
+                let period = self.0.settings.retention_check.as_millis() as u64;
+                expire_at_ms = now_ms.saturating_add(period.max(1));
+                continue;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(wake_ms.saturating_sub(now_ms))) => {}
+                () = self.0.earlier_deadline.notified() => {}
+                () = stopping.cancelled() => return,
+            }
+        }
+    }
+
+    /// Advances the groups that are due; answers with the next deadline.
+    fn advance_due(&self) -> u64 {
+        // From here on an earlier deadline is told, so none is overlooked
+        // while the groups are gone through.
+        self.0.timers_wake_ms.store(u64::MAX, Ordering::Release);
+        let groups: Vec<SharedSlot> = lock(&self.0.groups).values().cloned().collect();
+        let mut next_ms = u64::MAX;
+        for shared in groups {
+            let mut slot = lock(&shared);
+            let now = now();
+            if slot.group.next_deadline_ms().is_some_and(|due| due <= now.monotonic_ms) {
+                slot.group.advance(now);
+                self.perform(&shared, &mut slot);
+            }
+            next_ms = next_ms.min(slot.group.next_deadline_ms().unwrap_or(u64::MAX));
+        }
+        next_ms.min(self.0.timers_wake_ms.fetch_min(next_ms, Ordering::AcqRel))
+    }
+
+    fn expire_offsets(&self) {
+        let groups: Vec<SharedSlot> = lock(&self.0.groups).values().cloned().collect();
+        for shared in groups {
+            let mut slot = lock(&shared);
+            if let Err(error) = self.expire_group(&shared, &mut slot) {
+                tracing::warn!(group = %slot.id, %error, "expired offsets remain");
+            }
+        }
+    }
+
+    fn expire_group(&self, shared: &SharedSlot, slot: &mut Slot) -> Result<(), StoreError> {
+        if slot.group.state() != GroupState::Empty {
+            return Ok(());
+        }
+        // A group that never had members counts from its commits alone.
+        let empty_since_ms = match slot.group.protocol_type() {
+            Some(_) => slot.group.state_since_ms(),
+            None => i64::MIN,
+        };
+        let now_ms = clock::wall_ms();
+        let expired = slot.offsets.expired(empty_since_ms, now_ms, self.0.settings.retention_ms);
+        if !expired.is_empty() {
+            tracing::info!(group = %slot.id, offsets = expired.len(), "offsets expired");
+        }
+        self.forget_offsets(slot, &expired)?;
+        let idle = slot.group.next_deadline_ms().is_none() && slot.offsets.is_empty();
+        if idle
+            && now_ms.saturating_sub(slot.group.state_since_ms()) >= self.0.settings.retention_ms
+        {
+            self.end(shared, slot)?;
+        }
+        Ok(())
+    }
+}
+
+impl Slot {
+    fn new(id: String, group: Group) -> Self {
+        Self {
+            id,
+            group,
+            offsets: Offsets::default(),
+            joins: HashMap::new(),
+            syncs: HashMap::new(),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The group coordinator: consumer groups, and groups of any other protocol
+//! type (`connect` among them), over Kafka's classic protocol.
+//!
+//! ```text
+//! state.rs        a group: its members, its states, what it asks to be done
+//! join.rs         joining, and completing a rebalance
+//! sync.rs         handing out assignments
+//! membership.rs   heartbeats, leaving, sessions that end
+//! offsets.rs      committed offsets, and when they expire
+//! records.rs      Kafka's record formats of __consumer_offsets
+//! store.rs        those records, written to and read from the topic
+//! coordinator.rs  the driver: locks, waiting answers, the clock
+//! ```
+//!
+//! Invariant: the first five files decide and touch no clock, socket or file.
+//! Time is passed in, what is to be done comes out as [`Action`]s. The server
+//! calls the very functions that the tests drive.
+
+mod coordinator;
+mod join;
+mod membership;
+mod offsets;
+mod records;
+mod state;
+mod store;
+mod sync;
+
+pub(crate) use coordinator::{CommitError, GroupCoordinator, GroupSettings};
+pub(crate) use join::{JoinAnswer, JoinRequest};
+pub(crate) use membership::LeavingMember;
+pub(crate) use offsets::CommittedOffset;
+pub(crate) use state::{GroupError, GroupState};
+pub(crate) use sync::{SyncAnswer, SyncRequest};

@@ -1,0 +1,165 @@
+//! One client's connection: requests in, answers out in the same order.
+//!
+//! Requests are begun one after another, since appends must keep their order;
+//! what an answer still waits for (a flush, new records, a rebalance) is
+//! awaited by the writing half, so that a waiting answer does not keep the
+//! next request from being begun.
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use bytes::{Buf, BytesMut};
+use kafka_protocol::{
+    error::ResponseError,
+    messages::{ApiKey, RequestHeader},
+    protocol::Decodable,
+};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::mpsc,
+    time::timeout,
+};
+
+use super::{
+    Client, Reply, api_versions, dispatch,
+    frame::{Frame, FrameError, FrameReader},
+    memory::MemoryGrant,
+    response::{EncodeError, RequestId},
+    shape::{self, ShapeError},
+    versions,
+};
+use crate::{limits, node::Node};
+
+/// Why a connection was closed by the broker.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConnectionError {
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    #[error("a request header cannot be read: {reason}")]
+    Header { reason: String },
+    #[error("API key {key} is not served")]
+    UnknownKey { key: i16 },
+    #[error("version {version} of {key:?} is not served")]
+    UnknownVersion { key: ApiKey, version: i16 },
+    #[error("a {key:?} v{version} request cannot be read: {source}")]
+    Shape { key: ApiKey, version: i16, source: ShapeError },
+    #[error("a {key:?} v{version} request cannot be read: {reason}")]
+    Request { key: ApiKey, version: i16, reason: String },
+    #[error("a produce without acks failed ({code}): {reason}")]
+    UnackedProduce { code: ResponseError, reason: String },
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    #[error("the client took no byte of its response for {} s", limits::WRITE_STALL.as_secs())]
+    SlowReader,
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// An answer in its turn, and the memory of its request.
+type Pending = (Reply, MemoryGrant);
+
+/// Serves a connection until either side ends it.
+pub(crate) async fn serve(node: Arc<Node>, stream: TcpStream, peer: SocketAddr, listener: usize) {
+    let (read, write) = stream.into_split();
+    let (sender, receiver) = mpsc::channel(limits::PIPELINE_DEPTH_MAX);
+    let reader = read_requests(&node, read, peer, listener, sender);
+    let writer = write_replies(write, receiver);
+    let result = tokio::select! {
+        result = reader => result,
+        result = writer => result,
+        () = node.stopping.cancelled() => Ok(()),
+    };
+    match result {
+        Ok(()) => tracing::debug!(%peer, "connection closed"),
+        Err(error @ (ConnectionError::Io(_) | ConnectionError::Frame(FrameError::Idle { .. }))) => {
+            tracing::debug!(%peer, %error, "connection closed");
+        }
+        Err(error) => tracing::warn!(%peer, %error, "connection closed"),
+    }
+}
+
+async fn read_requests(
+    node: &Arc<Node>,
+    socket: OwnedReadHalf,
+    peer: SocketAddr,
+    listener: usize,
+    replies: mpsc::Sender<Pending>,
+) -> Result<(), ConnectionError> {
+    let config = &node.config;
+    let mut frames = FrameReader::new(
+        socket,
+        config.request_bytes_max,
+        config.connection_idle_max,
+        node.request_memory.clone(),
+    );
+    while let Some(Frame { bytes, memory }) = frames.next().await? {
+        let reply = begin(node, bytes, peer, listener).await?;
+        if replies.send((reply, memory)).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+async fn write_replies(
+    mut socket: OwnedWriteHalf,
+    mut replies: mpsc::Receiver<Pending>,
+) -> Result<(), ConnectionError> {
+    while let Some((reply, memory)) = replies.recv().await {
+        let mut response = match reply {
+            Reply::Now(response) => response,
+            Reply::Later(response) => response.await?,
+            Reply::Never => continue,
+        };
+        drop(memory);
+        while response.has_remaining() {
+            let written = timeout(limits::WRITE_STALL, socket.write_buf(&mut response))
+                .await
+                .map_err(|_| ConnectionError::SlowReader)??;
+            if written == 0 {
+                return Err(io::Error::from(io::ErrorKind::WriteZero).into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Reads a request's header and begins to answer it.
+async fn begin(
+    node: &Arc<Node>,
+    mut bytes: BytesMut,
+    peer: SocketAddr,
+    listener: usize,
+) -> Result<Reply, ConnectionError> {
+    let number = i16::from_be_bytes([bytes[0], bytes[1]]);
+    let version = i16::from_be_bytes([bytes[2], bytes[3]]);
+    let key = ApiKey::try_from(number).map_err(|()| ConnectionError::UnknownKey { key: number })?;
+    if key as i16 == ApiKey::ApiVersions as i16 && !versions::is_served(key, version) {
+        // Any later version's header begins as all do, so that much is read.
+        let correlation_id = i32::from_be_bytes([bytes[4], bytes[5], bytes[6], bytes[7]]);
+        return Ok(api_versions::refuse_version(correlation_id)?);
+    }
+    if !versions::is_served(key, version) {
+        return Err(if versions::SERVED.iter().any(|served| served.key as i16 == number) {
+            ConnectionError::UnknownVersion { key, version }
+        } else {
+            ConnectionError::UnknownKey { key: number }
+        });
+    }
+    // Of a BytesMut, the decoder's slices are cut off the front and what is
+    // left stays this request's own.
+    let header = RequestHeader::decode(&mut bytes, key.request_header_version(version))
+        .map_err(|error| ConnectionError::Header { reason: error.to_string() })?;
+    shape::check(key, version, &bytes).map_err(|source| ConnectionError::Shape {
+        key,
+        version,
+        source,
+    })?;
+    let id = RequestId { api_version: version, correlation_id: header.correlation_id };
+    let client = Client { id: header.client_id, peer, listener };
+    tracing::trace!(%peer, ?key, version, correlation_id = id.correlation_id, "request");
+    dispatch(node, key, id, client, bytes).await
+}

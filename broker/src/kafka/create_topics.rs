@@ -1,0 +1,135 @@
+//! CreateTopics (19).
+
+use std::{collections::HashMap, sync::Arc};
+
+use kafka_protocol::{
+    error::ResponseError,
+    messages::{
+        CreateTopicsRequest, CreateTopicsResponse, TopicName,
+        create_topics_request::CreatableTopic,
+        create_topics_response::{CreatableTopicConfigs, CreatableTopicResult},
+    },
+    protocol::StrBytes,
+};
+
+use super::{describe_configs, errors};
+use crate::{
+    controller::{NewTopic, TopicImage},
+    node::Node,
+};
+
+pub(super) async fn handle(
+    node: &Arc<Node>,
+    request: CreateTopicsRequest,
+    version: i16,
+) -> CreateTopicsResponse {
+    let mut times: HashMap<TopicName, usize> = HashMap::new();
+    for topic in &request.topics {
+        *times.entry(topic.name.clone()).or_default() += 1;
+    }
+    let mut results = Vec::with_capacity(times.len());
+    for topic in request.topics {
+        match times.remove(&topic.name) {
+            Some(1) => results.push(create(node, topic, request.validate_only, version).await),
+            Some(_) => {
+                let message = "the topic is named more than once in the request";
+                results.push(refuse(topic.name, ResponseError::InvalidRequest, &message));
+            }
+            // A further mention of a name that was answered already.
+            None => {}
+        }
+    }
+    CreateTopicsResponse::default().with_topics(results)
+}
+
+async fn create(
+    node: &Arc<Node>,
+    asked: CreatableTopic,
+    validate_only: bool,
+    version: i16,
+) -> CreatableTopicResult {
+    let name = asked.name.clone();
+    // Before v4 (KIP-464) a count had to be stated.
+    let must_state = version < 4 && asked.assignments.is_empty();
+    if must_state && (asked.num_partitions == -1 || asked.replication_factor == -1) {
+        let message =
+            "this version of the request needs a partition count and a replication factor";
+        return refuse(name, ResponseError::InvalidRequest, &message);
+    }
+    let mut assignments = std::collections::BTreeMap::new();
+    for assignment in &asked.assignments {
+        let brokers = assignment.broker_ids.iter().map(|id| id.0).collect();
+        if assignments.insert(assignment.partition_index, brokers).is_some() {
+            let message =
+                format!("partition {} is assigned more than once", assignment.partition_index);
+            return refuse(name, ResponseError::InvalidReplicaAssignment, &message);
+        }
+    }
+    let mut configs = std::collections::BTreeMap::new();
+    for config in asked.configs {
+        let Some(value) = config.value else {
+            let message = format!("configuration `{}` has no value", config.name.as_str());
+            return refuse(name, ResponseError::InvalidConfig, &message);
+        };
+        configs.insert(config.name.to_string(), value.to_string());
+    }
+    let topic = NewTopic {
+        name: asked.name.to_string(),
+        partitions: asked.num_partitions,
+        replication_factor: asked.replication_factor,
+        assignments,
+        configs,
+    };
+    match node.create_topic(topic, validate_only).await {
+        Ok(topic) => {
+            if !validate_only {
+                tracing::info!(
+                    topic = %topic.name, partitions = topic.partitions.len(), "topic created"
+                );
+            }
+            created(node, name, &topic, validate_only, version)
+        }
+        Err(error) => refuse(name, errors::controller(&error), &error),
+    }
+}
+
+fn created(
+    node: &Node,
+    name: TopicName,
+    topic: &TopicImage,
+    validate_only: bool,
+    version: i16,
+) -> CreatableTopicResult {
+    let mut result = CreatableTopicResult::default().with_name(name).with_error_code(errors::NONE);
+    if version >= 5 {
+        let replicas = topic.partitions.first().map_or(0, |partition| partition.replicas.len());
+        let configs = describe_configs::of_topic(node, topic).map(|config| {
+            CreatableTopicConfigs::default()
+                .with_name(StrBytes::from_static_str(config.name))
+                .with_value(Some(StrBytes::from_string(config.value.to_owned())))
+                .with_read_only(false)
+                .with_config_source(config.source)
+                .with_is_sensitive(false)
+        });
+        result = result
+            .with_num_partitions(topic.partitions.len() as i32)
+            .with_replication_factor(replicas as i16)
+            .with_configs(Some(configs.collect()));
+    }
+    if version >= 7 && !validate_only {
+        result = result.with_topic_id(topic.id);
+    }
+    result
+}
+
+fn refuse(
+    name: TopicName,
+    code: ResponseError,
+    message: &impl std::fmt::Display,
+) -> CreatableTopicResult {
+    CreatableTopicResult::default()
+        .with_name(name)
+        .with_error_code(code.code())
+        .with_error_message(errors::message(message))
+        .with_configs(None)
+}

@@ -1,0 +1,68 @@
+//! DeleteTopics (20), by name or by id.
+
+use std::sync::Arc;
+
+use kafka_protocol::{
+    error::ResponseError,
+    messages::{
+        DeleteTopicsRequest, DeleteTopicsResponse, TopicName,
+        delete_topics_request::DeleteTopicState, delete_topics_response::DeletableTopicResult,
+    },
+    protocol::StrBytes,
+};
+
+use super::errors;
+use crate::{controller::TopicRef, node::Node};
+
+pub(super) async fn handle(
+    node: &Arc<Node>,
+    request: DeleteTopicsRequest,
+    version: i16,
+) -> DeleteTopicsResponse {
+    let asked: Vec<DeleteTopicState> = match version {
+        6.. => request.topics,
+        _ => {
+            let named = |name| DeleteTopicState::default().with_name(Some(name));
+            request.topic_names.into_iter().map(named).collect()
+        }
+    };
+    let mut results = Vec::with_capacity(asked.len());
+    for topic in asked {
+        let mut result = delete(node, topic).await;
+        if version < 5 {
+            result.error_message = None;
+        }
+        results.push(result);
+    }
+    DeleteTopicsResponse::default().with_responses(results)
+}
+
+async fn delete(node: &Arc<Node>, asked: DeleteTopicState) -> DeletableTopicResult {
+    let result =
+        DeletableTopicResult::default().with_name(asked.name.clone()).with_topic_id(asked.topic_id);
+    let topic = match (&asked.name, asked.topic_id.is_nil()) {
+        (Some(name), true) => TopicRef::Name(name.to_string()),
+        (None, false) => TopicRef::Id(asked.topic_id),
+        _ => {
+            let message = "a topic is named either by its name or by its id";
+            return result
+                .with_error_code(ResponseError::InvalidRequest.code())
+                .with_error_message(errors::message(&message));
+        }
+    };
+    if !node.config.delete_topics {
+        return result.with_error_code(ResponseError::TopicDeletionDisabled.code());
+    }
+    match node.delete_topic(topic).await {
+        Ok(topic) => {
+            tracing::info!(topic = %topic.name, "topic deleted");
+            result
+                .with_error_code(errors::NONE)
+                .with_name(Some(TopicName(StrBytes::from_string(topic.name.clone()))))
+                .with_topic_id(topic.id)
+        }
+        Err(error) => result
+            .with_error_code(errors::controller(&error).code())
+            .with_error_message(errors::message(&error)),
+    }
+}

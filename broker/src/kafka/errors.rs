@@ -1,0 +1,60 @@
+//! Our errors as Kafka's codes, and messages for people.
+
+use kafka_protocol::{error::ResponseError, protocol::StrBytes};
+
+use crate::{
+    controller::{ControllerError, TopicRef},
+    group::{CommitError, GroupError},
+};
+
+/// No error.
+pub(super) const NONE: i16 = 0;
+
+/// The code of a refused metadata change.
+pub(super) fn controller(error: &ControllerError) -> ResponseError {
+    match error {
+        ControllerError::InvalidTopicName { .. } => ResponseError::InvalidTopicException,
+        ControllerError::TopicExists { .. } => ResponseError::TopicAlreadyExists,
+        ControllerError::UnknownTopic { topic: TopicRef::Id(_) } => ResponseError::UnknownTopicId,
+        ControllerError::UnknownTopic { .. } => ResponseError::UnknownTopicOrPartition,
+        ControllerError::InvalidPartitions { .. } => ResponseError::InvalidPartitions,
+        ControllerError::InvalidReplicationFactor { .. } => ResponseError::InvalidReplicationFactor,
+        ControllerError::InvalidAssignment { .. } => ResponseError::InvalidReplicaAssignment,
+        ControllerError::InvalidConfig { .. } => ResponseError::InvalidConfig,
+        ControllerError::Storage { .. } => ResponseError::KafkaStorageError,
+    }
+}
+
+/// The text of an error for the client.
+pub(super) fn message(error: &impl std::fmt::Display) -> Option<StrBytes> {
+    Some(StrBytes::from_string(error.to_string()))
+}
+
+/// The code of a member's refused request.
+pub(super) fn group(error: GroupError) -> ResponseError {
+    match error {
+        GroupError::UnknownMemberId => ResponseError::UnknownMemberId,
+        GroupError::IllegalGeneration => ResponseError::IllegalGeneration,
+        GroupError::RebalanceInProgress => ResponseError::RebalanceInProgress,
+        GroupError::FencedInstanceId => ResponseError::FencedInstanceId,
+        GroupError::InconsistentGroupProtocol => ResponseError::InconsistentGroupProtocol,
+        GroupError::MemberIdRequired => ResponseError::MemberIdRequired,
+        GroupError::GroupMaxSizeReached => ResponseError::GroupMaxSizeReached,
+        GroupError::CoordinatorNotAvailable => ResponseError::CoordinatorNotAvailable,
+    }
+}
+
+/// The same, where there may be no error.
+pub(super) fn group_or_none(error: Option<GroupError>) -> i16 {
+    error.map_or(NONE, |error| group(error).code())
+}
+
+/// The code of a refused commit or deletion.
+pub(super) fn commit(error: &CommitError) -> ResponseError {
+    match error {
+        CommitError::Group(error) => group(*error),
+        CommitError::Store(_) => ResponseError::CoordinatorNotAvailable,
+        CommitError::NoGroup => ResponseError::GroupIdNotFound,
+        CommitError::NonEmpty => ResponseError::NonEmptyGroup,
+    }
+}

@@ -1,0 +1,271 @@
+//! Fetch (1): record batches from partitions, waited for if there are few.
+//!
+//! The answer is built by hand so that record bytes go from the log's buffer
+//! to the socket without being copied into a frame.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use kafka_protocol::{
+    error::ResponseError,
+    messages::{FetchRequest, fetch_request::FetchPartition},
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    Reply, errors,
+    memory::MemoryGrant,
+    response::{RequestId, Response, ResponseBuilder},
+};
+use crate::{
+    limits,
+    node::Node,
+    partition::{FetchWaiter, Partition},
+};
+
+/// The first version with compact lengths and tags.
+const FLEXIBLE_FROM: i16 = 12;
+
+/// What one partition answers.
+struct Fetched {
+    index: i32,
+    code: i16,
+    high_watermark: i64,
+    log_start_offset: i64,
+    records: Bytes,
+}
+
+impl Fetched {
+    fn failed(index: i32, code: ResponseError) -> Self {
+        Self {
+            index,
+            code: code.code(),
+            high_watermark: -1,
+            log_start_offset: -1,
+            records: Bytes::new(),
+        }
+    }
+}
+
+/// Everything that was fetched, by topic in the order of the request.
+struct Round {
+    topics: Vec<Vec<Fetched>>,
+    bytes: usize,
+    failed: bool,
+    memory: Option<MemoryGrant>,
+}
+
+pub(super) fn handle(node: &Arc<Node>, request: FetchRequest, id: RequestId) -> Reply {
+    let node = Arc::clone(node);
+    Reply::Later(Box::pin(async move { Ok(fetch(&node, request, id).await) }))
+}
+
+async fn fetch(node: &Arc<Node>, request: FetchRequest, id: RequestId) -> Response {
+    if request.session_id != 0 {
+        // Sessions are not kept; the client goes on without one.
+        return whole_error(id, ResponseError::FetchSessionIdNotFound);
+    }
+    let request = Arc::new(request);
+    let wait = Duration::from_millis(request.max_wait_ms.max(0) as u64).min(limits::FETCH_WAIT_MAX);
+    let deadline = Instant::now() + wait;
+    let bytes_min = usize::try_from(request.min_bytes).unwrap_or(0);
+    loop {
+        // Registered before the look, so that no append between is missed.
+        let waiter = FetchWaiter::new();
+        let readable = register(node, &request, &waiter);
+        let last = Instant::now() >= deadline;
+        if readable >= bytes_min.min(1) || last {
+            let round = read(node, &request).await;
+            if round.failed || round.bytes >= bytes_min || last || node.stopping.is_cancelled() {
+                return encode(id, &request, round);
+            }
+        }
+        let _ = timeout_at(deadline, waiter.woken()).await;
+    }
+}
+
+/// Registers for appends to every partition; answers with 1 if any has
+/// something to say at once (records or an error), else 0.
+fn register(node: &Node, request: &FetchRequest, waiter: &Arc<FetchWaiter>) -> usize {
+    let mut readable = 0;
+    for topic in &request.topics {
+        for asked in &topic.partitions {
+            let ready = match node.partitions.get(&topic.topic, asked.partition) {
+                Some(partition) => {
+                    partition.register(waiter);
+                    partition.has_news_at(asked.fetch_offset)
+                }
+                None => true,
+            };
+            readable |= usize::from(ready);
+        }
+    }
+    readable
+}
+
+/// Reads what there is. File reads may wait for the disk, so they are done
+/// where that blocks nobody.
+async fn read(node: &Arc<Node>, request: &Arc<FetchRequest>) -> Round {
+    let asked: usize = request
+        .topics
+        .iter()
+        .flat_map(|topic| &topic.partitions)
+        .map(|partition| partition.partition_max_bytes.max(0) as usize)
+        .fold(0, usize::saturating_add);
+    let bytes_max = asked.min(request.max_bytes.max(0) as usize).min(node.config.fetch_bytes_max);
+    let (memory, granted) =
+        node.fetch_memory.take_up_to(bytes_max, limits::FETCH_GRANT_BYTES_MIN).await;
+    let (node, request) = (Arc::clone(node), Arc::clone(request));
+    let reading = tokio::task::spawn_blocking(move || read_blocking(&node, &request, granted));
+    let mut round = reading.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a fetch failed");
+        Round { topics: Vec::new(), bytes: 0, failed: true, memory: None }
+    });
+    let mut memory = memory;
+    memory.shrink_to(round.bytes);
+    round.memory = Some(memory);
+    round
+}
+
+fn read_blocking(node: &Node, request: &FetchRequest, mut left: usize) -> Round {
+    let mut round = Round { topics: Vec::new(), bytes: 0, failed: false, memory: None };
+    for topic in &request.topics {
+        let mut fetched = Vec::with_capacity(topic.partitions.len());
+        for asked in &topic.partitions {
+            let partition = node.partitions.get(&topic.topic, asked.partition);
+            let mut one = match partition {
+                Some(partition) => read_one(&partition, asked, left, round.bytes == 0),
+                None => Fetched::failed(asked.partition, ResponseError::UnknownTopicOrPartition),
+            };
+            if round.bytes > 0 && one.records.len() > left {
+                // Only the first partition with records may go beyond the limit.
+                one.records = Bytes::new();
+            }
+            round.failed |= one.code != errors::NONE;
+            round.bytes += one.records.len();
+            left = left.saturating_sub(one.records.len());
+            fetched.push(one);
+        }
+        round.topics.push(fetched);
+    }
+    round
+}
+
+fn read_one(
+    partition: &Partition,
+    asked: &FetchPartition,
+    left: usize,
+    at_least_one: bool,
+) -> Fetched {
+    if let Err(error) = partition.check_leader_epoch(asked.current_leader_epoch) {
+        return Fetched::failed(asked.partition, error.code());
+    }
+    let bytes_max = left.min(asked.partition_max_bytes.max(0) as usize);
+    match partition.read(asked.fetch_offset, bytes_max, at_least_one) {
+        Ok(read) => Fetched {
+            index: asked.partition,
+            code: errors::NONE,
+            high_watermark: read.high_watermark,
+            log_start_offset: read.log_start_offset,
+            records: read.records,
+        },
+        Err(error) => {
+            tracing::debug!(%partition, %error, offset = asked.fetch_offset, "a fetch was refused");
+            Fetched {
+                high_watermark: partition.high_watermark().unwrap_or(-1),
+                log_start_offset: partition.log_start_offset().unwrap_or(-1),
+                ..Fetched::failed(asked.partition, error.code())
+            }
+        }
+    }
+}
+
+fn whole_error(id: RequestId, code: ResponseError) -> Response {
+    let mut builder = ResponseBuilder::new(id, id.api_version >= FLEXIBLE_FROM);
+    put_top(&mut builder.fields, id.api_version, code.code(), 0);
+    if id.api_version >= FLEXIBLE_FROM {
+        builder.fields.put_u8(0);
+    }
+    builder.finish(None)
+}
+
+/// The fields up to and with the count of topics.
+fn put_top(fields: &mut BytesMut, version: i16, code: i16, topics: usize) {
+    fields.put_i32(0);
+    if version >= 7 {
+        fields.put_i16(code);
+        fields.put_i32(0);
+    }
+    put_count(fields, version, topics);
+}
+
+fn encode(id: RequestId, request: &FetchRequest, round: Round) -> Response {
+    let version = id.api_version;
+    let flexible = version >= FLEXIBLE_FROM;
+    let mut builder = ResponseBuilder::new(id, flexible);
+    put_top(&mut builder.fields, version, errors::NONE, round.topics.len());
+    for (topic, partitions) in request.topics.iter().zip(round.topics) {
+        let name = topic.topic.as_bytes();
+        if flexible {
+            put_varint(&mut builder.fields, name.len() as u32 + 1);
+        } else {
+            builder.fields.put_i16(name.len() as i16);
+        }
+        builder.fields.put_slice(name);
+        put_count(&mut builder.fields, version, partitions.len());
+        for partition in partitions {
+            put_partition(&mut builder, version, partition);
+        }
+        if flexible {
+            builder.fields.put_u8(0);
+        }
+    }
+    if flexible {
+        builder.fields.put_u8(0);
+    }
+    builder.finish(round.memory)
+}
+
+fn put_partition(builder: &mut ResponseBuilder, version: i16, fetched: Fetched) {
+    let fields = &mut builder.fields;
+    fields.put_i32(fetched.index);
+    fields.put_i16(fetched.code);
+    fields.put_i64(fetched.high_watermark);
+    // Without transactions everything below the high watermark is stable.
+    fields.put_i64(fetched.high_watermark);
+    if version >= 5 {
+        fields.put_i64(fetched.log_start_offset);
+    }
+    // No aborted transactions: an empty array.
+    put_count(fields, version, 0);
+    if version >= 11 {
+        // No preferred read replica.
+        fields.put_i32(-1);
+    }
+    let length = fetched.records.len();
+    if version >= FLEXIBLE_FROM {
+        put_varint(fields, length as u32 + 1);
+    } else {
+        fields.put_i32(length as i32);
+    }
+    builder.splice(fetched.records);
+    if version >= FLEXIBLE_FROM {
+        builder.fields.put_u8(0);
+    }
+}
+
+fn put_count(fields: &mut BytesMut, version: i16, count: usize) {
+    if version >= FLEXIBLE_FROM {
+        put_varint(fields, count as u32 + 1);
+    } else {
+        fields.put_i32(count as i32);
+    }
+}
+
+fn put_varint(fields: &mut BytesMut, mut value: u32) {
+    while value >= 0x80 {
+        fields.put_u8(value as u8 | 0x80);
+        value >>= 7;
+    }
+    fields.put_u8(value as u8);
+}

@@ -1,0 +1,90 @@
+//! IncrementalAlterConfigs (44): SET, DELETE, APPEND and SUBTRACT, in force at once.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use kafka_protocol::{
+    error::ResponseError,
+    messages::{
+        IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+        incremental_alter_configs_request::AlterConfigsResource,
+        incremental_alter_configs_response::AlterConfigsResourceResponse,
+    },
+};
+
+use super::{
+    describe_configs::{BROKER, TOPIC},
+    errors,
+};
+use crate::{
+    controller::{ConfigChange, ConfigResource},
+    node::Node,
+};
+
+pub(super) async fn handle(
+    node: &Arc<Node>,
+    request: IncrementalAlterConfigsRequest,
+) -> IncrementalAlterConfigsResponse {
+    let mut seen = HashSet::new();
+    let mut responses = Vec::with_capacity(request.resources.len());
+    for resource in request.resources {
+        let key = (resource.resource_type, resource.resource_name.clone());
+        let altered = if seen.insert(key) {
+            alter(node, &resource, request.validate_only).await
+        } else {
+            let message = "the resource is named more than once in the request";
+            Err((ResponseError::InvalidRequest, message.to_owned()))
+        };
+        let (code, message) = match altered {
+            Ok(()) => (errors::NONE, None),
+            Err((code, message)) => (code.code(), errors::message(&message)),
+        };
+        responses.push(
+            AlterConfigsResourceResponse::default()
+                .with_error_code(code)
+                .with_error_message(message)
+                .with_resource_type(resource.resource_type)
+                .with_resource_name(resource.resource_name),
+        );
+    }
+    IncrementalAlterConfigsResponse::default().with_responses(responses)
+}
+
+async fn alter(
+    node: &Arc<Node>,
+    asked: &AlterConfigsResource,
+    validate_only: bool,
+) -> Result<(), (ResponseError, String)> {
+    let invalid = |message: String| (ResponseError::InvalidRequest, message);
+    let name = asked.resource_name.as_str();
+    let resource = match asked.resource_type {
+        TOPIC => ConfigResource::Topic(name.to_owned()),
+        BROKER if name.is_empty() => ConfigResource::BrokerDefault,
+        BROKER => ConfigResource::Broker(
+            name.parse().map_err(|_| invalid(format!("`{name}` is no broker id")))?,
+        ),
+        other => return Err(invalid(format!("resource type {other} has no configurations here"))),
+    };
+    let mut changes = HashMap::with_capacity(asked.configs.len());
+    for config in &asked.configs {
+        let value = || {
+            let missing = || invalid(format!("configuration `{}` has no value", config.name));
+            config.value.as_ref().map(ToString::to_string).ok_or_else(missing)
+        };
+        let change = match config.config_operation {
+            0 => ConfigChange::Set(value()?),
+            1 => ConfigChange::Delete,
+            2 => ConfigChange::Append(value()?),
+            3 => ConfigChange::Subtract(value()?),
+            other => return Err(invalid(format!("{other} is no operation on a configuration"))),
+        };
+        if changes.insert(config.name.to_string(), change).is_some() {
+            return Err(invalid(format!("configuration `{}` is named twice", config.name)));
+        }
+    }
+    node.alter_configs(resource, changes, validate_only)
+        .await
+        .map_err(|error| (errors::controller(&error), error.to_string()))
+}

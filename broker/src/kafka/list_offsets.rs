@@ -1,0 +1,84 @@
+//! ListOffsets (2): the first, the last, and by timestamp.
+
+use std::sync::Arc;
+
+use kafka_protocol::{
+    error::ResponseError,
+    messages::{
+        ListOffsetsRequest, ListOffsetsResponse,
+        list_offsets_request::ListOffsetsPartition,
+        list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
+    },
+};
+
+use super::errors;
+use crate::{
+    node::Node,
+    partition::{OffsetSpec, Partition, PartitionError},
+};
+
+pub(super) async fn handle(
+    node: &Arc<Node>,
+    request: ListOffsetsRequest,
+    version: i16,
+) -> ListOffsetsResponse {
+    // Look-ups by time read files.
+    let node = Arc::clone(node);
+    let looking = tokio::task::spawn_blocking(move || look_up(&node, request, version));
+    looking.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a look-up of offsets failed");
+        ListOffsetsResponse::default()
+    })
+}
+
+fn look_up(node: &Node, request: ListOffsetsRequest, version: i16) -> ListOffsetsResponse {
+    let topics = request.topics.into_iter().map(|topic| {
+        let partitions = topic.partitions.iter().map(|asked| {
+            let partition = node.partitions.get(&topic.name, asked.partition_index);
+            answer(partition.as_deref(), asked, version)
+        });
+        let partitions = partitions.collect();
+        ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions)
+    });
+    ListOffsetsResponse::default().with_topics(topics.collect())
+}
+
+fn answer(
+    partition: Option<&Partition>,
+    asked: &ListOffsetsPartition,
+    version: i16,
+) -> ListOffsetsPartitionResponse {
+    let response =
+        ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
+    let refuse = |code: ResponseError| {
+        response.clone().with_error_code(code.code()).with_timestamp(-1).with_offset(-1)
+    };
+    let spec = match asked.timestamp {
+        -1 => OffsetSpec::Latest,
+        -2 => OffsetSpec::Earliest,
+        -3 if version >= 7 => OffsetSpec::MaxTimestamp,
+        // Without tiered storage the local start is the start.
+        -4 if version >= 8 => OffsetSpec::Earliest,
+        timestamp if timestamp >= 0 => OffsetSpec::Timestamp(timestamp),
+        _ => return refuse(ResponseError::UnsupportedVersion),
+    };
+    let Some(partition) = partition else {
+        return refuse(ResponseError::UnknownTopicOrPartition);
+    };
+    let found = partition
+        .check_leader_epoch(asked.current_leader_epoch)
+        .and_then(|()| partition.find_offset(spec));
+    match found {
+        Ok(found) => {
+            let response = response
+                .with_error_code(errors::NONE)
+                .with_timestamp(found.timestamp_ms)
+                .with_offset(found.offset);
+            match version {
+                4.. => response.with_leader_epoch(found.leader_epoch),
+                _ => response,
+            }
+        }
+        Err(error) => refuse(PartitionError::code(&error)),
+    }
+}

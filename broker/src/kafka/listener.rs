@@ -1,0 +1,61 @@
+//! Accepts connections, up to a bound.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_util::task::TaskTracker;
+
+use super::connection;
+use crate::node::Node;
+
+/// The pause after a failed accept, which is mostly a lack of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts until the node stops. `index` is the listener's place in the configuration.
+pub(crate) async fn accept(
+    node: Arc<Node>,
+    socket: TcpListener,
+    index: usize,
+    connections: Arc<Semaphore>,
+    tasks: TaskTracker,
+) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = socket.accept() => accepted,
+            () = node.stopping.cancelled() => return,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else {
+            tracing::warn!(%peer, "connection refused: max.connections are open");
+            continue;
+        };
+        prepare(&stream, peer);
+        let node = Arc::clone(&node);
+        tasks.spawn(async move {
+            connection::serve(node, stream, peer, index).await;
+            drop(permit);
+        });
+    }
+}
+
+fn prepare(stream: &TcpStream, peer: SocketAddr) {
+    // Responses are written whole, so there is nothing for Nagle to gather;
+    // keep-alive ends the connections of machines that vanished.
+    let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(60));
+    let prepared = stream
+        .set_nodelay(true)
+        .and_then(|()| socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive));
+    if let Err(error) = prepared {
+        tracing::debug!(%peer, %error, "socket options were not set");
+    }
+}

@@ -1,0 +1,159 @@
+//! The Kafka protocol: bytes off a socket to an answer on it.
+//!
+//! ```text
+//! listener.rs    accepts connections, up to a bound
+//! connection.rs  one client: requests in, answers out in the same order
+//! frame.rs       length-prefixed frames, read without trusting the length
+//! shape.rs       a request's arrays and strings checked before decoding
+//! versions.rs    the table of what is served
+//! memory.rs      bounds on the memory of requests and fetches under way
+//! response.rs    answers as pieces, record bytes never copied
+//! errors.rs      our errors as Kafka's codes
+//! ```
+//!
+//! Each API key has a file of its own, named as Kafka names it; [`dispatch`]
+//! is the list of them.
+
+mod api_versions;
+mod connection;
+mod create_partitions;
+mod create_topics;
+mod delete_groups;
+mod delete_records;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_groups;
+mod errors;
+mod fetch;
+mod find_coordinator;
+mod frame;
+mod heartbeat;
+mod incremental_alter_configs;
+mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list_groups;
+mod list_offsets;
+mod listener;
+mod memory;
+mod metadata;
+mod offset_commit;
+mod offset_fetch;
+mod produce;
+mod produce_request;
+mod response;
+mod shape;
+mod sync_group;
+mod versions;
+
+use std::{net::SocketAddr, pin::Pin, sync::Arc};
+
+use bytes::BytesMut;
+use connection::ConnectionError;
+use kafka_protocol::{
+    messages::ApiKey,
+    protocol::{Decodable, Encodable, HeaderVersion, StrBytes},
+};
+
+pub(crate) use listener::accept;
+pub(crate) use memory::MemoryBudget;
+
+use crate::node::Node;
+use response::{EncodeError, RequestId, Response};
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    /// The name that the client gives itself.
+    pub(crate) id: Option<StrBytes>,
+    /// Where it comes from.
+    pub(crate) peer: SocketAddr,
+    /// The listener that it came by: it is told that listener's address.
+    pub(crate) listener: usize,
+}
+
+/// The answer to a request that has been begun.
+pub(crate) enum Reply {
+    /// It is there.
+    Now(Response),
+    /// It waits for something; it is awaited when its turn to be written comes.
+    Later(Pin<Box<dyn Future<Output = Result<Response, EncodeError>> + Send>>),
+    /// The client wants none (acks=0).
+    Never,
+}
+
+impl Reply {
+    /// An answer that still waits for `message`.
+    fn later<M>(id: RequestId, message: impl Future<Output = M> + Send + 'static) -> Self
+    where
+        M: Encodable + HeaderVersion + Send + 'static,
+    {
+        Reply::Later(Box::pin(async move { Response::encode(id, &message.await) }))
+    }
+}
+
+/// Decodes a request and begins to answer it. Its shape has been checked.
+async fn dispatch(
+    node: &Arc<Node>,
+    key: ApiKey,
+    id: RequestId,
+    client: Client,
+    body: BytesMut,
+) -> Result<Reply, ConnectionError> {
+    let version = id.api_version;
+    macro_rules! answer {
+        ($handle:expr) => {{
+            let request = decode(key, version, body)?;
+            Ok(Reply::Now(Response::encode(id, &Box::pin($handle(request)).await)?))
+        }};
+    }
+    match key {
+        ApiKey::Produce => {
+            let request = produce_request::decode(body, version)
+                .map_err(|source| ConnectionError::Shape { key, version, source })?;
+            produce::handle(node, request, id)
+        }
+        ApiKey::Fetch => Ok(fetch::handle(node, decode(key, version, body)?, id)),
+        ApiKey::JoinGroup => Ok(join_group::handle(node, decode(key, version, body)?, id, &client)),
+        ApiKey::SyncGroup => Ok(sync_group::handle(node, decode(key, version, body)?, id)),
+        ApiKey::OffsetCommit => Ok(offset_commit::handle(node, decode(key, version, body)?, id)),
+        ApiKey::ListOffsets => answer!(|request| list_offsets::handle(node, request, version)),
+        ApiKey::Metadata => answer!(|request| metadata::handle(node, request, version, &client)),
+        ApiKey::OffsetFetch => answer!(|request| offset_fetch::handle(node, request, version)),
+        ApiKey::FindCoordinator => {
+            answer!(|request| find_coordinator::handle(node, request, version, &client))
+        }
+        ApiKey::Heartbeat => answer!(|request| heartbeat::handle(node, request)),
+        ApiKey::LeaveGroup => answer!(|request| leave_group::handle(node, request, version)),
+        ApiKey::DescribeGroups => {
+            answer!(|request| describe_groups::handle(node, request, version))
+        }
+        ApiKey::ListGroups => answer!(|request| list_groups::handle(node, request, version)),
+        ApiKey::ApiVersions => answer!(|request| api_versions::handle(request, version)),
+        ApiKey::CreateTopics => answer!(|request| create_topics::handle(node, request, version)),
+        ApiKey::DeleteTopics => answer!(|request| delete_topics::handle(node, request, version)),
+        ApiKey::DeleteRecords => answer!(|request| delete_records::handle(node, request)),
+        ApiKey::InitProducerId => answer!(|request| init_producer_id::handle(node, request)),
+        ApiKey::DescribeConfigs => {
+            answer!(|request| describe_configs::handle(node, request, version))
+        }
+        ApiKey::CreatePartitions => answer!(|request| create_partitions::handle(node, request)),
+        ApiKey::DeleteGroups => answer!(|request| delete_groups::handle(node, request)),
+        ApiKey::IncrementalAlterConfigs => {
+            answer!(|request| incremental_alter_configs::handle(node, request))
+        }
+        ApiKey::DescribeCluster => {
+            answer!(|request| describe_cluster::handle(node, request, version, &client))
+        }
+        _ => Err(ConnectionError::UnknownKey { key: key as i16 }),
+    }
+}
+
+fn decode<M: Decodable>(key: ApiKey, version: i16, body: BytesMut) -> Result<M, ConnectionError> {
+    M::decode(&mut body.freeze(), version).map_err(|error| ConnectionError::Request {
+        key,
+        version,
+        reason: error.to_string(),
+    })
+}

@@ -1,0 +1,103 @@
+//! OffsetCommit (8).
+
+use std::sync::Arc;
+
+use kafka_protocol::{
+    error::ResponseError,
+    messages::{
+        OffsetCommitRequest, OffsetCommitResponse,
+        offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic},
+    },
+};
+
+use super::{Reply, errors, response::RequestId};
+use crate::{clock, group::CommittedOffset, limits, node::Node};
+
+pub(super) fn handle(node: &Arc<Node>, request: OffsetCommitRequest, id: RequestId) -> Reply {
+    let refused = refused_partitions(node, &request);
+    let now_ms = clock::wall_ms();
+    let mut offsets = Vec::new();
+    for (topic, codes) in request.topics.iter().zip(&refused) {
+        for (partition, code) in topic.partitions.iter().zip(codes) {
+            if code.is_none() {
+                let offset = CommittedOffset {
+                    offset: partition.committed_offset,
+                    leader_epoch: partition.committed_leader_epoch,
+                    metadata: partition
+                        .committed_metadata
+                        .as_ref()
+                        .map(ToString::to_string)
+                        .unwrap_or_default(),
+                    commit_timestamp_ms: now_ms,
+                };
+                offsets.push((topic.name.to_string(), partition.partition_index, offset));
+            }
+        }
+    }
+    let committing =
+        if request.group_id.is_empty() || request.group_id.len() > limits::GROUP_ID_BYTES_MAX {
+            Err(ResponseError::InvalidGroupId)
+        } else {
+            let instance = request.group_instance_id.as_deref();
+            let generation = request.generation_id_or_member_epoch;
+            node.groups
+                .commit(&request.group_id, &request.member_id, instance, generation, offsets)
+                .map_err(|error| {
+                    tracing::debug!(group = %request.group_id.as_str(), %error, "commit refused");
+                    errors::commit(&error)
+                })
+        };
+    Reply::later(id, async move {
+        let committed = match committing {
+            Ok(Some(committing)) => {
+                committing.settled().await.map_err(|error| errors::commit(&error))
+            }
+            Ok(None) => Ok(()),
+            Err(code) => Err(code),
+        };
+        respond(request, &refused, committed)
+    })
+}
+
+/// Why single partitions cannot be committed, in the order of the request.
+fn refused_partitions(
+    node: &Node,
+    request: &OffsetCommitRequest,
+) -> Vec<Vec<Option<ResponseError>>> {
+    // Records hold strings with a length of two bytes.
+    let metadata_max = node.config.offset_metadata_bytes_max.min(i16::MAX as usize);
+    let of_topic =
+        |topic: &kafka_protocol::messages::offset_commit_request::OffsetCommitRequestTopic| {
+            let partitions = topic.partitions.iter().map(|partition| {
+                let metadata = partition.committed_metadata.as_ref().map_or(0, |text| text.len());
+                if metadata > metadata_max {
+                    Some(ResponseError::OffsetMetadataTooLarge)
+                } else if node.partitions.get(&topic.name, partition.partition_index).is_none() {
+                    Some(ResponseError::UnknownTopicOrPartition)
+                } else {
+                    None
+                }
+            });
+            partitions.collect()
+        };
+    request.topics.iter().map(of_topic).collect()
+}
+
+fn respond(
+    request: OffsetCommitRequest,
+    refused: &[Vec<Option<ResponseError>>],
+    committed: Result<(), ResponseError>,
+) -> OffsetCommitResponse {
+    let topics = request.topics.into_iter().zip(refused).map(|(topic, codes)| {
+        let partitions = topic.partitions.iter().zip(codes).map(|(partition, code)| {
+            let code = committed.err().or(*code);
+            OffsetCommitResponsePartition::default()
+                .with_partition_index(partition.partition_index)
+                .with_error_code(code.map_or(errors::NONE, |code| code.code()))
+        });
+        OffsetCommitResponseTopic::default()
+            .with_partitions(partitions.collect())
+            .with_name(topic.name)
+    });
+    OffsetCommitResponse::default().with_topics(topics.collect())
+}

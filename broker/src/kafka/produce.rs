@@ -1,0 +1,189 @@
+//! Produce (0): opaque record batches to partitions.
+//!
+//! The batches stay slices of the request's frame until the log writes them.
+//! Appends happen before the next request of the connection is begun; only
+//! what acks=all still waits for is awaited later, so that flushes of
+//! pipelined requests are shared.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::BytesMut;
+use kafka_protocol::{
+    error::ResponseError,
+    messages::{
+        ProduceResponse, TopicName,
+        produce_response::{PartitionProduceResponse, TopicProduceResponse},
+    },
+};
+
+use super::{
+    Reply, connection::ConnectionError, errors, produce_request::ProduceFrame, response::RequestId,
+};
+use crate::{
+    node::Node,
+    partition::{Appended, Partition, PartitionError},
+    topics,
+};
+
+const ACKS_ALL: i16 = -1;
+
+/// An append, and the partition whose flush may still be waited for.
+struct Outcome {
+    index: i32,
+    result: Result<(Arc<Partition>, Appended), Refusal>,
+}
+
+struct Refusal {
+    code: ResponseError,
+    message: String,
+}
+
+pub(super) fn handle(
+    node: &Arc<Node>,
+    request: ProduceFrame,
+    id: RequestId,
+) -> Result<Reply, ConnectionError> {
+    let acks = request.acks;
+    let timeout = Duration::from_millis(request.timeout_ms.max(0) as u64);
+    let refused = if request.is_transactional {
+        Some((ResponseError::TransactionalIdAuthorizationFailed, "transactions are not served"))
+    } else if !matches!(acks, -1..=1) {
+        Some((ResponseError::InvalidRequiredAcks, "acks must be -1, 0 or 1"))
+    } else {
+        None
+    };
+    let mut outcomes = Vec::with_capacity(request.topics.len());
+    for (topic, partitions) in request.topics {
+        let mut of_topic = Vec::with_capacity(partitions.len());
+        for (index, records) in partitions {
+            let result = match refused {
+                Some((code, message)) => Err(Refusal { code, message: message.to_owned() }),
+                None => append(node, &topic, index, records, acks),
+            };
+            of_topic.push(Outcome { index, result });
+        }
+        outcomes.push((topic, of_topic));
+    }
+    if acks == 0 {
+        // There is no answer to carry an error, so Kafka ends the connection.
+        return match first_error(&outcomes) {
+            None => Ok(Reply::Never),
+            Some(refusal) => Err(ConnectionError::UnackedProduce {
+                code: refusal.code,
+                reason: refusal.message.clone(),
+            }),
+        };
+    }
+    Ok(Reply::later(id, answer(outcomes, acks, timeout, id.api_version)))
+}
+
+fn first_error(outcomes: &[(TopicName, Vec<Outcome>)]) -> Option<&Refusal> {
+    outcomes
+        .iter()
+        .flat_map(|(_, outcomes)| outcomes)
+        .find_map(|outcome| outcome.result.as_ref().err())
+}
+
+fn append(
+    node: &Node,
+    topic: &TopicName,
+    index: i32,
+    records: Option<BytesMut>,
+    acks: i16,
+) -> Result<(Arc<Partition>, Appended), Refusal> {
+    if topics::is_internal(topic) {
+        let message = format!("topic `{}` is written by the broker alone", topic.as_str());
+        return Err(Refusal { code: ResponseError::InvalidTopicException, message });
+    }
+    let partition = node.partitions.get(topic, index).ok_or_else(|| Refusal {
+        code: ResponseError::UnknownTopicOrPartition,
+        message: format!("this broker has no partition {index} of topic `{}`", topic.as_str()),
+    })?;
+    let mut records = records.filter(|records| !records.is_empty()).ok_or_else(|| Refusal {
+        code: ResponseError::InvalidRecord,
+        message: "there is no record batch".to_owned(),
+    })?;
+    match partition.append(&mut records, acks == ACKS_ALL) {
+        Ok(appended) => Ok((partition, appended)),
+        Err(error) => Err(refusal(&partition, &error)),
+    }
+}
+
+fn refusal(partition: &Partition, error: &PartitionError) -> Refusal {
+    tracing::debug!(%partition, %error, "an append was refused");
+    Refusal { code: error.code(), message: error.to_string() }
+}
+
+async fn answer(
+    outcomes: Vec<(TopicName, Vec<Outcome>)>,
+    acks: i16,
+    timeout: Duration,
+    version: i16,
+) -> ProduceResponse {
+    let deadline = tokio::time::Instant::now() + timeout;
+    let mut topics = Vec::with_capacity(outcomes.len());
+    for (name, of_topic) in outcomes {
+        let mut partitions = Vec::with_capacity(of_topic.len());
+        for outcome in of_topic {
+            let result = match outcome.result {
+                Ok((partition, appended)) if acks == ACKS_ALL => {
+                    settle(&partition, appended, deadline).await
+                }
+                Ok((_, appended)) => Ok(appended),
+                Err(refusal) => Err(refusal),
+            };
+            partitions.push(respond(outcome.index, result, version));
+        }
+        topics.push(
+            TopicProduceResponse::default().with_name(name).with_partition_responses(partitions),
+        );
+    }
+    ProduceResponse::default().with_responses(topics)
+}
+
+/// Waits for what acks=all promises: the topic's flush policy.
+async fn settle(
+    partition: &Partition,
+    appended: Appended,
+    deadline: tokio::time::Instant,
+) -> Result<Appended, Refusal> {
+    match tokio::time::timeout_at(deadline, partition.settled(&appended)).await {
+        Ok(Ok(())) => Ok(appended),
+        Ok(Err(error)) => Err(refusal(partition, &error)),
+        Err(_) => Err(Refusal {
+            code: ResponseError::RequestTimedOut,
+            message: "the records were appended, but not flushed within the request's timeout"
+                .to_owned(),
+        }),
+    }
+}
+
+fn respond(
+    index: i32,
+    result: Result<Appended, Refusal>,
+    version: i16,
+) -> PartitionProduceResponse {
+    let response = PartitionProduceResponse::default().with_index(index);
+    match result {
+        Ok(appended) => {
+            let response = response
+                .with_error_code(errors::NONE)
+                .with_base_offset(appended.base_offset)
+                .with_log_append_time_ms(appended.log_append_time_ms);
+            match version {
+                5.. => response.with_log_start_offset(appended.log_start_offset),
+                _ => response,
+            }
+        }
+        Err(refusal) => {
+            let response = response
+                .with_error_code(refusal.code.code())
+                .with_base_offset(-1)
+                .with_log_append_time_ms(-1);
+            match version {
+                8.. => response.with_error_message(errors::message(&refusal.message)),
+                _ => response,
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What is served: the one table from which ApiVersions answers and by which
+//! requests are let in.
+
+use kafka_protocol::messages::ApiKey;
+
+/// An API and the versions that are advertised for it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Served {
+    pub(crate) key: ApiKey,
+    pub(crate) min: i16,
+    pub(crate) max: i16,
+}
+
+const fn served(key: ApiKey, min: i16, max: i16) -> Served {
+    Served { key, min, max }
+}
+
+/// Every API that is served.
+///
+/// Produce is advertised from 0 because older librdkafka reads a minimum of 3
+/// as "no compression" and drops it without a word; versions 0 to 2 are
+/// refused when they come, as Kafka 4 does.
+pub(crate) const SERVED: &[Served] = &[
+    served(ApiKey::Produce, 0, 11),
+    served(ApiKey::Fetch, 4, 12),
+    served(ApiKey::ListOffsets, 1, 8),
+    served(ApiKey::Metadata, 0, 12),
+    served(ApiKey::OffsetCommit, 2, 9),
+    served(ApiKey::OffsetFetch, 1, 9),
+    served(ApiKey::FindCoordinator, 0, 5),
+    served(ApiKey::JoinGroup, 0, 9),
+    served(ApiKey::Heartbeat, 0, 4),
+    served(ApiKey::LeaveGroup, 0, 5),
+    served(ApiKey::SyncGroup, 0, 5),
+    served(ApiKey::DescribeGroups, 0, 5),
+    served(ApiKey::ListGroups, 0, 5),
+    served(ApiKey::ApiVersions, 0, 4),
+    served(ApiKey::CreateTopics, 2, 7),
+    served(ApiKey::DeleteTopics, 1, 6),
+    served(ApiKey::DeleteRecords, 0, 2),
+    served(ApiKey::InitProducerId, 0, 4),
+    served(ApiKey::DescribeConfigs, 1, 4),
+    served(ApiKey::CreatePartitions, 0, 3),
+    served(ApiKey::DeleteGroups, 0, 2),
+    served(ApiKey::IncrementalAlterConfigs, 0, 1),
+    served(ApiKey::DescribeCluster, 0, 1),
+];
+
+/// The first version of Produce that can be decoded: older ones carry message
+/// sets of a format that is not stored.
+pub(crate) const PRODUCE_DECODABLE_FROM: i16 = 3;
+
+/// Whether a request of this key and version is let in.
+pub(crate) fn is_served(key: ApiKey, version: i16) -> bool {
+    let min = |served: &Served| match served.key {
+        ApiKey::Produce => PRODUCE_DECODABLE_FROM,
+        _ => served.min,
+    };
+    SERVED.iter().any(|served| {
+        served.key as i16 == key as i16 && (min(served)..=served.max).contains(&version)
+    })
+}

@@ -1,0 +1,65 @@
+//! Every bound of the crate, in one place. What an operator may change is a
+//! [`crate::BrokerConfig`] property; what stands here protects the process
+//! whatever the configuration says.
+
+use std::time::Duration;
+
+/// Bytes of a frame buffer allocated on the strength of a length claim alone;
+/// beyond it the buffer grows only as bytes really arrive.
+pub(crate) const FRAME_CLAIM_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes read ahead on a connection while no frame is under way.
+pub(crate) const READ_AHEAD_BYTES: usize = 16 << 10;
+
+/// Frame bytes of any request other than Produce. Groups' metadata is the
+/// largest of these; it is two orders of magnitude smaller.
+pub(crate) const CONTROL_FRAME_BYTES_MAX: usize = 32 << 20;
+
+/// How long a half-sent frame may make no progress.
+pub(crate) const FRAME_STALL: Duration = Duration::from_secs(30);
+
+/// How long a response may make no progress into a client's socket.
+pub(crate) const WRITE_STALL: Duration = Duration::from_secs(60);
+
+/// How long a connection may wait for a share of the request memory.
+pub(crate) const REQUEST_MEMORY_WAIT: Duration = Duration::from_secs(30);
+
+/// Elements of all arrays of one request together, tags included.
+pub(crate) const REQUEST_ELEMENTS_MAX: usize = 200_000;
+
+/// Requests of one connection that may be started and not yet answered.
+pub(crate) const PIPELINE_DEPTH_MAX: usize = 32;
+
+/// The grain in which memory budgets are counted.
+pub(crate) const MEMORY_GRAIN_BYTES: usize = 1 << 10;
+
+/// The smallest share of the fetch memory that a fetch is worth doing with.
+pub(crate) const FETCH_GRANT_BYTES_MIN: usize = 64 << 10;
+
+/// The longest that a fetch waits for data, whatever the client asks.
+pub(crate) const FETCH_WAIT_MAX: Duration = Duration::from_secs(300);
+
+/// Bytes of a topic's name (Kafka's own bound; a folder name must hold it).
+pub(crate) const TOPIC_NAME_BYTES_MAX: usize = 249;
+
+/// Partitions of one topic, and by which one request may grow it.
+pub(crate) const TOPIC_PARTITIONS_MAX: i32 = 10_000;
+
+/// Topics that one Metadata request may auto-create.
+pub(crate) const AUTO_CREATE_PER_REQUEST_MAX: usize = 64;
+
+/// Bytes of a group id and of a member or instance id.
+pub(crate) const GROUP_ID_BYTES_MAX: usize = 1024;
+
+/// Producer ids handed to a broker at a time (Kafka's own block size).
+pub(crate) const PRODUCER_ID_BLOCK: i64 = 1000;
+
+/// Bytes of one frame in the metadata journal.
+pub(crate) const JOURNAL_FRAME_BYTES_MAX: usize = 64 << 20;
+
+/// The journal is folded into a snapshot when it is larger than this and
+/// larger than the last snapshot.
+pub(crate) const JOURNAL_BYTES_MAX: u64 = 4 << 20;
+
+/// How long shutdown waits for connections to finish what they had begun.
+pub(crate) const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);

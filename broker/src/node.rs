@@ -1,0 +1,97 @@
+//! What every connection of a running broker shares.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::BrokerConfig,
+    controller::{
+        BrokerImage, ClusterImage, ConfigChange, ConfigResource, Controller, ControllerError,
+        Endpoint, NewTopic, TopicImage, TopicRef,
+    },
+    group::GroupCoordinator,
+    kafka::MemoryBudget,
+    partition::PartitionManager,
+    producer_ids::ProducerIds,
+};
+
+/// A running node.
+pub(crate) struct Node {
+    pub(crate) config: BrokerConfig,
+    pub(crate) cluster_id: String,
+    pub(crate) controller: Arc<dyn Controller>,
+    pub(crate) image: watch::Receiver<Arc<ClusterImage>>,
+    pub(crate) partitions: Arc<PartitionManager>,
+    pub(crate) groups: GroupCoordinator,
+    pub(crate) producer_ids: ProducerIds,
+    pub(crate) request_memory: MemoryBudget,
+    pub(crate) fetch_memory: MemoryBudget,
+    pub(crate) stopping: CancellationToken,
+}
+
+impl Node {
+    /// The newest image.
+    pub(crate) fn image(&self) -> Arc<ClusterImage> {
+        self.image.borrow().clone()
+    }
+
+    /// The address of a broker for clients that came by this listener.
+    pub(crate) fn endpoint_of<'a>(&self, broker: &'a BrokerImage, listener: usize) -> &'a Endpoint {
+        let name = self.config.listeners.get(listener).map(|listener| listener.name.as_str());
+        let named = broker.endpoints.iter().find(|endpoint| Some(&*endpoint.listener) == name);
+        named
+            .or(broker.endpoints.first())
+            .expect("a broker registers with an endpoint for each of its listeners")
+    }
+
+    /// Brings the partitions up to the newest image, so that what was asked
+    /// for is there when the asker hears that it succeeded.
+    pub(crate) async fn follow_image(&self) {
+        self.partitions.follow(&self.image).await;
+    }
+
+    pub(crate) async fn create_topic(
+        &self,
+        topic: NewTopic,
+        validate_only: bool,
+    ) -> Result<Arc<TopicImage>, ControllerError> {
+        let created = self.controller.create_topic(topic, validate_only).await?;
+        self.follow_image().await;
+        Ok(created)
+    }
+
+    pub(crate) async fn delete_topic(
+        &self,
+        topic: TopicRef,
+    ) -> Result<Arc<TopicImage>, ControllerError> {
+        let deleted = self.controller.delete_topic(topic).await?;
+        self.follow_image().await;
+        self.groups.topic_deleted(&deleted.name);
+        Ok(deleted)
+    }
+
+    pub(crate) async fn create_partitions(
+        &self,
+        name: &str,
+        count: i32,
+        assignments: Option<Vec<Vec<i32>>>,
+        validate_only: bool,
+    ) -> Result<(), ControllerError> {
+        self.controller.create_partitions(name, count, assignments, validate_only).await?;
+        self.follow_image().await;
+        Ok(())
+    }
+
+    pub(crate) async fn alter_configs(
+        &self,
+        resource: ConfigResource,
+        changes: HashMap<String, ConfigChange>,
+        validate_only: bool,
+    ) -> Result<(), ControllerError> {
+        self.controller.alter_configs(resource, changes, validate_only).await?;
+        self.follow_image().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,226 @@
+//! One partition as requests see it.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicI32, Ordering},
+    },
+};
+
+use bytes::Bytes;
+
+use super::{
+    error::PartitionError,
+    waiter::{FetchWaiter, Waiters},
+};
+pub(crate) use crate::log::Appended;
+use crate::{
+    clock,
+    log::{AppendOptions, Log, LogConfig, NO_TIMESTAMP, Offline, Origin, ReadLimit, ReadUpTo},
+};
+
+/// A partition that this node leads.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    topic: Arc<str>,
+    index: i32,
+    leader_epoch: AtomicI32,
+    /// The log, or why it could not be opened.
+    log: Result<Arc<Log>, Offline>,
+    waiters: Waiters,
+}
+
+/// What ListOffsets asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OffsetSpec {
+    Earliest,
+    Latest,
+    MaxTimestamp,
+    /// The first record at or after this time.
+    Timestamp(i64),
+}
+
+/// Where something is in a partition; -1 where there is nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FoundOffset {
+    pub(crate) offset: i64,
+    pub(crate) timestamp_ms: i64,
+    pub(crate) leader_epoch: i32,
+}
+
+/// What a read found.
+#[derive(Debug)]
+pub(crate) struct ReadRecords {
+    pub(crate) records: Bytes,
+    pub(crate) high_watermark: i64,
+    pub(crate) log_start_offset: i64,
+}
+
+impl Partition {
+    pub(super) fn new(
+        topic: Arc<str>,
+        index: i32,
+        leader_epoch: i32,
+        log: Result<Arc<Log>, Offline>,
+    ) -> Self {
+        let leader_epoch = AtomicI32::new(leader_epoch);
+        Self { topic, index, leader_epoch, log, waiters: Waiters::default() }
+    }
+
+    pub(crate) fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    pub(crate) fn index(&self) -> i32 {
+        self.index
+    }
+
+    /// The log, unless the partition is offline.
+    pub(crate) fn log(&self) -> Result<&Arc<Log>, Offline> {
+        let log = self.log.as_ref().map_err(Clone::clone)?;
+        log.check_online()?;
+        Ok(log)
+    }
+
+    /// The log if it could be opened, be it offline by now.
+    pub(super) fn opened(&self) -> Option<&Arc<Log>> {
+        self.log.as_ref().ok()
+    }
+
+    pub(super) fn set_config(&self, config: LogConfig) {
+        if let Ok(log) = &self.log {
+            log.set_config(config);
+        }
+    }
+
+    /// Appends batches of a client, patching their offsets in place.
+    pub(crate) fn append(
+        &self,
+        batches: &mut [u8],
+        acks_all: bool,
+    ) -> Result<Appended, PartitionError> {
+        let log = self.log()?;
+        let needed = log.config().min_insync_replicas;
+        if acks_all && needed > 1 {
+            return Err(PartitionError::NotEnoughReplicas { present: 1, needed });
+        }
+        self.append_as(log, batches, Origin::Client)
+    }
+
+    /// Appends batches of the broker itself.
+    pub(crate) fn append_internal(&self, batches: &mut [u8]) -> Result<Appended, PartitionError> {
+        self.append_as(self.log()?, batches, Origin::Broker)
+    }
+
+    fn append_as(
+        &self,
+        log: &Log,
+        batches: &mut [u8],
+        origin: Origin,
+    ) -> Result<Appended, PartitionError> {
+        let options = AppendOptions {
+            leader_epoch: self.leader_epoch.load(Ordering::Acquire),
+            origin,
+            now_ms: clock::wall_ms(),
+        };
+        let appended = log.append(batches, &options)?;
+        self.waiters.wake();
+        Ok(appended)
+    }
+
+    /// Resolves when what was appended is as durable as the topic's flush
+    /// policy promises.
+    pub(crate) async fn settled(&self, appended: &Appended) -> Result<(), PartitionError> {
+        if appended.flush_before_answer {
+            self.log()?.flushed(appended.last_offset).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads whole batches below the high watermark; with `at_least_one` the
+    /// first even if it alone is larger than `bytes_max`.
+    pub(crate) fn read(
+        &self,
+        offset: i64,
+        bytes_max: usize,
+        at_least_one: bool,
+    ) -> Result<ReadRecords, PartitionError> {
+        let limit =
+            ReadLimit { max_bytes: bytes_max, at_least_one, up_to: ReadUpTo::HighWatermark };
+        let fetched = self.log()?.read(offset, &limit)?;
+        Ok(ReadRecords {
+            records: fetched.batches,
+            high_watermark: fetched.high_watermark,
+            log_start_offset: fetched.log_start_offset,
+        })
+    }
+
+    /// Wakes `waiter` at the next append.
+    pub(crate) fn register(&self, waiter: &Arc<FetchWaiter>) {
+        self.waiters.register(waiter);
+    }
+
+    /// Wakes everyone who waits: the partition goes away.
+    pub(super) fn wake(&self) {
+        self.waiters.wake();
+    }
+
+    /// Whether a fetch at `offset` has an answer at once: records or an error.
+    pub(crate) fn has_news_at(&self, offset: i64) -> bool {
+        match self.log() {
+            Ok(log) => offset != log.high_watermark(),
+            Err(_) => true,
+        }
+    }
+
+    pub(crate) fn high_watermark(&self) -> Option<i64> {
+        self.log().ok().map(|log| log.high_watermark())
+    }
+
+    pub(crate) fn log_start_offset(&self) -> Option<i64> {
+        self.log().ok().map(|log| log.log_start_offset())
+    }
+
+    /// That the client's leader epoch is ours (KIP-320); -1 does not say.
+    pub(crate) fn check_leader_epoch(&self, asked: i32) -> Result<(), PartitionError> {
+        let current = self.leader_epoch.load(Ordering::Acquire);
+        match asked {
+            asked if asked < 0 || asked == current => Ok(()),
+            asked if asked < current => Err(PartitionError::FencedLeaderEpoch { asked, current }),
+            asked => Err(PartitionError::UnknownLeaderEpoch { asked, current }),
+        }
+    }
+
+    pub(crate) fn find_offset(&self, spec: OffsetSpec) -> Result<FoundOffset, PartitionError> {
+        let log = self.log()?;
+        let leader_epoch = self.leader_epoch.load(Ordering::Acquire);
+        let at = |offset| FoundOffset { offset, timestamp_ms: NO_TIMESTAMP, leader_epoch };
+        let found = match spec {
+            OffsetSpec::Earliest => return Ok(at(log.log_start_offset())),
+            OffsetSpec::Latest => return Ok(at(log.high_watermark())),
+            OffsetSpec::MaxTimestamp => log.offset_of_max_timestamp()?,
+            OffsetSpec::Timestamp(timestamp_ms) => log.offset_for_timestamp(timestamp_ms)?,
+        };
+        Ok(match found {
+            Some(found) => {
+                FoundOffset { offset: found.offset, timestamp_ms: found.timestamp_ms, leader_epoch }
+            }
+            None => FoundOffset { offset: -1, timestamp_ms: NO_TIMESTAMP, leader_epoch: -1 },
+        })
+    }
+
+    /// Deletes records below `offset`; -1 is the high watermark. Answers with
+    /// the first offset that is left.
+    pub(crate) fn delete_before(&self, offset: i64) -> Result<i64, PartitionError> {
+        let log = self.log()?;
+        let offset = if offset == -1 { log.high_watermark() } else { offset };
+        Ok(log.delete_records_before(offset)?)
+    }
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.index)
+    }
+}

@@ -1,0 +1,259 @@
+//! All partitions of this node. It follows the cluster's image: what the image
+//! has is opened, what it lacks is deleted, changed configurations take hold.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+    time::Instant,
+};
+
+use tokio::{
+    sync::{Semaphore, watch},
+    task::JoinSet,
+};
+use uuid::Uuid;
+
+use super::{handle::Partition, metadata};
+use crate::{
+    clock,
+    controller::{ClusterImage, TopicImage},
+    log::{Log, LogConfig, Offline, partition_dir},
+};
+
+/// Checks the configurations that are set on one topic, all together.
+pub(crate) fn check_topic_configs(configs: &BTreeMap<String, String>) -> Result<(), String> {
+    LogConfig::from_map(configs).map(drop).map_err(|error| error.to_string())
+}
+
+/// The partitions of one topic, by number.
+#[derive(Debug)]
+struct Topic {
+    id: Uuid,
+    partitions: Vec<Arc<Partition>>,
+}
+
+/// All partitions of this node.
+#[derive(Debug)]
+pub(crate) struct PartitionManager {
+    data_dir: PathBuf,
+    topic_defaults: BTreeMap<String, String>,
+    topics: RwLock<HashMap<String, Topic>>,
+    /// The image that `topics` shows; locked while it is brought up to date.
+    applied: tokio::sync::Mutex<Arc<ClusterImage>>,
+    opening: Arc<Semaphore>,
+}
+
+impl PartitionManager {
+    pub(crate) fn new(
+        data_dir: &Path,
+        topic_defaults: BTreeMap<String, String>,
+        recovery_threads: usize,
+    ) -> Self {
+        Self {
+            data_dir: data_dir.to_owned(),
+            topic_defaults,
+            topics: RwLock::default(),
+            applied: tokio::sync::Mutex::default(),
+            opening: Arc::new(Semaphore::new(recovery_threads)),
+        }
+    }
+
+    /// A partition by name and number.
+    pub(crate) fn get(&self, topic: &str, index: i32) -> Option<Arc<Partition>> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        let index = usize::try_from(index).ok()?;
+        topics.get(topic)?.partitions.get(index).cloned()
+    }
+
+    /// All partitions as they are now.
+    pub(crate) fn all(&self) -> Vec<Arc<Partition>> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        topics.values().flat_map(|topic| topic.partitions.iter().cloned()).collect()
+    }
+
+    /// How many partitions a topic has; 0 when there is no such topic.
+    pub(crate) fn count(&self, topic: &str) -> i32 {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        topics.get(topic).map_or(0, |topic| topic.partitions.len() as i32)
+    }
+
+    /// Brings the partitions up to the newest image.
+    pub(crate) async fn follow(&self, images: &watch::Receiver<Arc<ClusterImage>>) {
+        let mut applied = self.applied.lock().await;
+        // Read under the lock, so that an older image never comes after a newer.
+        let image = images.borrow().clone();
+        if Arc::ptr_eq(&applied, &image) {
+            return;
+        }
+        for gone in applied.topics() {
+            if image.topic(&gone.name).is_none_or(|topic| topic.id != gone.id) {
+                self.delete(gone).await;
+            }
+        }
+        let changed = image.topics().filter(|topic| {
+            applied.topic(&topic.name).is_none_or(|present| !Arc::ptr_eq(present, topic))
+        });
+        let changed: Vec<_> = changed.cloned().collect();
+        self.open_missing(&changed).await;
+        for topic in &changed {
+            self.configure(topic);
+        }
+        *applied = image;
+    }
+
+    /// Opens the partitions that are not there yet, several at a time.
+    async fn open_missing(&self, topics: &[Arc<TopicImage>]) {
+        let mut opening = JoinSet::new();
+        for topic in topics {
+            let present = {
+                let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+                topics.get(&topic.name).map_or(0, |topic| topic.partitions.len())
+            };
+            for index in present..topic.partitions.len() {
+                let (data_dir, topic) = (self.data_dir.clone(), Arc::clone(topic));
+                let config = self.config_of(&topic);
+                let turn = Arc::clone(&self.opening);
+                opening.spawn(async move {
+                    let _turn = turn.acquire_owned().await;
+                    let job = move || open(&data_dir, &topic, index, config);
+                    tokio::task::spawn_blocking(job).await
+                });
+            }
+        }
+        let mut opened: HashMap<String, Vec<Arc<Partition>>> = HashMap::new();
+        while let Some(result) = opening.join_next().await {
+            match result.and_then(|inner| inner) {
+                Ok(partition) => opened
+                    .entry(partition.topic().to_owned())
+                    .or_default()
+                    .push(Arc::new(partition)),
+                Err(error) => tracing::error!(%error, "opening a partition panicked"),
+            }
+        }
+        let mut present = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        for topic in topics {
+            let entry = present
+                .entry(topic.name.clone())
+                .or_insert_with(|| Topic { id: topic.id, partitions: Vec::new() });
+            let mut more = opened.remove(&topic.name).unwrap_or_default();
+            more.sort_by_key(|partition| partition.index());
+            entry.partitions.extend(more);
+            debug_assert_eq!(entry.id, topic.id, "a topic made anew was deleted before");
+        }
+    }
+
+    fn configure(&self, topic: &TopicImage) {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        for partition in topics.get(&topic.name).into_iter().flat_map(|topic| &topic.partitions) {
+            partition.set_config(self.config_of(topic));
+        }
+    }
+
+    /// The broker's defaults, then what the topic sets.
+    fn config_of(&self, topic: &TopicImage) -> LogConfig {
+        LogConfig::from_map(self.topic_defaults.iter().chain(&topic.configs)).unwrap_or_else(
+            |error| {
+                // Checked before it was written down, so this is a later
+                // version that no longer knows a configuration.
+                tracing::error!(topic = %topic.name, %error, "a configuration is ignored");
+                let mut config = LogConfig::default();
+                for (name, value) in self.topic_defaults.iter().chain(&topic.configs) {
+                    let _ = config.set(name, value);
+                }
+                config
+            },
+        )
+    }
+
+    async fn delete(&self, topic: &TopicImage) {
+        let removed = {
+            let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+            topics.remove(&topic.name)
+        };
+        let partitions = removed.map(|topic| topic.partitions).unwrap_or_default();
+        let data_dir = self.data_dir.clone();
+        let deleting = tokio::task::spawn_blocking(move || {
+            for partition in partitions {
+                let deleted = match partition.opened() {
+                    Some(log) => log.delete().map_err(|error| error.to_string()),
+                    None => {
+                        let dir = partition_dir(&data_dir, partition.topic(), partition.index());
+                        fs::remove_dir_all(dir).map_err(|error| error.to_string())
+                    }
+                };
+                if let Err(error) = deleted {
+                    tracing::error!(%partition, %error, "a deleted partition's files remain");
+                }
+                partition.wake();
+            }
+        });
+        if let Err(error) = deleting.await {
+            tracing::error!(topic = %topic.name, %error, "deleting a topic's files panicked");
+        }
+    }
+
+    /// Closes every log cleanly, several at a time.
+    pub(crate) async fn close(&self) {
+        let mut closing = JoinSet::new();
+        for partition in self.all() {
+            let turn = Arc::clone(&self.opening);
+            closing.spawn(async move {
+                let _turn = turn.acquire_owned().await;
+                tokio::task::spawn_blocking(move || {
+                    if let Some(log) = partition.opened()
+                        && log.check_online().is_ok()
+                        && let Err(error) = log.close()
+                    {
+                        tracing::error!(
+                            %partition, %error,
+                            "a log was not closed cleanly: it is recovered at the next start"
+                        );
+                    }
+                })
+                .await
+            });
+        }
+        while closing.join_next().await.is_some() {}
+    }
+}
+
+/// Opens one partition. What cannot be opened is offline with the reason,
+/// the node goes on with the others.
+fn open(data_dir: &Path, topic: &TopicImage, index: usize, config: LogConfig) -> Partition {
+    let number = index as i32;
+    let started = Instant::now();
+    let log = open_log(data_dir, topic, number, config).map(Arc::new).map_err(|reason| {
+        let partition = format!("{}-{number}", topic.name);
+        tracing::error!(%partition, %reason, "the partition is offline");
+        Offline { partition, reason }
+    });
+    let elapsed_ms = started.elapsed().as_millis();
+    tracing::debug!(topic = %topic.name, partition = number, elapsed_ms, "partition opened");
+    let leader_epoch = topic.partitions[index].leader_epoch;
+    Partition::new(Arc::from(topic.name.as_str()), number, leader_epoch, log)
+}
+
+fn open_log(
+    data_dir: &Path,
+    topic: &TopicImage,
+    number: i32,
+    config: LogConfig,
+) -> Result<Log, String> {
+    let dir = partition_dir(data_dir, &topic.name, number);
+    let told = |error: std::io::Error| format!("{}: {error}", dir.display());
+    let belongs = metadata::belongs(&dir, topic.id).map_err(told)?;
+    if belongs == Some(false) {
+        // Left by a topic of the same name whose deletion a crash interrupted.
+        tracing::warn!(dir = %dir.display(), "records of a deleted topic are removed");
+        fs::remove_dir_all(&dir).map_err(told)?;
+    }
+    let (log, recovery) =
+        Log::open(&dir, config, clock::wall_ms()).map_err(|error| error.to_string())?;
+    if belongs != Some(true) {
+        metadata::write(&dir, topic.id).map_err(told)?;
+    }
+    tracing::debug!(partition = %dir.display(), ?recovery, "log opened");
+    Ok(log)
+}

@@ -1,0 +1,24 @@
+//! The partitions of this node: their logs, who waits for them, and what is
+//! done to them in the background.
+//!
+//! ```text
+//! handle.rs      one partition as requests see it: leader checks, append, read
+//! error.rs       why a partition refused, as Kafka's codes
+//! waiter.rs      fetches that wait for appends
+//! manager.rs     all partitions; follows the cluster's image
+//! metadata.rs    partition.metadata: which topic id a folder belongs to
+//! background.rs  retention, compaction, flush.ms, checkpoints
+//! ```
+
+mod background;
+mod error;
+mod handle;
+mod manager;
+mod metadata;
+mod waiter;
+
+pub(crate) use background::Background;
+pub(crate) use error::PartitionError;
+pub(crate) use handle::{Appended, OffsetSpec, Partition};
+pub(crate) use manager::{PartitionManager, check_topic_configs};
+pub(crate) use waiter::FetchWaiter;
