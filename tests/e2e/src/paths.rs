@@ -19,12 +19,13 @@ pub fn repository() -> PathBuf {
 pub fn longshore() -> PathBuf {
     let binary = match std::env::var_os("LONGSHORE_BIN") {
         Some(path) => PathBuf::from(path),
-        None => std::env::current_exe()
-            .expect("the test executable has a path")
-            .ancestors()
-            .nth(2)
-            .expect("test executables are in target/<profile>/deps")
-            .join("longshore"),
+        None => {
+            let executable = std::env::current_exe().expect("the running executable has a path");
+            let folder = executable.parent().expect("an executable is in a folder");
+            // Tests are in target/<profile>/deps, programs in target/<profile>.
+            let profile = if folder.ends_with("deps") { folder.parent() } else { Some(folder) };
+            profile.expect("a target folder holds the profile's").join("longshore")
+        }
     };
     assert!(
         binary.is_file(),

@@ -185,21 +185,23 @@ impl Process {
 
     /// Bytes of memory that the process has in use now (`VmRSS`).
     pub fn resident_bytes(&self) -> u64 {
-        self.memory("VmRSS:")
+        self.memory("VmRSS:").expect("the process runs")
     }
 
     /// The most bytes of memory that the process ever had in use (`VmHWM`).
     pub fn resident_bytes_max(&self) -> u64 {
+        self.memory("VmHWM:").expect("the process runs")
+    }
+
+    /// The same, or nothing when the process has ended meanwhile.
+    pub fn resident_bytes_max_if_alive(&self) -> Option<u64> {
         self.memory("VmHWM:")
     }
 
-    fn memory(&self, field: &str) -> u64 {
-        let path = format!("/proc/{}/status", self.child.id());
-        let status =
-            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let line = status.lines().find(|line| line.starts_with(field));
-        let kibibytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
-        kibibytes.unwrap_or_else(|| panic!("{path} has no {field}")) * 1024
+    fn memory(&self, field: &str) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find(|line| line.starts_with(field))?;
+        Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
     }
 }
 
