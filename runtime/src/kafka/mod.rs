@@ -29,6 +29,7 @@ pub use admin::{Admin, AdminClient};
 pub use config::{ClusterConfig, ConsumerConfig, Overrides, ProducerConfig};
 pub use consumer::Consumer;
 pub use error::{ClientError, ConsumeError, ErrorClass, ProduceError};
+pub use group::{Delegate, Lease, Membership, MembershipConfig};
 pub use librdkafka::consumer::{ConnectorConsumer, TaskConsumer};
 pub use librdkafka::producer::KafkaProducer;
 pub use producer::{Producer, Receipt};

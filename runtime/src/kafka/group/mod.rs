@@ -7,8 +7,14 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`lease`] | until when the membership is known to be good |
+//! | `state` | the state machine: events in, actions out |
+//! | `driver` | [`Membership`]: requests, the delegate's calls, timers |
 
+mod driver;
 pub mod lease;
+#[cfg(test)]
+mod sim;
+mod state;
 
 use std::time::Duration;
 
@@ -16,6 +22,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::config::ClusterConfig;
+pub use driver::Membership;
 pub use lease::{BootInstant, Lease};
 
 /// How a member behaves.
@@ -78,6 +85,27 @@ impl Assigned {
     pub fn is_leader(&self) -> bool {
         self.leader_id == self.member_id
     }
+}
+
+/// How a member does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It joins, for the first time or because the group rebalances.
+    Joining {
+        /// What is in the way, if the last attempt failed.
+        problem: Option<String>,
+    },
+    /// It is a member, and knows its assignment.
+    Member {
+        /// The group's generation.
+        generation: i32,
+        /// Its own id.
+        member_id: String,
+        /// The leader's id.
+        leader_id: String,
+    },
+    /// It left.
+    Left,
 }
 
 /// Why a membership was lost.
