@@ -12,6 +12,7 @@
 //! | [`herder`] | what REST, the command line and `run` ask of a worker |
 //! | [`start`] | a worker's start and orderly end |
 //! | [`clients`] | the Kafka clients that it makes |
+//! | [`kafka_clients`] | the same, of a real cluster |
 //! | [`plugin`] | what it asks of plugins |
 //! | [`options`] | the host's options of a connector; validation |
 //! | [`topics`] | the internal topics, created and checked |
@@ -35,6 +36,7 @@ pub mod compacted;
 pub mod config;
 pub mod config_state;
 pub mod herder;
+pub mod kafka_clients;
 pub mod options;
 pub mod plugin;
 pub mod protocol;
@@ -52,3 +54,6 @@ mod plan;
 mod runner;
 
 pub use start::{Worker, WorkerError};
+
+#[cfg(test)]
+mod tests;

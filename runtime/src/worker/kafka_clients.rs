@@ -1,0 +1,121 @@
+//! The worker's clients of a real cluster.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+
+use super::clients::{Clients, Group, SharedConsumer};
+use super::config::WorkerConfig;
+use crate::kafka::group::{Delegate, Lease, Membership, MembershipConfig};
+use crate::kafka::{
+    Admin, AdminClient, ClientError, ClusterConfig, ConnectorConsumer, ConsumeError, Consumer,
+    ConsumerConfig, KafkaProducer, Overrides, ProduceError, Producer, ProducerConfig,
+};
+
+/// Unacknowledged records of one producer, in bytes: with one poll or batch
+/// in flight a task, enough for a dozen tasks before they wait for each other.
+const PRODUCER_BUFFER_BYTES: usize = 16 << 20;
+/// Read ahead for one connector, in bytes, over all its partitions. Records
+/// on their way are in memory once here and once in the batch being worked on.
+const CONSUMER_BUFFER_BYTES: usize = 8 << 20;
+
+/// Clients on librdkafka and our own connections.
+pub struct KafkaClients {
+    cluster: ClusterConfig,
+    admin: Arc<dyn Admin>,
+    properties: Overrides,
+}
+
+impl KafkaClients {
+    /// Clients of the cluster that `config` names.
+    pub fn new(config: &WorkerConfig) -> Result<Self, ClientError> {
+        let cluster = ClusterConfig::new(&config.bootstrap_servers, &config.group_id);
+        let admin = Arc::new(AdminClient::new(cluster.clone())?);
+        Ok(Self { cluster, admin, properties: config.client_properties.clone() })
+    }
+
+    /// A connector's own overrides win over the worker's.
+    fn overrides(&self, own: &Overrides) -> Overrides {
+        let mut all = self.properties.clone();
+        all.extend(own.iter().map(|(name, value)| (name.clone(), value.clone())));
+        all
+    }
+}
+
+#[async_trait]
+impl Clients for KafkaClients {
+    fn admin(&self) -> Arc<dyn Admin> {
+        self.admin.clone()
+    }
+
+    fn producer(&self, overrides: &Overrides) -> Result<Arc<dyn Producer>, ProduceError> {
+        let config = ProducerConfig {
+            buffer_bytes: PRODUCER_BUFFER_BYTES,
+            overrides: self.overrides(overrides),
+            ..ProducerConfig::new(self.cluster.clone())
+        };
+        Ok(Arc::new(KafkaProducer::new(&config)?))
+    }
+
+    fn consumer(
+        &self,
+        group: Option<&str>,
+        overrides: &Overrides,
+    ) -> Result<Arc<dyn SharedConsumer>, ConsumeError> {
+        let config = ConsumerConfig {
+            buffer_bytes: CONSUMER_BUFFER_BYTES,
+            overrides: self.overrides(overrides),
+            ..ConsumerConfig::new(self.cluster.clone(), group.map(str::to_owned))
+        };
+        Ok(Arc::new(Shared(ConnectorConsumer::new(&config, self.admin.clone())?)))
+    }
+
+    async fn join(
+        &self,
+        config: &WorkerConfig,
+        delegate: Box<dyn Delegate>,
+    ) -> Result<Arc<dyn Group>, ClientError> {
+        let membership = MembershipConfig {
+            session_timeout: config.session_timeout,
+            rebalance_timeout: config.rebalance_timeout,
+            ..MembershipConfig::new(self.cluster.clone(), &config.group_id)
+        };
+        let membership = Membership::start(membership, delegate)?;
+        let lease = membership.lease();
+        Ok(Arc::new(Joined { membership: Mutex::new(Some(membership)), lease }))
+    }
+}
+
+/// A membership until it is left.
+struct Joined {
+    membership: Mutex<Option<Membership>>,
+    lease: Lease,
+}
+
+#[async_trait]
+impl Group for Joined {
+    fn rejoin(&self) {
+        if let Some(membership) = &*self.membership.lock().expect("no holder panics") {
+            membership.rejoin();
+        }
+    }
+
+    fn lease(&self) -> Lease {
+        self.lease.clone()
+    }
+
+    async fn leave(&self) {
+        let membership = self.membership.lock().expect("no holder panics").take();
+        if let Some(membership) = membership {
+            membership.leave().await;
+        }
+    }
+}
+
+struct Shared(ConnectorConsumer);
+
+impl SharedConsumer for Shared {
+    fn share(&self) -> Arc<dyn Consumer> {
+        Arc::new(self.0.share())
+    }
+}

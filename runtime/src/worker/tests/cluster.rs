@@ -1,0 +1,510 @@
+//! A Kafka cluster in memory: topics, groups' offsets and one worker group,
+//! so that a worker's whole life runs as fast as its decisions.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::batch::Batch;
+use crate::kafka::admin::{
+    ClusterDescription, ConfigEntry, GroupDescription, GroupLag, GroupListing, NewTopic,
+    PartitionDescription, TopicDescription,
+};
+use crate::kafka::group::{Assigned, BootInstant, Delegate, Lease, Member};
+use crate::kafka::{
+    Admin, ClientError, CommittedOffset, ConsumeError, Consumer, ErrorClass, Fetched, OffsetCommit,
+    Overrides, ProduceError, Producer, Receipt, Start, TopicPartition,
+};
+use crate::worker::clients::{Clients, Group, SharedConsumer};
+use crate::worker::config::WorkerConfig;
+
+type Record = (Option<Vec<u8>>, Option<Vec<u8>>);
+
+#[derive(Default)]
+struct State {
+    topics: BTreeMap<String, Vec<Vec<Record>>>,
+    configs: HashMap<String, BTreeMap<String, String>>,
+    offsets: HashMap<String, HashMap<TopicPartition, CommittedOffset>>,
+    /// Sends to this topic fail, so many times.
+    failing: HashMap<String, u32>,
+}
+
+/// The cluster; clones are the same one.
+#[derive(Clone)]
+pub(super) struct Memory {
+    state: Arc<Mutex<State>>,
+    changed: watch::Sender<u64>,
+    group: mpsc::UnboundedSender<Request>,
+}
+
+enum Request {
+    Join {
+        delegate: Box<dyn Delegate>,
+        lease: Lease,
+        joined: oneshot::Sender<String>,
+    },
+    Rejoin,
+    Leave {
+        member: String,
+        left: oneshot::Sender<()>,
+    },
+    /// The member is not heard of any more.
+    Lose {
+        member: String,
+    },
+}
+
+impl Memory {
+    pub(super) fn new() -> Self {
+        let (group, requests) = mpsc::unbounded_channel();
+        tokio::spawn(coordinate(requests));
+        Self { state: Arc::default(), changed: watch::channel(0).0, group }
+    }
+
+    pub(super) fn create(&self, topic: &str, partitions: usize) {
+        let mut state = self.state.lock().unwrap();
+        state.topics.insert(topic.to_owned(), vec![Vec::new(); partitions]);
+    }
+
+    pub(super) fn alter(&self, topic: &str, config: &str, value: &str) {
+        let mut state = self.state.lock().unwrap();
+        state.configs.entry(topic.to_owned()).or_default().insert(config.into(), value.into());
+    }
+
+    pub(super) fn append(&self, topic: &str, partition: usize, key: &str, value: &str) {
+        let record = (Some(key.as_bytes().to_vec()), Some(value.as_bytes().to_vec()));
+        self.state.lock().unwrap().topics.get_mut(topic).unwrap()[partition].push(record);
+        self.changed.send_modify(|version| *version += 1);
+    }
+
+    pub(super) fn fail_sends(&self, topic: &str, times: u32) {
+        self.state.lock().unwrap().failing.insert(topic.to_owned(), times);
+    }
+
+    /// All records of a topic, partition after partition.
+    pub(super) fn records(&self, topic: &str) -> Vec<(String, Option<String>)> {
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let state = self.state.lock().unwrap();
+        let partitions = state.topics.get(topic).cloned().unwrap_or_default();
+        let all = partitions.into_iter().flatten();
+        all.map(|(key, value)| (key.map(text).unwrap_or_default(), value.map(text))).collect()
+    }
+
+    pub(super) fn committed(&self, group: &str) -> HashMap<TopicPartition, CommittedOffset> {
+        self.state.lock().unwrap().offsets.get(group).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn commit_as(&self, group: &str, at: TopicPartition, offset: i64, metadata: &str) {
+        let commit = CommittedOffset { offset, metadata: metadata.to_owned() };
+        let mut state = self.state.lock().unwrap();
+        state.offsets.entry(group.to_owned()).or_default().insert(at, commit);
+    }
+
+    /// Cuts a member off: it is told that its membership is lost.
+    pub(super) fn lose(&self, member: &str) {
+        let _ = self.group.send(Request::Lose { member: member.to_owned() });
+    }
+
+    fn end(&self, at: &TopicPartition) -> Option<i64> {
+        let state = self.state.lock().unwrap();
+        let partition = state.topics.get(&*at.topic)?.get(at.partition as usize)?;
+        Some(partition.len() as i64)
+    }
+}
+
+#[async_trait]
+impl Clients for Memory {
+    fn admin(&self) -> Arc<dyn Admin> {
+        Arc::new(self.clone())
+    }
+
+    fn producer(&self, _: &Overrides) -> Result<Arc<dyn Producer>, ProduceError> {
+        Ok(Arc::new(self.clone()))
+    }
+
+    fn consumer(
+        &self,
+        group: Option<&str>,
+        _: &Overrides,
+    ) -> Result<Arc<dyn SharedConsumer>, ConsumeError> {
+        let group = group.map(str::to_owned);
+        Ok(Arc::new(MemoryConsumer { cluster: self.clone(), group, positions: Mutex::default() }))
+    }
+
+    async fn join(
+        &self,
+        _: &WorkerConfig,
+        delegate: Box<dyn Delegate>,
+    ) -> Result<Arc<dyn Group>, ClientError> {
+        let lease = Lease::default();
+        let (joined, member) = oneshot::channel();
+        let request = Request::Join { delegate, lease: lease.clone(), joined };
+        let _ = self.group.send(request);
+        let member = member.await.unwrap();
+        Ok(Arc::new(MemoryGroup { requests: self.group.clone(), lease, member }))
+    }
+}
+
+struct MemoryGroup {
+    requests: mpsc::UnboundedSender<Request>,
+    lease: Lease,
+    member: String,
+}
+
+#[async_trait]
+impl Group for MemoryGroup {
+    fn rejoin(&self) {
+        let _ = self.requests.send(Request::Rejoin);
+    }
+
+    fn lease(&self) -> Lease {
+        self.lease.clone()
+    }
+
+    async fn leave(&self) {
+        let (left, done) = oneshot::channel();
+        let _ = self.requests.send(Request::Leave { member: self.member.clone(), left });
+        let _ = done.await;
+    }
+}
+
+/// A coordinator: every request is followed by a rebalance.
+async fn coordinate(mut requests: mpsc::UnboundedReceiver<Request>) {
+    let mut members: BTreeMap<String, (Box<dyn Delegate>, Lease)> = BTreeMap::new();
+    let (mut ids, mut generation) = (0, 0);
+    while let Some(request) = requests.recv().await {
+        match request {
+            Request::Join { delegate, lease, joined } => {
+                ids += 1;
+                let member = format!("m{ids}");
+                let _ = joined.send(member.clone());
+                lease.grant(BootInstant::now().plus(Duration::from_secs(3_600)));
+                members.insert(member, (delegate, lease));
+            }
+            Request::Rejoin => {}
+            Request::Leave { member, left } => {
+                members.remove(&member);
+                let _ = left.send(());
+            }
+            Request::Lose { member } => {
+                if let Some((mut delegate, lease)) = members.remove(&member) {
+                    lease.revoke();
+                    delegate.lost(crate::kafka::group::Lost::SessionTimeout).await;
+                }
+            }
+        }
+        generation += 1;
+        let mut told = Vec::new();
+        for (member, (delegate, _)) in &mut members {
+            told.push(Member { member_id: member.clone(), metadata: delegate.join().await });
+        }
+        let Some(leader) = members.keys().next().cloned() else { continue };
+        let dealt = members.get_mut(&leader).unwrap().0.assign(told).await.unwrap();
+        let mut dealt: HashMap<String, Bytes> = dealt.into_iter().collect();
+        for (member, (delegate, _)) in &mut members {
+            let assigned = Assigned {
+                generation,
+                member_id: member.clone(),
+                leader_id: leader.clone(),
+                assignment: dealt.remove(member).unwrap_or_default(),
+            };
+            delegate.assigned(assigned).await;
+        }
+    }
+}
+
+#[async_trait]
+impl Producer for Memory {
+    async fn send(
+        &self,
+        topic: &str,
+        partition: Option<i32>,
+        batch: &Batch,
+    ) -> Result<Receipt, ProduceError> {
+        let (done, receipt) = Receipt::new();
+        let mut state = self.state.lock().unwrap();
+        if let Some(times) = state.failing.get_mut(topic).filter(|times| **times > 0) {
+            *times -= 1;
+            let _ = done.send(Err(ProduceError::Delivery {
+                topic: topic.to_owned(),
+                partition,
+                reason: "injected".to_owned(),
+                class: ErrorClass::Retriable,
+            }));
+            return Ok(receipt);
+        }
+        let log = state.topics.entry(topic.to_owned()).or_insert_with(|| vec![Vec::new()]);
+        for at in 0..batch.len() {
+            let key = batch.key(at).map(<[u8]>::to_vec);
+            let sum: usize = key.iter().flatten().map(|byte| *byte as usize).sum();
+            let partition = partition.map_or(sum % log.len(), |partition| partition as usize);
+            log[partition].push((key, batch.value(at).map(<[u8]>::to_vec)));
+        }
+        let _ = done.send(Ok(()));
+        self.changed.send_modify(|version| *version += 1);
+        Ok(receipt)
+    }
+
+    async fn flush(&self, _: Duration) -> Result<(), ProduceError> {
+        Ok(())
+    }
+
+    fn is_fatal(&self) -> bool {
+        false
+    }
+}
+
+struct MemoryConsumer {
+    cluster: Memory,
+    group: Option<String>,
+    positions: Mutex<BTreeMap<TopicPartition, i64>>,
+}
+
+impl SharedConsumer for MemoryConsumer {
+    fn share(&self) -> Arc<dyn Consumer> {
+        Arc::new(MemoryConsumer {
+            cluster: self.cluster.clone(),
+            group: self.group.clone(),
+            positions: Mutex::default(),
+        })
+    }
+}
+
+impl MemoryConsumer {
+    /// Three records at most, so that even short tests see several batches.
+    fn read(&self) -> Option<Fetched> {
+        let mut positions = self.positions.lock().unwrap();
+        let state = self.cluster.state.lock().unwrap();
+        for (at, position) in positions.iter_mut() {
+            let log = &state.topics[&*at.topic][at.partition as usize];
+            let rest: Vec<_> = log.iter().skip(*position as usize).take(3).collect();
+            if rest.is_empty() {
+                continue;
+            }
+            let mut batch = Batch::default();
+            for (key, value) in rest {
+                batch.push(key.as_deref(), value.as_deref(), -1);
+                batch.columns.offset.push(*position);
+                *position += 1;
+            }
+            let (next_offset, at_end) = (*position, *position == log.len() as i64);
+            return Some(Fetched { partition: at.clone(), batch, next_offset, at_end });
+        }
+        None
+    }
+
+    fn group(&self) -> &str {
+        self.group.as_deref().expect("this consumer has a group")
+    }
+}
+
+#[async_trait]
+impl Consumer for MemoryConsumer {
+    async fn assign(&self, partitions: &[(TopicPartition, Start)]) -> Result<(), ConsumeError> {
+        let mut positions = self.positions.lock().unwrap();
+        for (at, start) in partitions {
+            let position = match start {
+                Start::Earliest => 0,
+                Start::Latest => self.cluster.end(at).unwrap_or(0),
+                Start::Offset(offset) => *offset,
+            };
+            positions.insert(at.clone(), position);
+        }
+        Ok(())
+    }
+
+    async fn unassign(&self, partitions: &[TopicPartition]) -> Result<(), ConsumeError> {
+        self.positions.lock().unwrap().retain(|at, _| !partitions.contains(at));
+        Ok(())
+    }
+
+    fn assignment(&self) -> Vec<TopicPartition> {
+        self.positions.lock().unwrap().keys().cloned().collect()
+    }
+
+    fn pause(&self, _: &[TopicPartition]) -> Result<(), ConsumeError> {
+        Ok(())
+    }
+
+    fn resume(&self, _: &[TopicPartition]) -> Result<(), ConsumeError> {
+        Ok(())
+    }
+
+    async fn seek(&self, partition: &TopicPartition, to: Start) -> Result<(), ConsumeError> {
+        self.assign(&[(partition.clone(), to)]).await
+    }
+
+    async fn next(&self, _: usize, wait: Duration) -> Result<Option<Fetched>, ConsumeError> {
+        let mut changes = self.cluster.changed.subscribe();
+        let deadline = tokio::time::Instant::now() + wait;
+        loop {
+            if let Some(fetched) = self.read() {
+                return Ok(Some(fetched));
+            }
+            if tokio::time::timeout_at(deadline, changes.changed()).await.is_err() {
+                return Ok(None);
+            }
+        }
+    }
+
+    async fn commit(&self, offsets: &[OffsetCommit]) -> Result<(), ConsumeError> {
+        for commit in offsets {
+            let OffsetCommit { partition, offset, metadata } = commit;
+            self.cluster.commit_as(self.group(), partition.clone(), *offset, metadata);
+        }
+        Ok(())
+    }
+
+    async fn committed(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<HashMap<TopicPartition, CommittedOffset>, ConsumeError> {
+        let mut all = self.cluster.committed(self.group());
+        all.retain(|at, _| partitions.contains(at));
+        Ok(all)
+    }
+
+    async fn beginning_offsets(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<HashMap<TopicPartition, i64>, ConsumeError> {
+        Ok(partitions.iter().map(|at| (at.clone(), 0)).collect())
+    }
+
+    async fn end_offsets(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<HashMap<TopicPartition, i64>, ConsumeError> {
+        let known = partitions.iter();
+        Ok(known.filter_map(|at| Some((at.clone(), self.cluster.end(at)?))).collect())
+    }
+}
+
+fn not_asked<T>() -> Result<T, ClientError> {
+    unimplemented!("the worker asks for no such thing")
+}
+
+#[async_trait]
+impl Admin for Memory {
+    async fn describe_cluster(&self) -> Result<ClusterDescription, ClientError> {
+        let cluster_id = Some("memory".to_owned());
+        Ok(ClusterDescription { cluster_id, controller: None, brokers: Vec::new() })
+    }
+
+    async fn create_topic(&self, topic: &NewTopic) -> Result<(), ClientError> {
+        self.create(&topic.name, topic.partitions.unwrap_or(1) as usize);
+        for (config, value) in &topic.configs {
+            self.alter(&topic.name, config, value);
+        }
+        Ok(())
+    }
+
+    async fn delete_topic(&self, _: &str) -> Result<(), ClientError> {
+        not_asked()
+    }
+
+    async fn create_partitions(&self, topic: &str, total: i32) -> Result<(), ClientError> {
+        let mut state = self.state.lock().unwrap();
+        state.topics.get_mut(topic).unwrap().resize(total as usize, Vec::new());
+        Ok(())
+    }
+
+    async fn list_topics(&self) -> Result<Vec<TopicDescription>, ClientError> {
+        let state = self.state.lock().unwrap();
+        let topics = state.topics.iter().map(|(name, partitions)| TopicDescription {
+            name: name.clone(),
+            internal: false,
+            partitions: (0..partitions.len() as i32)
+                .map(|partition| PartitionDescription {
+                    partition,
+                    leader: Some(1),
+                    replicas: vec![1],
+                    isr: vec![1],
+                })
+                .collect(),
+        });
+        Ok(topics.collect())
+    }
+
+    async fn describe_topics(
+        &self,
+        names: &[&str],
+    ) -> Result<BTreeMap<String, TopicDescription>, ClientError> {
+        let all = self.list_topics().await?.into_iter();
+        let asked = all.filter(|topic| names.contains(&topic.name.as_str()));
+        Ok(asked.map(|topic| (topic.name.clone(), topic)).collect())
+    }
+
+    async fn topic_configs(
+        &self,
+        topic: &str,
+    ) -> Result<BTreeMap<String, ConfigEntry>, ClientError> {
+        let state = self.state.lock().unwrap();
+        let set = state.configs.get(topic).cloned().unwrap_or_default();
+        let set = [("cleanup.policy".to_owned(), "delete".to_owned())].into_iter().chain(set);
+        Ok(set
+            .map(|(name, value)| {
+                let entry = ConfigEntry {
+                    name: name.clone(),
+                    value: Some(value),
+                    is_default: false,
+                    read_only: false,
+                    sensitive: false,
+                };
+                (name, entry)
+            })
+            .collect())
+    }
+
+    async fn alter_topic_configs(
+        &self,
+        _: &str,
+        _: &BTreeMap<String, Option<String>>,
+    ) -> Result<(), ClientError> {
+        not_asked()
+    }
+
+    async fn list_groups(&self) -> Result<Vec<GroupListing>, ClientError> {
+        not_asked()
+    }
+
+    async fn describe_group(&self, _: &str) -> Result<GroupDescription, ClientError> {
+        not_asked()
+    }
+
+    async fn group_lag(&self, _: &str) -> Result<Vec<GroupLag>, ClientError> {
+        not_asked()
+    }
+
+    async fn delete_group(&self, _: &str) -> Result<(), ClientError> {
+        not_asked()
+    }
+
+    async fn commit_offsets(&self, _: &str, _: &[OffsetCommit]) -> Result<(), ClientError> {
+        not_asked()
+    }
+
+    async fn committed_offsets(
+        &self,
+        group: &str,
+        _: Option<&[TopicPartition]>,
+    ) -> Result<HashMap<TopicPartition, CommittedOffset>, ClientError> {
+        Ok(self.committed(group))
+    }
+
+    async fn list_offsets(
+        &self,
+        partitions: &[(TopicPartition, Start)],
+    ) -> Result<HashMap<TopicPartition, i64>, ClientError> {
+        let asked = partitions.iter().map(|(at, start)| match start {
+            Start::Earliest => (at.clone(), 0),
+            Start::Latest => (at.clone(), self.end(at).unwrap_or(0)),
+            Start::Offset(offset) => (at.clone(), *offset),
+        });
+        Ok(asked.collect())
+    }
+}

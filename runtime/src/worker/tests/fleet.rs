@@ -1,0 +1,76 @@
+//! Several workers over one cluster.
+
+use std::sync::atomic::Ordering;
+
+use super::*;
+
+const ROWS: [(&str, &str); 4] =
+    [("connector.class", "rows"), ("topic", "lines"), ("rows", "40"), ("tasks.max", "4")];
+
+fn workers_of(house: &House, name: &str) -> Vec<String> {
+    let status = house.herder.status(name).unwrap();
+    let running = status.tasks.into_iter().filter(|task| task.state == State::Running);
+    running.map(|task| task.worker_id).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tasks_spread_over_the_fleet_and_come_back_when_a_worker_leaves() {
+    let one = House::new().await;
+    one.cluster.create("lines", 2);
+    one.create("rows", &ROWS).await;
+    until("all run here", || workers_of(&one, "rows") == ["w1:8083"; 4]).await;
+
+    let two = House::over(one.cluster.clone(), one.scene.clone(), "w2:8083").await;
+    until("both run two", || {
+        let workers = workers_of(&one, "rows");
+        workers.len() == 4 && workers.iter().filter(|worker| *worker == "w2:8083").count() == 2
+    })
+    .await;
+    assert_eq!(two.herder.connectors(), ["rows"]);
+    until("four are open", || one.scene.sources_open.load(Ordering::SeqCst) == 4).await;
+
+    two.worker.shutdown().await;
+    until("all run here again", || workers_of(&one, "rows") == ["w1:8083"; 4]).await;
+    one.drained("rows").await;
+    assert_eq!(one.cluster.records("lines").len(), 160, "moving repeats nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_lost_its_membership_runs_nothing_and_another_takes_over() {
+    let one = House::new().await;
+    one.cluster.create("lines", 2);
+    let two = House::over(one.cluster.clone(), one.scene.clone(), "w2:8083").await;
+    one.create("rows", &ROWS).await;
+    until("both run some", || workers_of(&one, "rows").contains(&"w2:8083".to_owned())).await;
+    two.cluster.lose("m2");
+    until("the other runs all", || workers_of(&one, "rows") == ["w1:8083"; 4]).await;
+    until("none runs twice", || one.scene.sources_open.load(Ordering::SeqCst) == 4).await;
+    assert!(!two.herder.ready());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_of_a_sink_is_never_in_two_tasks_while_it_moves() {
+    let one = House::new().await;
+    one.cluster.create("counts", 6);
+    let keep = [("connector.class", "keep"), ("topics", "counts"), ("tasks.max", "2")];
+    one.create("keep", &keep).await;
+    for row in 0..60 {
+        one.cluster.append("counts", row % 6, "k", "v");
+    }
+    let two = House::over(one.cluster.clone(), one.scene.clone(), "w2:8083").await;
+    for row in 0..60 {
+        one.cluster.append("counts", row % 6, "k", "v");
+    }
+    until("both run one", || {
+        let mut workers = workers_of(&one, "keep");
+        workers.sort();
+        workers == ["w1:8083", "w2:8083"]
+    })
+    .await;
+    // Whoever holds a partition is told to drain by its own worker.
+    let (left, right) = tokio::join!(one.herder.drained("keep"), two.herder.drained("keep"));
+    left.and(right).unwrap();
+    let sunk = one.scene.sunk.lock().unwrap().clone();
+    assert_eq!(sunk.len(), 120);
+    assert!(sunk.values().all(|(_, times)| *times == 1), "moving repeats nothing");
+}

@@ -1,0 +1,244 @@
+//! One worker: connectors from their creation to their end.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use super::*;
+use crate::kafka::TopicPartition;
+use crate::worker::herder::HerderError;
+
+const ROWS: [(&str, &str); 4] =
+    [("connector.class", "rows"), ("topic", "lines"), ("rows", "50"), ("tasks.max", "2")];
+const COUNT: [(&str, &str); 4] = [
+    ("connector.class", "count"),
+    ("topics", "lines"),
+    ("output.topic", "counts"),
+    ("tasks.max", "2"),
+];
+const KEEP: [(&str, &str); 3] =
+    [("connector.class", "keep"), ("topics", "counts"), ("tasks.max", "2")];
+
+fn topics(cluster: &Memory) {
+    cluster.create("lines", 3);
+    cluster.create("counts", 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_go_through_a_processor_to_a_sink_and_each_stage_drains() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    house.create("rows", &ROWS).await;
+    house.create("count", &COUNT).await;
+    house.create("keep", &KEEP).await;
+    for name in ["rows", "count", "keep"] {
+        house.drained(name).await;
+    }
+    assert_eq!(house.cluster.records("lines").len(), 100);
+    let sunk = house.scene.sunk.lock().unwrap().clone();
+    assert_eq!(sunk.len(), 100);
+    assert!(sunk.values().all(|(row, times)| row == "1" && *times == 1));
+    let progress = house.herder.progress("count").unwrap();
+    assert_eq!((progress.records_in, progress.records_out), (100, 100));
+    assert!(house.herder.progress("rows").unwrap().done);
+    assert_eq!(house.cluster.records("count-changelog").len(), 100);
+    let committed: i64 = house.cluster.committed("connect-keep").values().map(|c| c.offset).sum();
+    assert_eq!(committed, 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_worker_goes_on_where_it_was() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    for (name, config) in [("rows", &ROWS[..]), ("count", &COUNT[..]), ("keep", &KEEP[..])] {
+        house.create(name, config).await;
+    }
+    house.drained("keep").await;
+    let House { cluster, scene, worker, .. } = house;
+    worker.shutdown().await;
+    assert_eq!(scene.sources_open.load(Ordering::SeqCst), 0);
+
+    let house = House::over(cluster, scene, "w1:8083").await;
+    assert_eq!(house.herder.connectors(), ["count", "keep", "rows"]);
+    for name in ["rows", "count"] {
+        house.drained(name).await;
+    }
+    house.cluster.append("lines", 0, "0:7", "again");
+    house.drained("count").await;
+    house.drained("keep").await;
+    assert_eq!(house.cluster.records("lines").len(), 101, "no row was read twice");
+    let sunk = house.scene.sunk.lock().unwrap().clone();
+    assert!(sunk.values().all(|(_, times)| *times == 1), "nothing was delivered twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_state_of_a_processor_outlives_its_worker() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    house.create("count", &COUNT).await;
+    house.cluster.append("lines", 1, "word", "x");
+    house.cluster.append("lines", 1, "word", "x");
+    house.drained("count").await;
+    let House { cluster, scene, worker, .. } = house;
+    worker.shutdown().await;
+    let house = House::over(cluster, scene, "w1:8083").await;
+    house.cluster.append("lines", 1, "word", "x");
+    house.drained("count").await;
+    let last = house.cluster.records("counts").last().cloned();
+    assert_eq!(last, Some(("word".to_owned(), Some("3".to_owned()))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_configuration_is_refused_with_all_its_errors() {
+    let house = House::new().await;
+    let wrong = [("connector.class", "rows"), ("topci", "t"), ("rows", "many"), ("tasks.max", "0")];
+    let error = house.herder.create("rows", config(&wrong)).await.unwrap_err();
+    let HerderError::BadRequest(message) = &error else { panic!("{error:?}") };
+    assert!(message.contains("3 error(s)"), "{message}");
+    for part in ["did you mean `topic`", "`rows` is no number", "`tasks.max`"] {
+        assert!(message.contains(part), "{message}");
+    }
+    let unknown = house.herder.create("x", config(&[("connector.class", "row")])).await;
+    let Err(HerderError::BadRequest(message)) = unknown else { panic!() };
+    assert!(message.contains("known are rows, count, keep"));
+    assert!(house.herder.connectors().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_taken_is_a_conflict_and_a_deleted_one_is_free() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    house.create("rows", &ROWS).await;
+    house.drained("rows").await;
+    let taken = house.herder.create("rows", config(&ROWS)).await;
+    assert!(matches!(taken, Err(HerderError::Conflict(_))));
+    house.herder.delete("rows").await.unwrap();
+    assert!(matches!(house.herder.connector("rows"), Err(HerderError::NotFound(_))));
+    let open = || house.scene.sources_open.load(Ordering::SeqCst);
+    until("its tasks are closed", || open() == 0).await;
+    house.create("rows", &ROWS).await;
+    house.drained("rows").await;
+    assert_eq!(house.cluster.records("lines").len(), 100, "its offsets outlive it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_configuration_restarts_the_tasks_with_it() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    house.create("rows", &ROWS).await;
+    house.drained("rows").await;
+    let mut longer = config(&ROWS);
+    longer.insert("rows".to_owned(), "60".to_owned());
+    let (info, created) = house.herder.put_config("rows", longer).await.unwrap();
+    assert!(!created && info.config["rows"] == "60");
+    until("the new rows are there", || house.cluster.records("lines").len() == 120).await;
+    house.drained("rows").await;
+    assert_eq!(house.herder.task_configs("rows").unwrap()[0].1["rows"], "60");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_traps_is_reopened_and_then_its_task_is_failed_with_its_words() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    house.scene.traps.store(2, Ordering::SeqCst);
+    let one = [("connector.class", "rows"), ("topic", "lines"), ("rows", "50")];
+    house.create("rows", &one).await;
+    house.drained("rows").await;
+    assert_eq!(house.cluster.records("lines").len(), 50);
+
+    house.scene.traps.store(u32::MAX, Ordering::SeqCst);
+    house.herder.restart("rows", true, false).await.unwrap();
+    house.task_is("rows", 0, State::Failed).await;
+    let status = house.herder.status("rows").unwrap();
+    assert_eq!(status.tasks[0].trace.as_deref(), Some("the guest's own last words"));
+    assert_eq!(status.connector.state, State::Running);
+    assert!(house.herder.drained("rows").await.is_err());
+
+    house.scene.traps.store(0, Ordering::SeqCst);
+    house.herder.restart_task(&status_task("rows", 0)).await.unwrap();
+    house.task_is("rows", 0, State::Running).await;
+    house.drained("rows").await;
+}
+
+fn status_task(connector: &str, task: u32) -> crate::worker::herder::TaskId {
+    crate::worker::herder::TaskId { connector: connector.to_owned(), task }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_were_not_acknowledged_are_sent_again_and_never_checkpointed_before() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    house.cluster.fail_sends("lines", 3);
+    let one = [("connector.class", "rows"), ("topic", "lines"), ("rows", "50")];
+    house.create("rows", &one).await;
+    house.drained("rows").await;
+    let rows: BTreeMap<_, _> = house.cluster.records("lines").into_iter().collect();
+    assert_eq!(rows.len(), 50);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_record_fails_the_task_unless_the_configuration_tolerates_it() {
+    let house = House::new().await;
+    house.cluster.create("counts", 1);
+    *house.scene.refused.lock().unwrap() = Some("bad".to_owned());
+    for row in ["a", "bad", "b"] {
+        house.cluster.append("counts", 0, "k", row);
+    }
+    house.create("keep", &KEEP[..2]).await;
+    house.task_is("keep", 0, State::Failed).await;
+    let trace = house.herder.status("keep").unwrap().tasks[0].trace.clone().unwrap();
+    assert!(trace.contains("`bad` is refused") && trace.contains("errors.tolerance"), "{trace}");
+    assert!(house.cluster.committed("connect-keep").is_empty());
+
+    let mut tolerant = config(&KEEP[..2]);
+    tolerant.insert("errors.tolerance".to_owned(), "all".to_owned());
+    house.herder.put_config("keep", tolerant).await.unwrap();
+    house.task_is("keep", 0, State::Running).await;
+    house.drained("keep").await;
+    let committed = house.cluster.committed("connect-keep");
+    assert_eq!(committed[&TopicPartition::new("counts", 0)].offset, 3);
+    assert_eq!(house.scene.sunk.lock().unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_fleets_offsets_are_refused() {
+    let house = House::new().await;
+    house.cluster.create("counts", 1);
+    let at = TopicPartition::new("counts", 0);
+    house.cluster.commit_as("connect-keep", at, 1, "another-fleet");
+    house.create("keep", &KEEP[..2]).await;
+    house.task_is("keep", 0, State::Failed).await;
+    let trace = house.herder.status("keep").unwrap().tasks[0].trace.clone().unwrap();
+    assert!(trace.contains("`another-fleet`"), "{trace}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_partitions_are_read_without_a_restart() {
+    use crate::kafka::Admin;
+    let house = House::new().await;
+    house.cluster.create("counts", 1);
+    house.create("keep", &KEEP).await;
+    house.cluster.append("counts", 0, "k", "a");
+    house.drained("keep").await;
+    house.cluster.create_partitions("counts", 3).await.unwrap();
+    house.cluster.append("counts", 2, "k", "b");
+    house.drained("keep").await;
+    assert_eq!(house.scene.sunk.lock().unwrap().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_internal_topic_that_would_lose_records_is_refused() {
+    let cluster = Memory::new();
+    cluster.create("connect-offsets", 5);
+    let config = WorkerConfig::new("memory", "fleet", "w1:8083");
+    let plugins = Arc::new(Troupe(Arc::default()));
+    let refused = Worker::start(config.clone(), plugins.clone(), Arc::new(cluster)).await;
+    let error = refused.err().expect("refused").to_string();
+    assert!(error.contains("connect-offsets") && error.contains("compact"), "{error}");
+
+    let cluster = Memory::new();
+    cluster.create("connect-configs", 2);
+    cluster.alter("connect-configs", "cleanup.policy", "compact");
+    let refused = Worker::start(config, plugins, Arc::new(cluster)).await;
+    let error = refused.err().expect("refused").to_string();
+    assert!(error.contains("connect-configs") && error.contains("2 partitions"), "{error}");
+}

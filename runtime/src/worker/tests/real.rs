@@ -1,0 +1,121 @@
+//! The same life over the broker itself and the real clients.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use longshore_broker::{Broker, BrokerConfig};
+
+use super::*;
+use crate::kafka::admin::NewTopic;
+use crate::kafka::{Consumer, Overrides, Start, TopicPartition};
+use crate::worker::clients::Clients;
+use crate::worker::kafka_clients::KafkaClients;
+
+struct Node {
+    broker: Broker,
+    clients: Arc<KafkaClients>,
+    scene: Arc<Scene>,
+    worker: Worker,
+    herder: Arc<dyn Herder>,
+}
+
+impl Node {
+    async fn start(dir: &Path) -> Self {
+        let dir = dir.to_str().unwrap();
+        let properties = [
+            ("node.id", "1"),
+            ("log.dirs", dir),
+            ("listeners", "PLAINTEXT://127.0.0.1:0"),
+            ("offsets.topic.num.partitions", "2"),
+            ("group.initial.rebalance.delay.ms", "0"),
+        ];
+        let broker = BrokerConfig::from_properties(properties).unwrap();
+        let broker = Broker::start(broker).await.unwrap();
+        let address = broker.local_addr().to_string();
+        let mut config = WorkerConfig::new(&address, "fleet", "w1:8083");
+        config.topic_refresh_interval = Duration::from_millis(200);
+        let clients = Arc::new(KafkaClients::new(&config).unwrap());
+        let scene: Arc<Scene> = Arc::default();
+        let plugins = Arc::new(Troupe(scene.clone()));
+        let worker = Worker::start(config, plugins, clients.clone()).await.unwrap();
+        let herder = worker.herder();
+        until("the worker is ready", || herder.ready()).await;
+        Self { broker, clients, scene, worker, herder }
+    }
+
+    async fn stop(self) {
+        self.worker.shutdown().await;
+        self.broker.shutdown().await;
+    }
+
+    async fn create_topic(&self, name: &str) {
+        let topic = NewTopic {
+            name: name.to_owned(),
+            partitions: Some(2),
+            replication_factor: Some(1),
+            configs: BTreeMap::new(),
+        };
+        self.clients.admin().create_topic(&topic).await.unwrap();
+    }
+
+    async fn drained(&self, name: &str) {
+        let drained = self.herder.drained(name);
+        tokio::time::timeout(DEADLINE, drained).await.expect("drained in time").unwrap();
+    }
+
+    /// All values of a topic.
+    async fn values(&self, topic: &str) -> Vec<String> {
+        let consumer = self.clients.consumer(None, &Overrides::new()).unwrap().share();
+        let partitions = [0, 1].map(|number| TopicPartition::new(topic, number));
+        let ends = consumer.end_offsets(&partitions).await.unwrap();
+        let starts = partitions.map(|at| (at, Start::Earliest));
+        consumer.assign(&starts).await.unwrap();
+        let mut values = Vec::new();
+        while values.len() < ends.values().sum::<i64>() as usize {
+            let next = Consumer::next(&*consumer, 1 << 20, DEADLINE).await.unwrap();
+            let batch = next.expect("records in time").batch;
+            for at in 0..batch.len() {
+                values.push(String::from_utf8(batch.value(at).unwrap().to_vec()).unwrap());
+            }
+        }
+        values
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipeline_runs_over_the_broker_and_resumes_after_both_were_restarted() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(dir.path()).await;
+    node.create_topic("lines").await;
+    node.create_topic("counts").await;
+    let rows = [("connector.class", "rows"), ("topic", "lines"), ("rows", "200")];
+    let count = [("connector.class", "count"), ("topics", "lines"), ("output.topic", "counts")];
+    let keep = [("connector.class", "keep"), ("topics", "counts"), ("tasks.max", "2")];
+    for (name, pairs) in [("rows", &rows[..]), ("count", &count[..]), ("keep", &keep[..])] {
+        node.herder.create(name, config(pairs)).await.unwrap();
+    }
+    for name in ["rows", "count", "keep"] {
+        node.drained(name).await;
+    }
+    assert_eq!(node.values("lines").await.len(), 200);
+    assert_eq!(node.scene.sunk.lock().unwrap().len(), 200);
+    node.stop().await;
+
+    let node = Node::start(dir.path()).await;
+    assert_eq!(node.herder.connectors(), ["count", "keep", "rows"]);
+    let longer = [("connector.class", "rows"), ("topic", "lines"), ("rows", "300")];
+    node.herder.put_config("rows", config(&longer)).await.unwrap();
+    until("the rows are there", || node.herder.progress("rows").unwrap().records_out == 100).await;
+    for name in ["rows", "count", "keep"] {
+        node.drained(name).await;
+    }
+    let mut values = node.values("lines").await;
+    assert_eq!(values.len(), 300, "no row was read twice");
+    values.sort();
+    values.dedup();
+    assert_eq!(values.len(), 300, "no row was left out");
+    assert_eq!(node.scene.sunk.lock().unwrap().len(), 100, "only the new ones were delivered");
+    assert_eq!(node.herder.progress("keep").unwrap().records_in, 100);
+    until("the lag is seen", || node.herder.progress("keep").unwrap().lag == 0).await;
+    node.stop().await;
+}
