@@ -11,13 +11,18 @@
 //! | `host` | the WASM host: engine, cache, limits, linker |
 //! | [`task`] | source, sink and processor loops: one state machine each |
 //! | [`worker`] | membership, assignment, internal topics |
-//! | `rest` | the Kafka Connect REST API |
-//! | `pipeline` | the YAML model, validation, rendering |
-//! | `cli` | the commands |
+//! | [`rest`] | the Kafka Connect REST API |
+//! | [`pipeline`] | the YAML model, validation, rendering |
+//! | [`yaml`] | YAML that knows where everything stands |
+//! | [`cli`] | the commands |
 
 pub mod batch;
+pub mod cli;
 pub mod convert;
 pub mod format;
 pub mod kafka;
+pub mod pipeline;
+pub mod rest;
 pub mod task;
 pub mod worker;
+pub mod yaml;

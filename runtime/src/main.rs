@@ -1,2 +1,5 @@
-//! The binary `longshore`.
-fn main() {}
+//! The binary `longshore`: see [`longshore::cli`].
+
+fn main() -> std::process::ExitCode {
+    longshore::cli::main()
+}

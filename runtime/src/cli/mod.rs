@@ -1,0 +1,161 @@
+//! The commands.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | `error` | what a command may fail with, and its exit code |
+//! | `output` | tables and JSON on stdout |
+//! | `signals` | SIGINT and SIGTERM: the first drains, the second ends |
+//! | [`node`] | a node's file, and its roles running |
+//! | `server` | `longshore server` |
+//! | `lint`, `render`, `schema` | pipelines without a cluster |
+//! | `cluster` | Kafka clients for one command |
+//! | `topic`, `group`, `produce`, `consume` | commands that speak Kafka's protocol |
+//! | `rest` | a client of the REST API |
+//! | `connector` | the command that speaks to it |
+
+mod cluster;
+mod connector;
+mod consume;
+mod error;
+mod group;
+mod lint;
+pub mod node;
+mod output;
+mod produce;
+mod render;
+mod rest;
+mod schema;
+mod server;
+mod signals;
+mod topic;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+pub use error::CliError;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    it failed, and stderr says why
+  2    the command line is wrong
+  3    the cluster or the worker cannot be reached
+  130  ended by a second signal while draining";
+
+/// Moves data between external systems and a replicated log that speaks Kafka's protocol.
+#[derive(Debug, Parser)]
+#[command(name = "longshore", version, after_long_help = EXIT_CODES, max_term_width = 100)]
+pub struct Cli {
+    /// What is logged to stderr: error, warn, info, debug, trace, or MODULE=LEVEL,...
+    #[arg(long, global = true, env = "LONGSHORE_LOG", value_name = "FILTER")]
+    log: Option<String>,
+    /// Where the cluster is.
+    #[arg(
+        long,
+        global = true,
+        env = "LONGSHORE_BOOTSTRAP_SERVER",
+        value_name = "HOST:PORT",
+        default_value = "127.0.0.1:9092"
+    )]
+    bootstrap_server: String,
+    /// Where the worker's REST listener is.
+    #[arg(
+        long,
+        global = true,
+        env = "LONGSHORE_REST_URL",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8083"
+    )]
+    rest_url: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a node: broker, controller, worker, or all of them
+    Server(server::Server),
+    /// Topics of the cluster
+    Topic(topic::Topic),
+    /// Produce lines of stdin to a topic
+    Produce(produce::Produce),
+    /// Print a topic's records
+    Consume(consume::Consume),
+    /// Groups of consumers and workers
+    Group(group::Group),
+    /// A worker's connectors, over its REST API
+    Connector(connector::Connector),
+    /// Tell everything that is wrong with pipelines
+    Lint(lint::Lint),
+    /// Print the flat Kafka Connect configurations that a pipeline stands for
+    Render(render::Render),
+    /// Print the JSON Schema of pipelines or node files, for editors
+    Schema(schema::SchemaCommand),
+}
+
+impl Command {
+    /// What is logged when nobody says: servers tell their story, commands
+    /// only what goes wrong.
+    fn usual_log(&self) -> &'static str {
+        match self {
+            Self::Server(_) => "info",
+            _ => "warn",
+        }
+    }
+}
+
+/// Runs the command line; what `main` returns.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(error) = log_to_stderr(&cli) {
+        return error.report();
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return CliError::failed(format!("no threads: {error}")).report(),
+    };
+    let outcome = runtime.block_on(Box::pin(run(cli)));
+    // Blocking work that is still under way (a slow disk) must not keep the process.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}
+
+async fn run(cli: Cli) -> Result<(), CliError> {
+    match cli.command {
+        Command::Server(command) => Box::pin(command.run()).await,
+        Command::Topic(command) => Box::pin(command.run(&cli.bootstrap_server)).await,
+        Command::Produce(command) => Box::pin(command.run(&cli.bootstrap_server)).await,
+        Command::Consume(command) => Box::pin(command.run(&cli.bootstrap_server)).await,
+        Command::Group(command) => Box::pin(command.run(&cli.bootstrap_server)).await,
+        Command::Connector(command) => Box::pin(command.run(&cli.rest_url)).await,
+        Command::Lint(command) => command.run(),
+        Command::Render(command) => command.run(),
+        Command::Schema(command) => command.run(),
+    }
+}
+
+fn log_to_stderr(cli: &Cli) -> Result<(), CliError> {
+    let wanted = cli.log.as_deref().unwrap_or_else(|| cli.command.usual_log());
+    let filter = EnvFilter::try_new(wanted).map_err(|error| {
+        CliError::usage(format!("--log `{wanted}`: {error}; try info, or longshore=debug,warn"))
+    })?;
+    let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(terminal)
+        .init();
+    Ok(())
+}
+
+/// What relative folders of pipelines are resolved against.
+fn current_folder() -> Result<std::path::PathBuf, CliError> {
+    std::env::current_dir()
+        .map_err(|error| CliError::failed(format!("the current folder is gone: {error}")))
+}

@@ -1,0 +1,384 @@
+//! A node's file read into types.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use longshore_broker::BrokerConfig;
+use longshore_broker::config::{BROKER_KEYS, ConfigError};
+
+use super::keys::{CONNECTIONS, schema};
+use crate::pipeline::model::Connection;
+use crate::worker::config::WorkerConfig;
+use crate::yaml::{
+    Document, Entry, LoadError, Node, Problem, Report, Value, check_schema, did_you_mean, read,
+};
+
+/// What a process is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Partitions and the Kafka listener.
+    Broker,
+    /// The cluster's metadata.
+    Controller,
+    /// Connectors and the REST listener.
+    Worker,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Broker => "broker",
+            Self::Controller => "controller",
+            Self::Worker => "worker",
+        })
+    }
+}
+
+/// What the worker of a node is told.
+#[derive(Debug, Clone)]
+pub struct WorkerSettings {
+    /// Its settings; `bootstrap_servers` is empty when they are those of the
+    /// broker in the same process, `worker_id` until REST listens.
+    pub config: WorkerConfig,
+    /// `host:port` to listen on.
+    pub rest_listener: String,
+    /// What goes before `:` in the worker's id, if not the listener's host.
+    pub advertised_host: Option<String>,
+    /// What goes after it, if not the listener's port.
+    pub advertised_port: Option<u16>,
+    /// Folders of plugins that the file names; empty for the default ones.
+    pub plugin_path: Vec<PathBuf>,
+    /// Where compiled plugins are kept.
+    pub cache_dir: PathBuf,
+    /// Connections by name; their references to secrets are still references.
+    pub connections: BTreeMap<String, Connection>,
+}
+
+/// A node's settings.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// The broker with its controller, if this node is one.
+    pub broker: Option<BrokerConfig>,
+    /// The worker, if this node is one.
+    pub worker: Option<WorkerSettings>,
+}
+
+/// Why there is no node.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeConfigError {
+    /// The file could not be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// All that is wrong with it.
+    #[error(transparent)]
+    Wrong(Box<Report>),
+}
+
+impl NodeConfig {
+    /// Reads a node's file and tells all that is wrong with it.
+    pub fn load(path: &Path) -> Result<Self, NodeConfigError> {
+        let (document, problems) = read(path)?;
+        Self::from_document(&document, problems)
+    }
+
+    /// The same from a parsed document and what its parser said.
+    pub fn from_document(
+        document: &Document,
+        mut problems: Vec<Problem>,
+    ) -> Result<Self, NodeConfigError> {
+        problems.extend(check_schema("", &document.root, &schema()));
+        let mut reader = Reader::new(&document.root);
+        let node = reader.node();
+        problems.extend(reader.problems);
+        match Report::of(document, problems) {
+            Some(report) => Err(NodeConfigError::Wrong(Box::new(report))),
+            None => Ok(node.expect("without problems there is a node")),
+        }
+    }
+}
+
+/// Reads properties, noting what is wrong as it goes.
+struct Reader<'a> {
+    root: &'a Node,
+    /// Kafka's own form of each property: lists with commas between.
+    flat: BTreeMap<String, String>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(root: &'a Node) -> Self {
+        let flat = root
+            .entries()
+            .iter()
+            .filter(|entry| entry.key.text != CONNECTIONS)
+            .filter_map(|Entry { key, node }| Some((key.text.clone(), flat(node)?)))
+            .collect();
+        Self { root, flat, problems: Vec::new() }
+    }
+
+    /// A problem with a property's value, or with its absence.
+    fn wrong(&mut self, name: &str, message: impl Into<String>, help: Option<String>) {
+        let given = self.root.get(name).map(|node| node.origin.clone());
+        let label = if given.is_some() { "this value" } else { "not given" };
+        let origin = given.unwrap_or_else(|| self.root.origin.start());
+        self.problems.push(Problem::new(name, &origin, message, label).help(help));
+    }
+
+    fn text(&self, name: &str, default: &str) -> String {
+        self.flat.get(name).map_or_else(|| default.to_owned(), Clone::clone)
+    }
+
+    fn number<N: std::str::FromStr + PartialOrd + From<u8>>(
+        &mut self,
+        name: &str,
+        default: N,
+    ) -> N {
+        match self.flat.get(name).map(|text| text.parse::<N>()) {
+            None => default,
+            Some(Ok(number)) if number >= N::from(1) => number,
+            Some(_) => {
+                self.wrong(name, format!("`{name}` is a whole number from 1"), None);
+                default
+            }
+        }
+    }
+
+    fn millis(&mut self, name: &str, default: Duration) -> Duration {
+        Duration::from_millis(self.number(name, default.as_millis() as u64))
+    }
+
+    fn node(&mut self) -> Option<NodeConfig> {
+        let roles = self.roles();
+        let broker = roles.contains(&Role::Broker).then(|| self.broker()).flatten();
+        let worker =
+            roles.contains(&Role::Worker).then(|| self.worker(roles.contains(&Role::Broker)));
+        Some(NodeConfig { broker, worker })
+    }
+
+    fn roles(&mut self) -> BTreeSet<Role> {
+        const NAME: &str = "process.roles";
+        let mut roles = BTreeSet::new();
+        for name in split(&self.text(NAME, "broker,controller,worker")) {
+            match name.as_str() {
+                "broker" => roles.insert(Role::Broker),
+                "controller" => roles.insert(Role::Controller),
+                "worker" => roles.insert(Role::Worker),
+                other => {
+                    let help = did_you_mean(other, ["broker", "controller", "worker"]);
+                    self.wrong(NAME, format!("`{other}` is no role"), help);
+                    true
+                }
+            };
+        }
+        if roles.contains(&Role::Broker) != roles.contains(&Role::Controller) {
+            let help =
+                "a cluster has one node for now: write `broker,controller`, or `worker` alone";
+            let message = "the roles broker and controller run in one process";
+            self.wrong(NAME, message, Some(help.to_owned()));
+        }
+        if roles.is_empty() && self.problems.is_empty() {
+            self.wrong(NAME, "`process.roles` is empty", None);
+        }
+        roles
+    }
+
+    fn broker(&mut self) -> Option<BrokerConfig> {
+        self.check_voters();
+        let known = |name: &String| BROKER_KEYS.iter().any(|key| key.name == name);
+        let properties = self.flat.clone().into_iter().filter(|(name, _)| known(name));
+        match BrokerConfig::from_properties(properties) {
+            Ok(config) => Some(config),
+            Err(error) => {
+                let name = match &error {
+                    ConfigError::UnknownProperty { name }
+                    | ConfigError::InvalidValue { name, .. } => name.clone(),
+                    #[allow(unreachable_patterns, reason = "the broker may learn to say more")]
+                    _ => String::new(),
+                };
+                self.wrong(&name, error.to_string(), None);
+                None
+            }
+        }
+    }
+
+    /// A quorum of more than this node would be promised and not there.
+    fn check_voters(&mut self) {
+        const NAME: &str = "controller.quorum.voters";
+        let id = self.text("node.id", "1");
+        let voters = split(&self.text(NAME, ""));
+        let alone = match voters.as_slice() {
+            [] => true,
+            [voter] => voter.split_once('@').is_some_and(|(voter, _)| voter == id),
+            _ => false,
+        };
+        if !alone {
+            let help = format!("write `{id}@host:port`, or leave it out");
+            let message = "for now a cluster has one controller, this node";
+            self.wrong(NAME, message, Some(help));
+        }
+    }
+
+    fn worker(&mut self, has_broker: bool) -> WorkerSettings {
+        let bootstrap = self.text("bootstrap.servers", "");
+        if bootstrap.is_empty() && !has_broker {
+            let help = "write `bootstrap.servers: host:port`";
+            let message = "a worker without a broker in its process lacks `bootstrap.servers`";
+            self.wrong("bootstrap.servers", message, Some(help.to_owned()));
+        }
+        let mut config = WorkerConfig::new(&bootstrap, &self.text("group.id", "longshore"), "");
+        for (storage, prefix, has_partitions) in [
+            (&mut config.config_storage, "config.storage", false),
+            (&mut config.offset_storage, "offset.storage", true),
+            (&mut config.status_storage, "status.storage", true),
+        ] {
+            storage.name = self.text(&format!("{prefix}.topic"), &storage.name);
+            storage.replication_factor =
+                self.number(&format!("{prefix}.replication.factor"), storage.replication_factor);
+            if has_partitions {
+                storage.partitions =
+                    self.number(&format!("{prefix}.partitions"), storage.partitions);
+            }
+        }
+        config.offset_flush_interval =
+            self.millis("offset.flush.interval.ms", config.offset_flush_interval);
+        config.session_timeout = self.millis("session.timeout.ms", config.session_timeout);
+        config.rebalance_timeout = self.millis("rebalance.timeout.ms", config.rebalance_timeout);
+        config.topic_refresh_interval =
+            self.millis("metadata.max.age.ms", config.topic_refresh_interval);
+        let data = has_broker.then(|| PathBuf::from(self.text("log.dirs", "data")));
+        let cache = data.map_or_else(
+            || std::env::temp_dir().join("longshore-plugin-cache"),
+            |data| data.join("plugin-cache"),
+        );
+        WorkerSettings {
+            config,
+            rest_listener: self.rest_listener(),
+            advertised_host: self.flat.get("rest.advertised.host.name").cloned(),
+            advertised_port: self
+                .flat
+                .contains_key("rest.advertised.port")
+                .then(|| self.number("rest.advertised.port", 8083_u16)),
+            plugin_path: split(&self.text("plugin.path", "")).iter().map(PathBuf::from).collect(),
+            cache_dir: self.flat.get("plugin.cache.dir").map_or(cache, PathBuf::from),
+            connections: self.connections(),
+        }
+    }
+
+    fn rest_listener(&mut self) -> String {
+        const NAME: &str = "rest.listeners";
+        let listeners = split(&self.text(NAME, "http://127.0.0.1:8083"));
+        let address = match listeners.as_slice() {
+            [one] => one.strip_prefix("http://").filter(|address| {
+                address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+            }),
+            _ => None,
+        };
+        match address {
+            Some(address) if address.starts_with(':') => format!("0.0.0.0{address}"),
+            Some(address) => address.to_owned(),
+            None => {
+                let message = "`rest.listeners` is one address of the form http://host:port";
+                self.wrong(NAME, message, None);
+                String::new()
+            }
+        }
+    }
+
+    /// What does not fit was told by the schema.
+    fn connections(&self) -> BTreeMap<String, Connection> {
+        self.root
+            .get(CONNECTIONS)
+            .and_then(|node| serde_json::from_value(node.to_json()).ok())
+            .unwrap_or_default()
+    }
+}
+
+fn flat(node: &Node) -> Option<String> {
+    match &node.value {
+        Value::Sequence(items) => {
+            let items: Vec<String> = items.iter().filter_map(Node::flat).collect();
+            Some(items.join(","))
+        }
+        _ => node.flat(),
+    }
+}
+
+fn split(list: &str) -> Vec<String> {
+    list.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<NodeConfig, Report> {
+        let (document, problems) = Document::parse("node.yaml", text);
+        NodeConfig::from_document(&document, problems).map_err(|error| match error {
+            NodeConfigError::Wrong(report) => *report,
+            NodeConfigError::Load(_) => unreachable!("parsed from text"),
+        })
+    }
+
+    fn told(text: &str) -> Vec<String> {
+        let report = load(text).expect_err("it has problems");
+        let line = |spot: &crate::yaml::Spot| {
+            let help = spot.help.as_deref().unwrap_or("-");
+            format!("{}:{} {} ({help})", spot.line.unwrap(), spot.column.unwrap(), spot.message)
+        };
+        report.spots.iter().map(line).collect()
+    }
+
+    #[test]
+    fn an_empty_file_is_a_node_of_all_roles_with_the_documented_defaults() {
+        let node = load("").unwrap();
+        assert_eq!(node.broker.unwrap().node_id, 1);
+        let worker = node.worker.unwrap();
+        assert_eq!(worker.rest_listener, "127.0.0.1:8083");
+        assert_eq!(worker.config.group_id, "longshore");
+        assert_eq!(worker.config.bootstrap_servers, "");
+        assert_eq!(worker.cache_dir, Path::new("data/plugin-cache"));
+    }
+
+    #[test]
+    fn lists_may_be_lists_or_have_commas_and_numbers_may_be_strings() {
+        let node = load("process.roles: [broker, controller]\nnode.id: \"4\"\n").unwrap();
+        assert!(node.worker.is_none());
+        assert_eq!(node.broker.unwrap().node_id, 4);
+        let node = load("process.roles: worker\nbootstrap.servers: [a:1, b:2]\n").unwrap();
+        assert!(node.broker.is_none());
+        assert_eq!(node.worker.unwrap().config.bootstrap_servers, "a:1,b:2");
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_its_line_with_a_suggestion() {
+        let told = told(
+            "proces.roles: broker\nnode.id: one\nrest.listeners: https://a\n\
+             offset.flush.interval.ms: 0\nconnections: {a: {driver: objects, kind: local, rot: b}}\n\
+             controller.quorum.voters: 1@a:1,2@b:1\n",
+        );
+        insta::assert_snapshot!("node_mistakes", told.join("\n"));
+    }
+
+    #[test]
+    fn a_role_that_cannot_run_alone_is_told() {
+        for roles in ["broker", "controller", "controller,worker", "brokr", "\"\""] {
+            assert_eq!(told(&format!("process.roles: {roles}")).len(), 1, "{roles}");
+        }
+        assert!(told("process.roles: worker")[0].contains("bootstrap.servers"));
+    }
+
+    #[test]
+    fn every_property_that_is_documented_is_accepted_with_its_default() {
+        let schema = schema();
+        let names = schema["properties"].as_object().unwrap();
+        for key in BROKER_KEYS {
+            assert!(names.contains_key(key.name), "{}", key.name);
+            if let Some(default) = key.default {
+                load(&format!("{}: \"{default}\"", key.name)).unwrap();
+            }
+        }
+        assert!(super::super::table().contains("offset.flush.interval.ms [5000]"));
+    }
+}

@@ -1,0 +1,168 @@
+//! What may stand in a node's file beside the broker's own properties.
+
+use std::fmt::Write as _;
+
+use longshore_broker::config::{BROKER_KEYS, ConfigKind};
+use serde_json::{Map, Value as Json, json};
+
+use crate::pipeline::model;
+
+/// A property that this crate reads.
+pub(super) struct NodeKey {
+    /// Kafka's name.
+    pub(super) name: &'static str,
+    /// Its type.
+    pub(super) kind: ConfigKind,
+    /// What it is when left out, in words where it has no single value.
+    pub(super) default: &'static str,
+    /// One sentence for people.
+    pub(super) doc: &'static str,
+}
+
+const fn key(
+    name: &'static str,
+    kind: ConfigKind,
+    default: &'static str,
+    doc: &'static str,
+) -> NodeKey {
+    NodeKey { name, kind, default, doc }
+}
+
+use ConfigKind::{Int, List, Long, String};
+
+/// Properties of the process and of its worker. Those of the worker are Kafka
+/// Connect's.
+pub(super) const NODE_KEYS: &[NodeKey] = &[
+    key(
+        "process.roles",
+        List,
+        "broker,controller,worker",
+        "What this process is: broker, controller, worker.",
+    ),
+    key(
+        "controller.quorum.voters",
+        List,
+        "this node alone",
+        "The controllers as ID@host:port; for now it can only name this node.",
+    ),
+    key(
+        "bootstrap.servers",
+        List,
+        "this process's broker",
+        "The cluster that the worker keeps its state and topics in.",
+    ),
+    key("group.id", String, "longshore", "The fleet of workers that this worker joins."),
+    key(
+        "rest.listeners",
+        List,
+        "http://127.0.0.1:8083",
+        "Where REST listens, http://host:port; port 0 takes a free one.",
+    ),
+    key(
+        "rest.advertised.host.name",
+        String,
+        "the host of rest.listeners",
+        "The host that other workers and statuses name this worker by.",
+    ),
+    key(
+        "rest.advertised.port",
+        Int,
+        "the port of rest.listeners",
+        "The port that other workers and statuses name this worker by.",
+    ),
+    key(
+        "plugin.path",
+        List,
+        "plugins beside the executable, /usr/lib/longshore/plugins",
+        "Folders of plugins (.wasm), searched in order.",
+    ),
+    key(
+        "plugin.cache.dir",
+        String,
+        "plugin-cache in log.dirs, or longshore-plugin-cache in the temporary folder",
+        "Where compiled plugins are kept; it holds nothing that cannot be made again.",
+    ),
+    key("config.storage.topic", String, "connect-configs", "The topic of configurations."),
+    key("config.storage.replication.factor", Int, "1", "Its replicas when it is created."),
+    key("offset.storage.topic", String, "connect-offsets", "The topic of sources' offsets."),
+    key("offset.storage.replication.factor", Int, "1", "Its replicas when it is created."),
+    key("offset.storage.partitions", Int, "5", "Its partitions when it is created."),
+    key("status.storage.topic", String, "connect-status", "The topic of states."),
+    key("status.storage.replication.factor", Int, "1", "Its replicas when it is created."),
+    key("status.storage.partitions", Int, "5", "Its partitions when it is created."),
+    key("offset.flush.interval.ms", Long, "5000", "How often a sink's offsets are committed."),
+    key(
+        "session.timeout.ms",
+        Int,
+        "10000",
+        "A worker unheard of for this long loses its tasks to the others.",
+    ),
+    key(
+        "rebalance.timeout.ms",
+        Int,
+        "60000",
+        "How long workers may take to give work up in a rebalance.",
+    ),
+    key("metadata.max.age.ms", Long, "5000", "How often new topics and partitions are looked for."),
+];
+
+/// The one key that holds a block: connections, as a pipeline defines them.
+pub(super) const CONNECTIONS: &str = "connections";
+const CONNECTIONS_DOC: &str = "Named, credentialed uses of drivers, for the worker's connectors.";
+
+/// The JSON Schema of a node's file.
+pub fn schema() -> Json {
+    let mut properties = Map::new();
+    let mut add = |name: &str, kind, default: Option<&str>, doc: &str| {
+        properties.insert(name.to_owned(), property(kind, default, doc));
+    };
+    for key in NODE_KEYS {
+        add(key.name, key.kind, Some(key.default), key.doc);
+    }
+    for key in BROKER_KEYS {
+        add(key.name, key.kind, key.default, key.doc);
+    }
+    let mut pipeline = model::schema();
+    let mut connections = pipeline["properties"][CONNECTIONS].take();
+    connections["description"] = CONNECTIONS_DOC.into();
+    properties.insert(CONNECTIONS.to_owned(), connections);
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Longshore node",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+        "$defs": pipeline["$defs"].take(),
+    })
+}
+
+fn property(kind: ConfigKind, default: Option<&str>, doc: &str) -> Json {
+    let types = match kind {
+        ConfigKind::Boolean => json!(["boolean", "string"]),
+        ConfigKind::Int | ConfigKind::Long => json!(["integer", "string"]),
+        ConfigKind::Double => json!(["number", "string"]),
+        ConfigKind::List => json!(["string", "number", "array"]),
+        _ => json!(["string", "number", "boolean"]),
+    };
+    let doc = match default {
+        Some(default) => format!("{doc} Default: {default}."),
+        None => doc.to_owned(),
+    };
+    json!({ "type": types, "items": { "type": ["string", "number"] }, "description": doc })
+}
+
+/// All properties with their defaults, one a line, for `--help`.
+pub fn table() -> std::string::String {
+    let mut text = std::string::String::new();
+    let mut row = |name: &str, default: &str, doc: &str| {
+        writeln!(text, "  {name} [{default}]\n      {doc}").expect("a string takes all");
+    };
+    for key in NODE_KEYS {
+        row(key.name, key.default, key.doc);
+    }
+    row(CONNECTIONS, "none", CONNECTIONS_DOC);
+    for key in BROKER_KEYS {
+        row(key.name, key.default.unwrap_or("as its topic's key"), key.doc);
+    }
+    text
+}

@@ -1,0 +1,113 @@
+//! Connections: defined, and allowing the connectors that name them.
+
+use globset::Glob;
+
+use super::{DEFAULT_CONNECTION, Stage};
+use crate::pipeline::catalog::PluginCatalog;
+use crate::yaml::{Node, Problem, did_you_mean, join, listed};
+
+pub(super) fn check(
+    root: &Node,
+    stages: &[Stage<'_>],
+    catalog: &dyn PluginCatalog,
+) -> Vec<Problem> {
+    let mut problems = bad_patterns(root);
+    for stage in stages {
+        for used in uses(stage, catalog) {
+            problems.extend(wrong_use(root, stage, &used));
+        }
+    }
+    problems
+}
+
+/// An option that names a connection.
+struct Use<'a> {
+    option: String,
+    node: &'a Node,
+    /// What the plugin does with it; unknown without the plugin.
+    verb: Option<String>,
+}
+
+fn uses<'a>(stage: &Stage<'a>, catalog: &dyn PluginCatalog) -> Vec<Use<'a>> {
+    let schema = stage.plugin.and_then(|(name, _)| catalog.find(name)).map(|found| found.schema);
+    let marked: Vec<(String, Option<String>)> =
+        match schema.and_then(|schema| schema.get("properties")?.as_object()) {
+            Some(properties) => properties
+                .iter()
+                .filter_map(|(option, property)| {
+                    let verb = property.get("x-connection")?.as_str().map(str::to_owned);
+                    Some((option.clone(), verb))
+                })
+                .collect(),
+            None => vec![("connection".to_owned(), None)],
+        };
+    marked
+        .into_iter()
+        .filter_map(|(option, verb)| Some(Use { node: stage.node.get(&option)?, option, verb }))
+        .collect()
+}
+
+fn wrong_use(root: &Node, stage: &Stage<'_>, used: &Use<'_>) -> Option<Problem> {
+    let name = used.node.text()?;
+    let path = join(&stage.path(), &used.option);
+    let defined = root.get("connections").map(Node::entries).unwrap_or_default();
+    let problem = |message: String, label: &str| {
+        Problem::new(path.as_str(), &used.node.origin, message, label)
+    };
+    let Some(connection) = root.get("connections").and_then(|all| all.get(name)) else {
+        if name == DEFAULT_CONNECTION {
+            return None;
+        }
+        let known = defined.iter().map(|entry| entry.key.text.as_str());
+        let known = known.chain([DEFAULT_CONNECTION]);
+        return Some(
+            problem(format!("no connection `{name}`"), "not under `connections`")
+                .help(did_you_mean(name, known)),
+        );
+    };
+    let allow = connection.get("allow")?;
+    let connectors = texts(allow.get("connectors")?);
+    let who = stage.key.text.as_str();
+    if !connectors.iter().any(|pattern| matches(pattern, who)) {
+        return Some(
+            problem(format!("the connection `{name}` does not allow `{who}`"), "not allowed").help(
+                format!(
+                    "it allows {}; add `{who}` to connections.{name}.allow.connectors",
+                    listed(connectors)
+                ),
+            ),
+        );
+    }
+    let verb = used.verb.as_deref()?;
+    let verbs = texts(allow.get("verbs")?);
+    (!verbs.contains(&verb)).then(|| {
+        problem(format!("the connection `{name}` does not allow `{who}` to {verb}"), "not allowed")
+            .help(format!(
+                "it allows {}; add `{verb}` to connections.{name}.allow.verbs",
+                listed(verbs)
+            ))
+    })
+}
+
+fn texts(node: &Node) -> Vec<&str> {
+    node.items().iter().filter_map(Node::text).collect()
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    Glob::new(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(name))
+}
+
+fn bad_patterns(root: &Node) -> Vec<Problem> {
+    let connections = root.get("connections").map(Node::entries).unwrap_or_default();
+    let mut problems = Vec::new();
+    for connection in connections {
+        let patterns = connection.node.get("allow").and_then(|allow| allow.get("connectors"));
+        for pattern in patterns.map(Node::items).unwrap_or_default() {
+            let Some(Err(error)) = pattern.text().map(Glob::new) else { continue };
+            let path = format!("connections.{}.allow.connectors", connection.key.text);
+            let message = format!("not a pattern: {}", error.kind());
+            problems.push(Problem::new(path, &pattern.origin, message, "this pattern"));
+        }
+    }
+    problems
+}

@@ -1,0 +1,252 @@
+//! What may stand in a pipeline's file. The JSON Schema for editors is made
+//! from these types, and the file is checked against that same schema.
+
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// A scalar of a flat configuration: YAML's string, number or boolean, kept as
+/// the string that Kafka Connect would be given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Flat(pub String);
+
+impl<'de> Deserialize<'de> for Flat {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match serde_json::Value::deserialize(deserializer)? {
+            serde_json::Value::String(text) => Ok(Self(text)),
+            value @ (serde_json::Value::Bool(_) | serde_json::Value::Number(_)) => {
+                Ok(Self(value.to_string()))
+            }
+            other => Err(serde::de::Error::custom(format!(
+                "expected a string, a number, true or false, found {other}"
+            ))),
+        }
+    }
+}
+
+impl JsonSchema for Flat {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Flat".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number", "boolean"] })
+    }
+}
+
+/// What names of pipelines, topics, connections and connectors look like.
+pub const NAME_PATTERN: &str = "^[A-Za-z0-9._-]{1,200}$";
+
+/// A pipeline: topics, connections, connectors and stream stages, under one
+/// name that goes before the names of its connectors.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pipeline {
+    /// The pipeline's name: its connectors are called `NAME-CONNECTOR`.
+    #[schemars(pattern(r"^[A-Za-z0-9._-]{1,100}$"))]
+    pub name: String,
+    /// Topics that the pipeline creates when they are missing.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": NAME_PATTERN }))]
+    pub topics: BTreeMap<String, Option<Topic>>,
+    /// Named, credentialed uses of drivers. `files`, the objects driver rooted
+    /// at the current folder, is there unless it is defined here.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": NAME_PATTERN }))]
+    pub connections: BTreeMap<String, Connection>,
+    /// Sources and sinks, each a flat Kafka Connect configuration.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": NAME_PATTERN }))]
+    pub connectors: BTreeMap<String, Connector>,
+    /// Processors: stages from topics to a topic.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = { "pattern": NAME_PATTERN }))]
+    pub streams: BTreeMap<String, Stream>,
+    /// What `longshore run` shows at the end.
+    #[serde(default)]
+    pub run: Option<Run>,
+}
+
+/// A topic, with Kafka's own configuration names beside these two.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Topic {
+    /// How many partitions (1 when left out).
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 10000))]
+    pub partitions: Option<i32>,
+    /// How many replicas (the cluster's default when left out).
+    #[serde(default, rename = "replication.factor")]
+    #[schemars(range(min = 1, max = 100))]
+    pub replication_factor: Option<i16>,
+    /// Kafka's topic configurations, such as `cleanup.policy`.
+    #[serde(flatten)]
+    pub configs: BTreeMap<String, Flat>,
+}
+
+/// A driver's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Driver {
+    /// Files and objects.
+    Objects,
+}
+
+/// Where the objects driver keeps its objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum ObjectsKind {
+    /// A folder of this machine.
+    Local,
+}
+
+/// A named use of a driver. References such as `${env:NAME}` may stand here
+/// and nowhere else.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Connection {
+    /// The driver: `objects`.
+    pub driver: Driver,
+    /// Where the driver keeps its objects: `local`.
+    pub kind: ObjectsKind,
+    /// The folder that nothing escapes; relative to the current folder.
+    #[schemars(length(min = 1))]
+    pub root: String,
+    /// Who may use it, and for what.
+    pub allow: Allow,
+}
+
+/// Who may use a connection, and for what.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Allow {
+    /// Connectors of this pipeline, by name or pattern (`*`).
+    #[schemars(length(min = 1))]
+    pub connectors: Vec<String>,
+    /// What they may do: `read`, `write`.
+    #[schemars(length(min = 1))]
+    pub verbs: Vec<Verb>,
+}
+
+/// What a connector does through a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub enum Verb {
+    /// List and read.
+    Read,
+    /// Create and delete.
+    Write,
+}
+
+impl Verb {
+    /// As it is written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// A source or sink: a flat Kafka Connect configuration.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Connector {
+    /// The plugin, such as `file-source`.
+    #[serde(rename = "connector.class")]
+    pub class: String,
+    /// At most so many tasks.
+    #[serde(default, rename = "tasks.max", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub tasks_max: Option<u32>,
+    /// The plugin's options and the worker's.
+    #[serde(flatten)]
+    pub options: BTreeMap<String, Flat>,
+}
+
+/// A processor between topics.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Stream {
+    /// The plugin, such as `split-words`.
+    pub processor: String,
+    /// The topic or topics that it reads.
+    pub from: OneOrMany,
+    /// The topic that it writes.
+    pub to: String,
+    /// At most so many tasks.
+    #[serde(default, rename = "tasks.max", skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub tasks_max: Option<u32>,
+    /// The plugin's options and the worker's.
+    #[serde(flatten)]
+    pub options: BTreeMap<String, Flat>,
+}
+
+/// One name or a list of them.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+pub enum OneOrMany {
+    /// One, or several with commas between.
+    One(String),
+    /// A list.
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    /// All of them with commas between, as `topics` has it.
+    #[must_use]
+    pub fn joined(&self) -> String {
+        match self {
+            Self::One(one) => one.clone(),
+            Self::Many(many) => many.join(","),
+        }
+    }
+}
+
+/// What `longshore run` shows at the end.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// The keys with the largest values of a topic.
+    #[serde(default)]
+    pub top: Option<Top>,
+}
+
+/// The keys with the largest values of a topic.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Top {
+    /// The topic: the last value of each key counts.
+    pub topic: String,
+    /// How many keys (10 when left out).
+    #[serde(default = "ten")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub count: usize,
+    /// How keys are read; `string` when left out.
+    #[serde(default, rename = "key.converter")]
+    pub key_converter: Option<String>,
+    /// How values are read; `long` when left out.
+    #[serde(default, rename = "value.converter")]
+    pub value_converter: Option<String>,
+}
+
+const fn ten() -> usize {
+    10
+}
+
+/// The JSON Schema of a pipeline's file.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    let mut schema = schemars::schema_for!(Pipeline);
+    schema.insert("title".to_owned(), "Longshore pipeline".into());
+    schema.to_value()
+}

@@ -1,0 +1,155 @@
+//! `/connectors` and `/connectors/{c}`.
+
+use std::collections::BTreeMap;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+
+use super::extract::{Body, Parameters, flat_config};
+use super::{ApiError, Worker};
+use crate::worker::herder::{ConnectorInfo, ConnectorStatus, HerderError};
+
+pub(super) fn routes() -> Router<Worker> {
+    Router::new()
+        .route("/connectors", get(list).post(create))
+        .route("/connectors/{connector}", get(read).delete(delete))
+}
+
+#[derive(Deserialize)]
+struct NewConnector {
+    name: Option<String>,
+    config: Option<serde_json::Map<String, serde_json::Value>>,
+    initial_state: Option<String>,
+}
+
+#[derive(Serialize, Default)]
+struct Expanded {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<ConnectorStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    info: Option<ConnectorInfo>,
+}
+
+async fn list(State(herder): State<Worker>, parameters: Parameters) -> Result<Response, ApiError> {
+    let wanted: Vec<&str> = parameters.all("expand").collect();
+    if let Some(other) = wanted.iter().find(|name| !matches!(**name, "status" | "info")) {
+        let message = format!("the parameter `expand` is `status` or `info`, not `{other}`");
+        return Err(ApiError::bad_request(message));
+    }
+    let names = herder.connectors();
+    if wanted.is_empty() {
+        return Ok(Json(names).into_response());
+    }
+    let mut all = BTreeMap::new();
+    for name in names {
+        let mut expanded = Expanded::default();
+        // One deleted in the meantime is left out, not an error.
+        if wanted.contains(&"status") {
+            match present(herder.status(&name))? {
+                None => continue,
+                status => expanded.status = status,
+            }
+        }
+        if wanted.contains(&"info") {
+            match present(herder.connector(&name))? {
+                None => continue,
+                info => expanded.info = info,
+            }
+        }
+        all.insert(name, expanded);
+    }
+    Ok(Json(all).into_response())
+}
+
+fn present<T>(answer: Result<T, HerderError>) -> Result<Option<T>, ApiError> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(HerderError::NotFound(_)) => Ok(None),
+        Err(other) => Err(other.into()),
+    }
+}
+
+async fn create(
+    State(herder): State<Worker>,
+    Body(new): Body<NewConnector>,
+) -> Result<Response, ApiError> {
+    let name = new.name.ok_or_else(|| ApiError::bad_request("the body lacks `name`"))?;
+    check_name(&name)?;
+    let config = new.config.ok_or_else(|| ApiError::bad_request("the body lacks `config`"))?;
+    match new.initial_state.as_deref() {
+        None | Some("RUNNING") => {}
+        Some(other) => {
+            let message = format!("`initial_state` can only be RUNNING here, not `{other}`");
+            return Err(ApiError::bad_request(message));
+        }
+    }
+    let config = named(&name, flat_config(config)?)?;
+    let info = herder.create(&name, config).await?;
+    Ok((StatusCode::CREATED, location(&name), Json(info)).into_response())
+}
+
+/// A connector's name goes into topics, groups and paths.
+fn check_name(name: &str) -> Result<(), ApiError> {
+    const NAME_CHARACTERS_MAX: usize = 200;
+    if name.trim().is_empty() {
+        return Err(ApiError::bad_request("the connector's name is empty"));
+    }
+    if name.chars().count() > NAME_CHARACTERS_MAX
+        || name.chars().any(|c| c.is_control() || c == '/')
+    {
+        return Err(ApiError::bad_request(format!(
+            "a connector's name has at most {NAME_CHARACTERS_MAX} characters, none of them `/` or a control character"
+        )));
+    }
+    Ok(())
+}
+
+/// The configuration with `name` inside, which must be the connector's.
+pub(super) fn named(
+    name: &str,
+    mut config: crate::worker::herder::ConnectorConfig,
+) -> Result<crate::worker::herder::ConnectorConfig, ApiError> {
+    check_name(name)?;
+    match config.get("name") {
+        Some(other) if other != name => Err(ApiError::bad_request(format!(
+            "Connector name configuration ({other}) doesn't match connector name in the URL ({name})"
+        ))),
+        _ => {
+            config.insert("name".to_owned(), name.to_owned());
+            Ok(config)
+        }
+    }
+}
+
+/// Where a created connector is.
+pub(super) fn location(name: &str) -> HeaderMap {
+    let mut path = String::from("/connectors/");
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            path.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    let value = HeaderValue::from_str(&path).expect("percent-encoded text is a header value");
+    HeaderMap::from_iter([(header::LOCATION, value)])
+}
+
+async fn read(
+    State(herder): State<Worker>,
+    Path(name): Path<String>,
+) -> Result<Json<ConnectorInfo>, ApiError> {
+    Ok(Json(herder.connector(&name)?))
+}
+
+async fn delete(
+    State(herder): State<Worker>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ApiError> {
+    herder.delete(&name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
