@@ -289,7 +289,7 @@ impl Group {
             return;
         }
         if self.state == GroupState::CompletingRebalance {
-            self.abandon_assignment(GroupError::RebalanceInProgress);
+            self.abandon_assignment(GroupError::RebalanceInProgress, now);
         }
         let longest = self.longest_rebalance_ms();
         self.phase = Some(if self.state == GroupState::Empty {

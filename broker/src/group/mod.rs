@@ -14,13 +14,15 @@
 //!
 //! Invariant: the first five files decide and touch no clock, socket or file.
 //! Time is passed in, what is to be done comes out as [`Action`]s. The server
-//! calls the very functions that the tests drive.
+//! calls the very functions that the seeded simulation in `simulation.rs` drives.
 
 mod coordinator;
 mod join;
 mod membership;
 mod offsets;
 mod records;
+#[cfg(test)]
+mod simulation;
 mod state;
 mod store;
 mod sync;

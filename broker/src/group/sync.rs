@@ -96,7 +96,7 @@ impl Group {
         let Some(mut assignments) = self.storing.take_if(|_| current) else { return };
         if !success {
             // The members must not act on what a restart would forget.
-            self.abandon_assignment(GroupError::CoordinatorNotAvailable);
+            self.abandon_assignment(GroupError::CoordinatorNotAvailable, now);
             self.prepare_rebalance(now);
             self.advance(now);
             return;
@@ -117,12 +117,16 @@ impl Group {
     }
 
     /// Takes assignments back before they were given.
-    pub(super) fn abandon_assignment(&mut self, error: GroupError) {
+    pub(super) fn abandon_assignment(&mut self, error: GroupError, now: Now) {
         self.storing = None;
         let mut refused = Vec::new();
         for member in self.members.values_mut() {
             member.assignment = Bytes::new();
-            refused.extend(member.sync.take());
+            if let Some(token) = member.sync.take() {
+                // Its session stood still while it waited here.
+                member.heard_of(now);
+                refused.push(token);
+            }
         }
         let answers =
             refused.into_iter().map(|t| Action::AnswerSync(t, SyncAnswer::refused(error)));

@@ -20,6 +20,9 @@ pub(super) async fn handle(
             .with_producer_id(ProducerId(-1))
             .with_producer_epoch(-1)
     };
+    if request.transactional_id.as_ref().is_some_and(|id| id.is_empty()) {
+        return refuse(ResponseError::InvalidRequest);
+    }
     if let Some(id) = &request.transactional_id {
         // Fatal to every client, at once and by name; any retriable code would
         // leave the producer hanging.

@@ -24,6 +24,7 @@ mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
+mod describe_log_dirs;
 mod errors;
 mod fetch;
 mod find_coordinator;
@@ -40,6 +41,7 @@ mod memory;
 mod metadata;
 mod offset_commit;
 mod offset_fetch;
+mod offset_for_leader_epoch;
 mod produce;
 mod produce_request;
 mod response;
@@ -137,6 +139,12 @@ async fn dispatch(
         ApiKey::InitProducerId => answer!(|request| init_producer_id::handle(node, request)),
         ApiKey::DescribeConfigs => {
             answer!(|request| describe_configs::handle(node, request, version))
+        }
+        ApiKey::OffsetForLeaderEpoch => {
+            answer!(|request| offset_for_leader_epoch::handle(node, request))
+        }
+        ApiKey::DescribeLogDirs => {
+            answer!(|request| describe_log_dirs::handle(node, request, version))
         }
         ApiKey::CreatePartitions => answer!(|request| create_partitions::handle(node, request)),
         ApiKey::DeleteGroups => answer!(|request| delete_groups::handle(node, request)),

@@ -12,14 +12,17 @@ use super::shape::ShapeError;
 /// The first version with compact lengths and tags.
 const FLEXIBLE_FROM: i16 = 9;
 
+/// A partition's number and its records.
+pub(super) type PartitionRecords = (i32, Option<BytesMut>);
+
 /// A Produce request.
 #[derive(Debug)]
 pub(super) struct ProduceFrame {
     pub(super) is_transactional: bool,
     pub(super) acks: i16,
     pub(super) timeout_ms: i32,
-    /// Topics, each with partition numbers and records.
-    pub(super) topics: Vec<(TopicName, Vec<(i32, Option<BytesMut>)>)>,
+    /// By topic, in the order of the request.
+    pub(super) topics: Vec<(TopicName, Vec<PartitionRecords>)>,
 }
 
 /// Takes apart a body whose shape has been checked.

@@ -192,6 +192,12 @@ impl Partition {
         }
     }
 
+    /// The largest epoch not above `epoch` and where it ended; `None` when
+    /// `epoch` is newer than all.
+    pub(crate) fn end_of_epoch(&self, epoch: i32) -> Result<Option<(i32, i64)>, PartitionError> {
+        Ok(self.log()?.end_offset_for_epoch(epoch))
+    }
+
     pub(crate) fn find_offset(&self, spec: OffsetSpec) -> Result<FoundOffset, PartitionError> {
         let log = self.log()?;
         let leader_epoch = self.leader_epoch.load(Ordering::Acquire);

@@ -1,0 +1,377 @@
+//! A seeded simulation of one group: clients that join, sync, beat, leave,
+//! lose answers and die, against the state machine that the server calls.
+//!
+//! What must hold whatever happens:
+//! - a member that is heard of in time is never unknown to the group;
+//! - generations only grow, and each has one leader;
+//! - what a member is assigned is what its generation's leader assigned to it;
+//! - once the chaos ends, all who live become stable members of one generation.
+//!
+//! A failure prints its seed: run again with `LONGSHORE_SEED=<seed>`.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use bytes::Bytes;
+
+use super::{
+    join::{JoinAnswer, JoinRequest},
+    membership::LeavingMember,
+    state::{Action, Bounds, Group, GroupError, GroupState, Now, Token},
+    sync::{SyncAnswer, SyncRequest},
+};
+
+const SESSION_MS: u64 = 10_000;
+const REBALANCE_MS: u64 = 20_000;
+const BEAT_MS: u64 = 1_000;
+const STEP_MS_MAX: u64 = 300;
+const CLIENTS: usize = 6;
+
+/// SplitMix64: small, and the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    fn once_in(&mut self, times: u64) -> bool {
+        self.below(times) == 0
+    }
+}
+
+/// What a client is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Doing {
+    /// It will join.
+    Out,
+    /// Its join waits.
+    Joining(Token),
+    /// It will sync; a leader has the members to assign to.
+    Joined(Vec<String>),
+    /// Its sync waits.
+    Syncing(Token),
+    /// It has its assignment and beats.
+    Stable,
+    /// It is never heard of again.
+    Dead,
+}
+
+#[derive(Debug)]
+struct Client {
+    instance_id: Option<String>,
+    knows_member_ids: bool,
+    member_id: String,
+    generation: i32,
+    metadata: Bytes,
+    doing: Doing,
+    beat_at_ms: u64,
+}
+
+struct World {
+    random: Random,
+    now_ms: u64,
+    group: Group,
+    clients: Vec<Client>,
+    next_token: Token,
+    next_member: u64,
+    /// Generations to be told of as stored, and whether that went well.
+    storing: VecDeque<(i32, bool)>,
+    /// By generation: what its leader assigned.
+    assigned: BTreeMap<i32, HashMap<String, Bytes>>,
+    last_generation: i32,
+    trace: Vec<String>,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut random = Random(seed);
+        let bounds = Bounds { initial_rebalance_delay_ms: random.below(4000), members_max: 100 };
+        let clients = (0..CLIENTS).map(|number| Client {
+            instance_id: (number % 3 == 2).then(|| format!("static-{number}")),
+            knows_member_ids: number % 2 == 0,
+            member_id: String::new(),
+            generation: -1,
+            metadata: Bytes::from_static(b"0"),
+            doing: Doing::Out,
+            beat_at_ms: 0,
+        });
+        Self {
+            now_ms: 0,
+            group: Group::new(bounds, Now { monotonic_ms: 0, wall_ms: 0 }),
+            clients: clients.collect(),
+            next_token: 0,
+            next_member: 0,
+            storing: VecDeque::new(),
+            assigned: BTreeMap::new(),
+            last_generation: 0,
+            trace: Vec::new(),
+            random,
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now { monotonic_ms: self.now_ms, wall_ms: self.now_ms as i64 }
+    }
+
+    fn step(&mut self, chaos: bool) {
+        self.now_ms += self.random.below(STEP_MS_MAX);
+        if self.group.next_deadline_ms().is_some_and(|due| due <= self.now_ms) {
+            self.group.advance(self.now());
+            self.carry_out(chaos);
+        }
+        if !self.storing.is_empty() && self.random.once_in(3) {
+            let (generation, success) = self.storing.pop_front().expect("not empty");
+            self.group.stored(generation, success, self.now());
+            self.carry_out(chaos);
+        }
+        for number in 0..CLIENTS {
+            // Not everyone in every step, but everyone in time for its session.
+            if self.random.once_in(2) {
+                self.act(number, chaos);
+                self.carry_out(chaos);
+            }
+        }
+    }
+
+    fn act(&mut self, number: usize, chaos: bool) {
+        if chaos && self.random.once_in(150) {
+            self.disturb(number);
+            return;
+        }
+        match self.clients[number].doing.clone() {
+            Doing::Out => self.join(number),
+            Doing::Joined(members) => self.sync(number, &members),
+            Doing::Stable if self.clients[number].beat_at_ms <= self.now_ms => self.beat(number),
+            _ => {}
+        }
+    }
+
+    fn disturb(&mut self, number: usize) {
+        let kind = self.random.below(4);
+        let client = &mut self.clients[number];
+        self.trace.push(format!("{} client {number} disturbance {kind}", self.now_ms));
+        match kind {
+            0 => client.doing = Doing::Dead,
+            1 if client.doing == Doing::Dead => {
+                // Another process in its place, with the same instance id.
+                client.doing = Doing::Out;
+                client.member_id = String::new();
+            }
+            2 if client.doing == Doing::Stable => {
+                let leaving = LeavingMember {
+                    member_id: client.member_id.clone(),
+                    instance_id: client.instance_id.clone(),
+                };
+                client.member_id = String::new();
+                client.doing = Doing::Out;
+                let now = self.now();
+                let left = self.group.leave(&leaving, now);
+                assert_ne!(left, Err(GroupError::UnknownMemberId), "a stable member leaves");
+            }
+            3 if client.doing == Doing::Stable => {
+                client.metadata = Bytes::from(self.now_ms.to_string());
+                client.doing = Doing::Out;
+            }
+            _ => {}
+        }
+    }
+
+    fn token(&mut self) -> Token {
+        self.next_token += 1;
+        self.next_token
+    }
+
+    fn join(&mut self, number: usize) {
+        let token = self.token();
+        self.next_member += 1;
+        let fresh_member_id = format!("member-{}", self.next_member);
+        let now = self.now();
+        let client = &mut self.clients[number];
+        client.doing = Doing::Joining(token);
+        let request = JoinRequest {
+            member_id: client.member_id.clone(),
+            fresh_member_id,
+            instance_id: client.instance_id.clone(),
+            client_id: format!("client-{number}"),
+            client_host: "/".to_owned(),
+            session_timeout_ms: SESSION_MS,
+            rebalance_timeout_ms: REBALANCE_MS,
+            protocol_type: "consumer".to_owned(),
+            protocols: vec![("range".to_owned(), client.metadata.clone())],
+            requires_known_member_id: client.knows_member_ids,
+            can_skip_assignment: client.knows_member_ids,
+        };
+        self.group.join(request, token, now);
+    }
+
+    fn sync(&mut self, number: usize, members: &[String]) {
+        let token = self.token();
+        let now = self.now();
+        let client = &mut self.clients[number];
+        let generation = client.generation;
+        let assignments: HashMap<String, Bytes> = members
+            .iter()
+            .map(|id| (id.clone(), Bytes::from(format!("{id} in {generation}"))))
+            .collect();
+        if !assignments.is_empty() {
+            self.assigned.entry(generation).or_insert_with(|| assignments.clone());
+        }
+        client.doing = Doing::Syncing(token);
+        let request = SyncRequest {
+            member_id: client.member_id.clone(),
+            instance_id: client.instance_id.clone(),
+            generation,
+            protocol_type: Some("consumer".to_owned()),
+            protocol: Some("range".to_owned()),
+            assignments,
+        };
+        self.group.sync(request, token, now);
+    }
+
+    fn beat(&mut self, number: usize) {
+        let now = self.now();
+        let client = &mut self.clients[number];
+        client.beat_at_ms = self.now_ms + BEAT_MS;
+        let instance_id = client.instance_id.clone();
+        let heard =
+            self.group.heartbeat(&client.member_id, instance_id.as_deref(), client.generation, now);
+        match heard {
+            Ok(()) => {}
+            Err(GroupError::RebalanceInProgress | GroupError::IllegalGeneration) => {
+                client.doing = Doing::Out;
+            }
+            Err(error) => panic!("a live member's heartbeat was refused: {error}"),
+        }
+    }
+
+    fn carry_out(&mut self, chaos: bool) {
+        for action in self.group.take_actions() {
+            match action {
+                Action::AnswerJoin(token, answer) => {
+                    self.trace.push(format!("{} join {token} {answer:?}", self.now_ms));
+                    self.joined(token, answer, chaos);
+                }
+                Action::AnswerSync(token, answer) => {
+                    self.trace.push(format!("{} sync {token} {answer:?}", self.now_ms));
+                    self.synced(token, answer);
+                }
+                Action::Store(stored) => {
+                    assert!(stored.generation >= self.last_generation, "generations only grow");
+                    self.last_generation = stored.generation;
+                    let success = !(chaos && self.random.once_in(20));
+                    self.storing.push_back((stored.generation, success));
+                }
+            }
+        }
+    }
+
+    fn joined(&mut self, token: Token, answer: JoinAnswer, chaos: bool) {
+        let lost = chaos && self.random.once_in(30);
+        let waiting = |client: &&mut Client| client.doing == Doing::Joining(token);
+        let Some(client) = self.clients.iter_mut().find(waiting) else { return };
+        if lost {
+            // The client comes again with what it knew before.
+            client.doing = Doing::Out;
+            return;
+        }
+        match answer.error {
+            None => {
+                assert!(answer.generation >= client.generation, "generations only grow");
+                client.member_id = answer.member_id;
+                client.generation = answer.generation;
+                let leads = answer.leader == client.member_id && !answer.skip_assignment;
+                assert_eq!(leads, !answer.members.is_empty() && !answer.skip_assignment);
+                let members = if leads { answer.members } else { Vec::new() };
+                client.doing = Doing::Joined(members.into_iter().map(|m| m.id).collect());
+            }
+            Some(GroupError::MemberIdRequired) => {
+                client.member_id = answer.member_id;
+                client.doing = Doing::Out;
+            }
+            Some(GroupError::RebalanceInProgress) => client.doing = Doing::Out,
+            Some(error) => panic!(
+                "a live member's join was refused: {error}; what led to it:\n{}",
+                self.trace[self.trace.len().saturating_sub(25)..].join("\n")
+            ),
+        }
+    }
+
+    fn synced(&mut self, token: Token, answer: SyncAnswer) {
+        let waiting = |client: &&mut Client| client.doing == Doing::Syncing(token);
+        let Some(client) = self.clients.iter_mut().find(waiting) else { return };
+        match answer.error {
+            None => {
+                let given = self.assigned.get(&client.generation);
+                if client.instance_id.is_none() {
+                    let expected = given.and_then(|given| given.get(&client.member_id));
+                    assert_eq!(Some(&answer.assignment), expected, "as the leader assigned");
+                }
+                client.doing = Doing::Stable;
+                client.beat_at_ms = self.now_ms;
+            }
+            Some(
+                GroupError::RebalanceInProgress
+                | GroupError::IllegalGeneration
+                | GroupError::CoordinatorNotAvailable,
+            ) => client.doing = Doing::Out,
+            Some(error) => panic!("a live member's sync was refused: {error}"),
+        }
+    }
+
+    /// All who live are stable members of the group's one generation.
+    fn is_settled(&self) -> bool {
+        let live: Vec<&Client> =
+            self.clients.iter().filter(|client| client.doing != Doing::Dead).collect();
+        let all_stable = live.iter().all(|client| client.doing == Doing::Stable);
+        let state = if live.is_empty() { GroupState::Empty } else { GroupState::Stable };
+        all_stable
+            && self.group.state() == state
+            && self.group.members().len() == live.len()
+            && live.iter().all(|client| self.group.members().contains_key(&client.member_id))
+    }
+}
+
+fn run(seed: u64) -> Vec<String> {
+    let mut world = World::new(seed);
+    for _ in 0..2000 {
+        world.step(true);
+    }
+    let deadline_ms = world.now_ms + 20 * REBALANCE_MS;
+    while !world.is_settled() {
+        world.step(false);
+        assert!(
+            world.now_ms < deadline_ms,
+            "the group hangs in {:?}: {:#?}",
+            world.group.state(),
+            world.clients
+        );
+    }
+    world.trace
+}
+
+#[test]
+fn members_that_live_are_never_unknown_and_the_group_always_settles() {
+    let seeds = match std::env::var("LONGSHORE_SEED").ok().and_then(|text| text.parse().ok()) {
+        Some(seed) => seed..seed + 1,
+        None => 0..300,
+    };
+    for seed in seeds {
+        let result = std::panic::catch_unwind(|| run(seed));
+        assert!(result.is_ok(), "run again with LONGSHORE_SEED={seed}");
+    }
+}
+
+#[test]
+fn one_seed_always_gives_the_same_trace() {
+    let trace = run(7);
+    assert!(trace.len() > 100);
+    assert_eq!(trace, run(7));
+}

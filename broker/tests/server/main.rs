@@ -1,0 +1,23 @@
+//! A real broker over TCP, driven by a client made of `kafka-protocol` alone.
+//!
+//! | module | what is tried |
+//! | --- | --- |
+//! | `versions` | every version of every API that is advertised |
+//! | `produce_fetch` | records in and out, waits, limits, duplicates |
+//! | `offsets` | ListOffsets and DeleteRecords |
+//! | `topics` | topics, partitions, configurations |
+//! | `groups` | membership and committed offsets |
+//! | `hostile` | frames that no client would send |
+//! | `restart` | what is there after a shutdown and after a loss |
+
+// Helpers of tests fail as tests do; the lint knows only functions marked so.
+#![allow(clippy::unwrap_used)]
+
+mod groups;
+mod hostile;
+mod offsets;
+mod produce_fetch;
+mod restart;
+mod support;
+mod topics;
+mod versions;

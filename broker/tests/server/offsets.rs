@@ -1,0 +1,132 @@
+//! ListOffsets and DeleteRecords.
+
+use kafka_protocol::messages::{
+    DeleteRecordsRequest, DescribeLogDirsRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest,
+    delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic},
+    list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
+    list_offsets_response::ListOffsetsPartitionResponse,
+    offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic},
+};
+
+use crate::support::{Client, TestBroker, batch_at, name};
+
+async fn look_up(
+    client: &mut Client,
+    version: i16,
+    timestamp: i64,
+) -> ListOffsetsPartitionResponse {
+    let partition = ListOffsetsPartition::default().with_timestamp(timestamp);
+    let topic =
+        ListOffsetsTopic::default().with_name(name("topic")).with_partitions(vec![partition]);
+    let request = ListOffsetsRequest::default().with_topics(vec![topic]);
+    client.call(version, &request).await.topics[0].partitions[0].clone()
+}
+
+async fn delete(client: &mut Client, offset: i64) -> (i16, i64) {
+    let partition = DeleteRecordsPartition::default().with_offset(offset);
+    let topic =
+        DeleteRecordsTopic::default().with_name(name("topic")).with_partitions(vec![partition]);
+    let request = DeleteRecordsRequest::default().with_topics(vec![topic]);
+    let response = client.call(2, &request).await;
+    let partition = &response.topics[0].partitions[0];
+    (partition.error_code, partition.low_watermark)
+}
+
+#[tokio::test]
+async fn offsets_are_found_by_place_and_by_time_in_every_version() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    client.create_topic("topic", 1).await;
+    for (timestamp, values) in [(1000, &["a", "b"][..]), (3000, &["c"]), (2000, &["d"])] {
+        client.produce("topic", 0, 1, batch_at(timestamp, values)).await;
+    }
+    for version in 1..=8 {
+        for (asked, offset, timestamp) in [
+            (-1, 4, -1),
+            (-2, 0, -1),
+            (0, 0, 1000),
+            (1000, 0, 1000),
+            (1001, 2, 3000),
+            (3000, 2, 3000),
+            (3001, -1, -1),
+        ] {
+            let found = look_up(&mut client, version, asked).await;
+            assert_eq!(
+                (found.error_code, found.offset, found.timestamp),
+                (0, offset, timestamp),
+                "version {version}, {asked}"
+            );
+        }
+    }
+    let newest = look_up(&mut client, 7, -3).await;
+    assert_eq!((newest.offset, newest.timestamp), (2, 3000));
+    assert_eq!(look_up(&mut client, 8, -4).await.offset, 0);
+    for (version, asked) in [(6, -3), (7, -4), (8, -5)] {
+        assert_eq!(look_up(&mut client, version, asked).await.error_code, 35);
+    }
+}
+
+#[tokio::test]
+async fn deleted_records_are_gone_for_good() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    client.create_topic("topic", 1).await;
+    for value in ["a", "b", "c"] {
+        client.produce("topic", 0, 1, batch_at(1, &[value])).await;
+    }
+    assert_eq!(delete(&mut client, 2).await, (0, 2));
+    assert_eq!(delete(&mut client, 1).await, (0, 2), "the start never moves back");
+    assert_eq!(delete(&mut client, 9).await.0, 1);
+    assert_eq!(look_up(&mut client, 8, -2).await.offset, 2);
+    let early = client.fetch("topic", 0, 1).await;
+    assert_eq!(early.responses[0].partitions[0].error_code, 1);
+    assert_eq!(early.responses[0].partitions[0].log_start_offset, 2);
+
+    let broker = broker.restart(&[]).await;
+    let mut client = broker.client().await;
+    assert_eq!(look_up(&mut client, 8, -2).await.offset, 2);
+    assert_eq!(delete(&mut client, -1).await, (0, 3));
+}
+
+#[tokio::test]
+async fn the_end_of_an_epoch_is_told_and_a_wrong_epoch_is_fenced() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    client.create_topic("topic", 1).await;
+    client.produce("topic", 0, 1, batch_at(1, &["a", "b"])).await;
+    for (current, asked, code, epoch, end) in
+        [(-1, 0, 0, 0, 2), (0, 0, 0, 0, 2), (0, 5, 0, -1, -1), (5, 0, 75, -1, -1)]
+    {
+        let partition = OffsetForLeaderPartition::default()
+            .with_current_leader_epoch(current)
+            .with_leader_epoch(asked);
+        let topic = OffsetForLeaderTopic::default()
+            .with_topic(name("topic"))
+            .with_partitions(vec![partition]);
+        let request = OffsetForLeaderEpochRequest::default().with_topics(vec![topic]);
+        let response = client.call(4, &request).await;
+        let found = &response.topics[0].partitions[0];
+        assert_eq!(
+            (found.error_code, found.leader_epoch, found.end_offset),
+            (code, epoch, end),
+            "current {current}, asked {asked}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn log_dirs_tell_the_size_of_every_partition() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    client.create_topic("topic", 2).await;
+    let batch = batch_at(1, &["a"]);
+    let size = batch.len() as i64;
+    client.produce("topic", 1, 1, batch).await;
+    let response = client.call(4, &DescribeLogDirsRequest::default().with_topics(None)).await;
+    let directory = &response.results[0];
+    assert_eq!(directory.error_code, 0);
+    assert!(directory.total_bytes > directory.usable_bytes && directory.usable_bytes > 0);
+    let sizes: Vec<i64> =
+        directory.topics[0].partitions.iter().map(|partition| partition.partition_size).collect();
+    assert_eq!(sizes, [0, size]);
+}

@@ -1,0 +1,197 @@
+//! Every version of every API that is advertised is answered, and nothing else.
+
+use bytes::{BufMut, BytesMut};
+use kafka_protocol::{
+    messages::{self, ApiKey, ApiVersionsRequest, ApiVersionsResponse, GroupId, ResponseHeader},
+    protocol::{Decodable, Request},
+};
+use tokio::io::AsyncWriteExt;
+
+use crate::support::{Client, TestBroker, batch, name, produce_request, text};
+
+#[tokio::test]
+async fn every_advertised_version_of_every_api_is_answered() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    let request = ApiVersionsRequest::default()
+        .with_client_software_name(text("test"))
+        .with_client_software_version(text("1"));
+    let advertised = client.call(3, &request).await.api_keys;
+    assert!(advertised.len() >= 23);
+    for api in advertised {
+        let key = ApiKey::try_from(api.api_key).unwrap();
+        for version in api.min_version..=api.max_version {
+            if api.api_key == 0 && version < 3 {
+                // Advertised for the sake of older librdkafka, see versions.rs.
+                continue;
+            }
+            ask(&mut client, key, version).await;
+        }
+    }
+}
+
+async fn ask(client: &mut Client, key: ApiKey, version: i16) {
+    macro_rules! ask {
+        ($($key:ident => $request:expr),* $(,)?) => {
+            match key {
+                $(ApiKey::$key => { call(client, version, &$request).await; })*
+                other => panic!("{other:?} is advertised, this test does not ask for it"),
+            }
+        };
+    }
+    let topics = vec![];
+    ask! {
+        Produce => produce_request("every-version", 0, 1, batch(&["value"])),
+        Fetch => crate::support::fetch_request("every-version", 0, 0),
+        ListOffsets => messages::ListOffsetsRequest::default().with_topics(topics),
+        Metadata => messages::MetadataRequest::default().with_topics(Some(vec![
+            messages::metadata_request::MetadataRequestTopic::default()
+                .with_name(Some(name("every-version"))),
+        ])),
+        OffsetCommit => messages::OffsetCommitRequest::default()
+            .with_group_id(group("g")).with_generation_id_or_member_epoch(-1)
+            .with_topics(vec![
+                messages::offset_commit_request::OffsetCommitRequestTopic::default()
+                    .with_name(name("every-version"))
+                    .with_partitions(vec![Default::default()]),
+            ]),
+        OffsetFetch => offset_fetch(version),
+        FindCoordinator => match version {
+            0..=3 => messages::FindCoordinatorRequest::default().with_key(text("g")),
+            _ => messages::FindCoordinatorRequest::default().with_coordinator_keys(vec![text("g")]),
+        },
+        JoinGroup => messages::JoinGroupRequest::default()
+            .with_group_id(group(&format!("join-{version}"))).with_session_timeout_ms(10_000)
+            .with_protocol_type(text("consumer"))
+            .with_protocols(vec![
+                messages::join_group_request::JoinGroupRequestProtocol::default()
+                    .with_name(text("range")),
+            ]),
+        Heartbeat => messages::HeartbeatRequest::default().with_group_id(group("none")),
+        LeaveGroup => match version {
+            0..=2 => messages::LeaveGroupRequest::default().with_group_id(group("none")),
+            _ => messages::LeaveGroupRequest::default().with_group_id(group("none"))
+                .with_members(vec![Default::default()]),
+        },
+        SyncGroup => messages::SyncGroupRequest::default().with_group_id(group("none")),
+        DescribeGroups => messages::DescribeGroupsRequest::default()
+            .with_groups(vec![group("none"), group("g")]),
+        ListGroups => messages::ListGroupsRequest::default(),
+        ApiVersions => ApiVersionsRequest::default(),
+        CreateTopics => messages::CreateTopicsRequest::default().with_topics(vec![
+            messages::create_topics_request::CreatableTopic::default()
+                .with_name(name(&format!("created-{version}")))
+                .with_num_partitions(1).with_replication_factor(1),
+        ]),
+        DeleteTopics => match version {
+            0..=5 => messages::DeleteTopicsRequest::default().with_topic_names(vec![name("none")]),
+            _ => messages::DeleteTopicsRequest::default().with_topics(vec![
+                messages::delete_topics_request::DeleteTopicState::default()
+                    .with_name(Some(name("none"))),
+            ]),
+        },
+        DeleteRecords => messages::DeleteRecordsRequest::default(),
+        InitProducerId => messages::InitProducerIdRequest::default(),
+        DescribeConfigs => messages::DescribeConfigsRequest::default().with_resources(vec![
+            resource(2, "every-version"), resource(4, "1"), resource(4, ""), resource(9, "x"),
+        ]),
+        CreatePartitions => messages::CreatePartitionsRequest::default().with_topics(vec![
+            messages::create_partitions_request::CreatePartitionsTopic::default()
+                .with_name(name("none")).with_count(2),
+        ]),
+        DeleteGroups => messages::DeleteGroupsRequest::default()
+            .with_groups_names(vec![group("none")]),
+        IncrementalAlterConfigs => messages::IncrementalAlterConfigsRequest::default(),
+        DescribeCluster => messages::DescribeClusterRequest::default(),
+        OffsetForLeaderEpoch => messages::OffsetForLeaderEpochRequest::default(),
+        DescribeLogDirs => messages::DescribeLogDirsRequest::default().with_topics(None),
+    }
+}
+
+async fn call<R: Request>(client: &mut Client, version: i16, request: &R) {
+    client.call(version, request).await;
+}
+
+fn group(id: &str) -> GroupId {
+    GroupId(text(id))
+}
+
+fn resource(kind: i8, of: &str) -> messages::describe_configs_request::DescribeConfigsResource {
+    messages::describe_configs_request::DescribeConfigsResource::default()
+        .with_resource_type(kind)
+        .with_resource_name(text(of))
+        .with_configuration_keys(None)
+}
+
+fn offset_fetch(version: i16) -> messages::OffsetFetchRequest {
+    match version {
+        0..=1 => messages::OffsetFetchRequest::default().with_group_id(group("g")),
+        2..=7 => {
+            messages::OffsetFetchRequest::default().with_group_id(group("g")).with_topics(None)
+        }
+        _ => messages::OffsetFetchRequest::default().with_groups(vec![
+            messages::offset_fetch_request::OffsetFetchRequestGroup::default()
+                .with_group_id(group("g"))
+                .with_topics(None),
+        ]),
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_version_of_api_versions_gets_a_v0_body_with_error_35() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    for version in [5_i16, 99, i16::MAX, -1] {
+        let mut frame = BytesMut::new();
+        frame.put_u32(10);
+        frame.put_i16(18);
+        frame.put_i16(version);
+        frame.put_i32(77);
+        // What follows belongs to a version that is not known: it is not read.
+        frame.put_u16(0xffff);
+        client.stream.write_all(&frame).await.unwrap();
+        let mut answer = client.receive_frame().await.unwrap();
+        let header = ResponseHeader::decode(&mut answer, 0).unwrap();
+        assert_eq!(header.correlation_id, 77);
+        let body = ApiVersionsResponse::decode(&mut answer, 0).unwrap();
+        assert_eq!(body.error_code, 35);
+        assert_eq!((body.api_keys[0].api_key, body.api_keys[0].max_version), (18, 4));
+        assert!(answer.is_empty());
+    }
+    // The connection goes on: the client asks again with a version that it was told.
+    assert_eq!(client.call(0, &ApiVersionsRequest::default()).await.error_code, 0);
+}
+
+#[tokio::test]
+async fn api_versions_answers_with_response_header_v0_in_every_version() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    for version in 0..=4 {
+        let request = ApiVersionsRequest::default()
+            .with_client_software_name(text(if version < 3 { "" } else { "kcat" }))
+            .with_client_software_version(text(if version < 3 { "" } else { "2.0.2" }));
+        let id = client.send(version, &request).await;
+        let mut answer = client.receive_frame().await.unwrap();
+        assert_eq!(answer[..4], id.to_be_bytes());
+        let mut body = answer.split_off(4);
+        let body = ApiVersionsResponse::decode(&mut body, version).unwrap();
+        let produce = body.api_keys.iter().find(|api| api.api_key == 0).unwrap();
+        assert_eq!(produce.min_version, 0, "else older librdkafka drops compression");
+    }
+}
+
+#[tokio::test]
+async fn versions_and_keys_that_are_not_served_end_the_connection() {
+    let broker = TestBroker::start(&[]).await;
+    for (key, version) in [(0_i16, 2_i16), (1, 13), (3, 99), (24, 0), (999, 0), (-1, 0)] {
+        let mut client = broker.client().await;
+        let mut frame = BytesMut::new();
+        frame.put_u32(10);
+        frame.put_i16(key);
+        frame.put_i16(version);
+        frame.put_i32(1);
+        frame.put_i16(-1);
+        client.stream.write_all(&frame).await.unwrap();
+        assert!(client.is_closed().await, "key {key} version {version}");
+    }
+}
