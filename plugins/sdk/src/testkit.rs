@@ -38,6 +38,8 @@ pub struct LogLine {
 pub(crate) struct Stored {
     pub(crate) bytes: Vec<u8>,
     pub(crate) modified_ms: i64,
+    /// Another one for each object put; a file that grows keeps its own.
+    pub(crate) etag: u64,
 }
 
 impl Stored {
@@ -45,8 +47,7 @@ impl Stored {
         Object {
             path: path.to_owned(),
             size: self.bytes.len() as u64,
-            // Differs whenever the content does, as a store's own tag would.
-            etag: format!("{}-{}", self.modified_ms, self.bytes.len()),
+            etag: self.etag.to_string(),
             modified_ms: self.modified_ms,
         }
     }
@@ -64,6 +65,15 @@ pub(crate) struct World {
     pub(crate) checkpoints: BTreeMap<String, String>,
     pub(crate) state: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) objects: BTreeMap<String, BTreeMap<String, Stored>>,
+    pub(crate) etags: u64,
+}
+
+impl World {
+    /// An object as it is put now.
+    pub(crate) fn stored(&mut self, bytes: Vec<u8>) -> Stored {
+        self.etags += 1;
+        Stored { bytes, modified_ms: self.now_ms, etag: self.etags }
+    }
 }
 
 thread_local! {
@@ -104,9 +114,38 @@ impl Testkit {
     /// Puts an object, replacing what was there.
     pub fn put_object(&self, connection: &str, path: &str, bytes: &[u8]) {
         with_world(|world| {
-            let stored = Stored { bytes: bytes.to_vec(), modified_ms: world.now_ms };
+            let stored = world.stored(bytes.to_vec());
             world.objects.entry(connection.to_owned()).or_default().insert(path.to_owned(), stored);
         });
+    }
+
+    /// Changes an object's bytes in place, as a local file grows or is cut: it
+    /// keeps its etag.
+    ///
+    /// # Panics
+    /// When there is no such object.
+    pub fn change_object(&self, connection: &str, path: &str, change: impl FnOnce(&mut Vec<u8>)) {
+        with_world(|world| {
+            let objects = world.objects.get_mut(connection).expect("the connection is there");
+            change(&mut objects.get_mut(path).expect("the object is there").bytes);
+        });
+    }
+
+    /// Renames an object, which keeps its etag.
+    ///
+    /// # Panics
+    /// When there is no such object.
+    pub fn rename_object(&self, connection: &str, from: &str, to: &str) {
+        with_world(|world| {
+            let objects = world.objects.get_mut(connection).expect("the connection is there");
+            let stored = objects.remove(from).expect("the object is there");
+            objects.insert(to.to_owned(), stored);
+        });
+    }
+
+    /// Deletes an object.
+    pub fn delete_object(&self, connection: &str, path: &str) {
+        with_world(|world| world.objects.get_mut(connection).map(|objects| objects.remove(path)));
     }
 
     /// The bytes of an object.

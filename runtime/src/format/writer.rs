@@ -69,6 +69,12 @@ impl Writer {
         std::mem::take(&mut self.buffer)
     }
 
+    /// What waits to be taken away. Where it goes may fail: it is written from
+    /// here, and taken after.
+    pub fn encoded(&self) -> &[u8] {
+        &self.buffer
+    }
+
     /// Closes the format and takes what is left.
     pub fn finish(&mut self) -> Vec<u8> {
         // Neither format has a footer.

@@ -92,12 +92,12 @@ impl Bucket {
     }
 
     fn put(&self, path: &str, bytes: Vec<u8>, if_absent: bool) -> bool {
-        let now = crate::host::now_ms();
+        let stored = with_world(|world| world.stored(bytes));
         self.with(|objects| {
             if if_absent && objects.contains_key(path) {
                 return false;
             }
-            objects.insert(path.to_owned(), Stored { bytes, modified_ms: now });
+            objects.insert(path.to_owned(), stored);
             true
         })
     }
