@@ -106,13 +106,15 @@ impl Log {
             appender.epochs.note(options.leader_epoch, base_offset);
             appender.epochs.save().on("write the leader epochs of", &self.dir)?;
         }
-        match appender.active.append(batches, &headers, config.index_interval_bytes) {
+        match appender.active.write(batches) {
             Ok(written) => written.on("append to", &appender.active.path(Kind::Log))?,
             Err(error) => {
                 self.go_offline(format_args!("a failed write could not be undone: {error}"));
                 self.check_online()?;
             }
         }
+        crate::crash::point("log-append-before-index");
+        appender.active.publish(&headers, config.index_interval_bytes);
         for header in &headers {
             appender.producers.note(header);
         }

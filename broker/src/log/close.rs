@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use super::error::{FileContext, FileError, MaintenanceError};
 use super::files::{self, Kind};
@@ -76,6 +77,7 @@ impl Log {
     /// # Errors
     /// When a file cannot be written; the next open then recovers by scanning.
     pub fn close(&self) -> Result<(), MaintenanceError> {
+        self.closing.store(true, Ordering::Release);
         let _maintenance = self.lock_maintenance();
         let appender = self.lock_appender();
         self.check_online()?;
@@ -104,6 +106,7 @@ impl Log {
     /// When the folder cannot be renamed or removed; [`list_partitions`] finishes
     /// the job if it was renamed.
     pub fn delete(&self) -> Result<(), MaintenanceError> {
+        self.closing.store(true, Ordering::Release);
         let _maintenance = self.lock_maintenance();
         let _appender = self.lock_appender();
         let _ = self.offline.set("it was deleted".to_owned());

@@ -54,6 +54,7 @@ pub use batch::{
     BatchError, BatchHeader, Batches, NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP, check_crc,
 };
 pub use builder::BatchBuilder;
+pub use clean::{CleanOptions, Cleaned};
 pub use close::{PartitionDir, list_partitions, partition_dir};
 pub use codec::{Codec, CodecError};
 pub use config::{

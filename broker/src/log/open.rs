@@ -126,7 +126,7 @@ impl Log {
             topic,
             partition,
             config: RwLock::new(Arc::new(config)),
-            maintenance: Mutex::new(Maintenance { first_dirty }),
+            maintenance: Mutex::new(Maintenance { first_dirty: first_dirty.min(end_offset) }),
             appender: Mutex::new(Appender { active, next_offset: end_offset, producers, epochs }),
             segments: RwLock::new(segments),
             truncation: RwLock::new(()),
@@ -139,6 +139,7 @@ impl Log {
                 high_watermark: end_offset,
             }),
             flush: FlushState::new(end_offset, checkpointed.unwrap_or(-1), now_ms),
+            closing: AtomicBool::new(false),
             offline: OnceLock::new(),
         };
         if let Err(error) = log.checkpoint_recovery_point() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{
     Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
@@ -36,9 +36,11 @@ pub struct Log {
     pub(super) log_end: AtomicI64,
     pub(super) high_watermark: AtomicI64,
     /// Whether the high watermark follows the log end: no other replica has a say.
-    pub(super) sole_replica: std::sync::atomic::AtomicBool,
+    pub(super) sole_replica: AtomicBool,
     pub(super) ends: watch::Sender<LogEnds>,
     pub(super) flush: FlushState,
+    /// Set when the log is about to close: a running compaction gives up.
+    pub(super) closing: AtomicBool,
     pub(super) offline: OnceLock<String>,
 }
 

@@ -138,7 +138,7 @@ impl Log {
     /// # Errors
     /// When files cannot be changed; the log is offline after that.
     pub fn truncate_to(&self, offset: i64, now_ms: i64) -> Result<(), MaintenanceError> {
-        let _maintenance = self.lock_maintenance();
+        let mut maintenance = self.lock_maintenance();
         let mut appender = self.lock_appender();
         self.check_online()?;
         if offset >= appender.next_offset {
@@ -153,6 +153,9 @@ impl Log {
             self.store_log_start(floor)?;
         }
         self.flush.limit(floor);
+        if maintenance.first_dirty > floor {
+            self.store_first_dirty(&mut maintenance, floor)?;
+        }
         self.checkpoint_recovery_point()?;
         let truncated = self.truncate_files(&mut appender, offset, now_ms).and_then(|()| {
             // Nothing that DeleteRecords hid comes back.

@@ -178,30 +178,31 @@ impl Segment {
         self.offsets.entries() as usize >= max / 8 || self.times.entries() as usize + 1 >= max / 12
     }
 
-    /// Appends whole batches, whose offsets are set, with one write.
+    /// Writes whole batches behind the last, with one write. They are not visible
+    /// until [`Segment::publish`].
     ///
     /// If the write fails nothing has changed, unless the file cannot be cut back
     /// either: then the outer error says so and the log must go offline.
-    pub(crate) fn append(
-        &self,
-        bytes: &[u8],
-        headers: &[BatchHeader],
-        index_interval_bytes: i32,
-    ) -> Result<io::Result<()>, io::Error> {
+    pub(crate) fn write(&self, bytes: &[u8]) -> Result<io::Result<()>, io::Error> {
         let start = self.size();
-        if let Err(error) = files::write_all_at(&self.log, bytes, start) {
+        let written = files::write_all_at(&self.log, bytes, start);
+        if written.is_err() {
             self.log.set_len(start)?;
-            return Ok(Err(error));
         }
-        crate::crash::point("log-append-before-index");
+        Ok(written)
+    }
+
+    /// Makes what was written visible: size, then index entries.
+    pub(crate) fn publish(&self, headers: &[BatchHeader], index_interval_bytes: i32) {
+        let start = self.size();
+        let bytes: usize = headers.iter().map(|header| header.size_bytes).sum();
         self.needs_sync.store(true, Ordering::Release);
-        self.size.store(start + bytes.len() as u64, Ordering::Release);
+        self.size.store(start + bytes as u64, Ordering::Release);
         let mut position = start;
         for header in headers {
             self.note(header, position, index_interval_bytes);
             position += header.size_bytes as u64;
         }
-        Ok(Ok(()))
     }
 
     /// Takes note of a batch at `position`: greatest timestamp and index entries.

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 
+mod cleaning;
+mod crashes;
 mod faults;
 mod lookups;
 mod model;
