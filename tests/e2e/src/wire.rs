@@ -8,6 +8,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::list_offsets_response::ListOffsetsPartitionResponse;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
     CreateTopicsRequest, FetchRequest, InitProducerIdRequest, ListOffsetsRequest, ProduceRequest,
@@ -135,6 +136,13 @@ pub fn create_topic(address: SocketAddr, name: &str, partitions: i32, configs: &
     let response = connection.call(5, &request).expect("an answer to CreateTopics");
     let topic = &response.topics[0];
     assert_eq!(topic.error_code, 0, "creating {name}: {:?}", topic.error_message);
+    // A cluster may answer before each partition has its leader.
+    for partition in 0..partitions {
+        until("leader", limits::ANSWER, || {
+            let answer = try_list_offset(&mut connection, name, partition, LATEST);
+            (answer.error_code == 0).then_some(())
+        });
+    }
 }
 
 /// A new producer id and its epoch.
@@ -214,16 +222,25 @@ pub fn list_offset(
     partition: i32,
     timestamp: i64,
 ) -> i64 {
+    let answer = try_list_offset(connection, topic, partition, timestamp);
+    assert_eq!(answer.error_code, 0, "ListOffsets of {topic}-{partition} at {timestamp}");
+    answer.offset
+}
+
+fn try_list_offset(
+    connection: &mut Connection,
+    topic: &str,
+    partition: i32,
+    timestamp: i64,
+) -> ListOffsetsPartitionResponse {
     let asked =
         ListOffsetsPartition::default().with_partition_index(partition).with_timestamp(timestamp);
     let topic =
         ListOffsetsTopic::default().with_name(topic_name(topic)).with_partitions(vec![asked]);
     let request =
         ListOffsetsRequest::default().with_replica_id((-1).into()).with_topics(vec![topic]);
-    let response = connection.call(5, &request).expect("an answer to ListOffsets");
-    let answer = &response.topics[0].partitions[0];
-    assert_eq!(answer.error_code, 0, "ListOffsets at {timestamp}");
-    answer.offset
+    let mut response = connection.call(5, &request).expect("an answer to ListOffsets");
+    response.topics.remove(0).partitions.remove(0)
 }
 
 /// All records of a partition from its start to its present end, control

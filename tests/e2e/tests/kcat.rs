@@ -91,6 +91,18 @@ fn a_group_reads_commits_and_resumes() {
 }
 
 #[test]
+fn a_read_from_inside_a_batch_begins_at_the_asked_offset() {
+    let node = Node::start();
+    wire::create_topic(node.kafka(), "batched", 1, &[]);
+    let records: Vec<_> = (0..10).map(|number| (None, Some(number.to_string().into()))).collect();
+    let mut connection = Connection::connect(node.kafka()).expect("the broker is up");
+    let batch = wire::batch((-1, -1), -1, &records);
+    assert_eq!(wire::produce(&mut connection, "batched", 0, batch).expect("an answer"), (0, 0));
+    let read = kcat::run(&node.bootstrap(), &["-C", "-t", "batched", "-o", "7", "-e", "-q"]);
+    assert_eq!(read, ["7", "8", "9"]);
+}
+
+#[test]
 fn an_offset_is_found_by_timestamp() {
     let node = Node::start();
     wire::create_topic(node.kafka(), "times", 1, &[]);

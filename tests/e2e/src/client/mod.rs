@@ -136,25 +136,31 @@ impl Client {
         consumer.consumed()
     }
 
+    /// Runs a client's own administration calls, one after the other; the
+    /// program checks the answers itself.
+    ///
+    /// # Panics
+    /// When one is not as Kafka's; and for Java, whose tools are in [`java`].
+    pub fn administrate(self, bootstrap: &str) {
+        let mut command = match self {
+            Self::Confluent => program_of_python("confluent_admin.py"),
+            Self::KafkaJs => program_of_node("kafkajs_admin.js"),
+            Self::Java => panic!("Kafka's own tools administrate for Java"),
+        };
+        Process::run(&format!("{self:?} admin"), command.arg(bootstrap));
+    }
+
     fn command(self, verb: &str) -> Command {
-        let programs = paths::repository().join("tests/conformance");
-        match self {
-            Self::Confluent => {
-                let mut command = Command::new(paths::installed("python").join("bin/python"));
-                command.arg("-u").arg(programs.join("confluent_client.py")).arg(verb);
-                command
-            }
-            Self::KafkaJs => {
-                let mut command = Command::new("node");
-                command.env("NODE_PATH", paths::installed("node").join("node_modules"));
-                command.arg(programs.join("kafkajs_client.js")).arg(verb);
-                command
-            }
+        let mut command = match self {
+            Self::Confluent => program_of_python("confluent_client.py"),
+            Self::KafkaJs => program_of_node("kafkajs_client.js"),
             Self::Java if verb == "produce" => {
-                java::tool("org.apache.kafka.tools.VerifiableProducer")
+                return java::tool("org.apache.kafka.tools.VerifiableProducer");
             }
-            Self::Java => java::tool("org.apache.kafka.tools.VerifiableConsumer"),
-        }
+            Self::Java => return java::tool("org.apache.kafka.tools.VerifiableConsumer"),
+        };
+        command.arg(verb);
+        command
     }
 
     /// The Java tools read settings from a file, the others from arguments.
@@ -253,4 +259,17 @@ impl Running {
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
+}
+
+fn program_of_python(name: &str) -> Command {
+    let mut command = Command::new(paths::installed("python").join("bin/python"));
+    command.arg("-u").arg(paths::repository().join("tests/conformance").join(name));
+    command
+}
+
+fn program_of_node(name: &str) -> Command {
+    let mut command = Command::new("node");
+    command.env("NODE_PATH", paths::installed("node").join("node_modules"));
+    command.arg(paths::repository().join("tests/conformance").join(name));
+    command
 }
