@@ -5,8 +5,9 @@
 use std::time::Duration;
 
 /// Bytes of a frame buffer allocated on the strength of a length claim alone;
-/// beyond it the buffer grows only as bytes really arrive.
-pub(crate) const FRAME_CLAIM_BYTES_MAX: usize = 1 << 20;
+/// beyond it the buffer grows only as bytes really arrive. As many connections
+/// as `max.connections` allows by default fit into the request memory.
+pub(crate) const FRAME_CLAIM_BYTES_MAX: usize = 16 << 10;
 
 /// Bytes read ahead on a connection while no frame is under way.
 pub(crate) const READ_AHEAD_BYTES: usize = 16 << 10;

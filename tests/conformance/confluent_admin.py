@@ -108,7 +108,8 @@ def offsets(admin, bootstrap):
 
 
 def groups(admin, bootstrap):
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "managed", "auto.offset.reset": "earliest"})
+    settings = {"group.id": "managed", "auto.offset.reset": "earliest", "enable.auto.commit": False}
+    consumer = Consumer({"bootstrap.servers": bootstrap, **settings})
     consumer.subscribe(["admin"])
     while not consumer.consume(1, timeout=TIMEOUT_S):
         pass

@@ -7,6 +7,7 @@ import argparse
 import json
 import signal
 import sys
+import time
 
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
@@ -48,7 +49,10 @@ def produce(args):
 
     emit("startup_complete")
     prefix = "" if args.value_prefix is None else f"{args.value_prefix}."
+    started = time.monotonic()
     for number in range(args.max_messages):
+        while args.throughput > 0 and number > (time.monotonic() - started) * args.throughput:
+            producer.poll(0.01)
         while True:
             try:
                 producer.produce(args.topic, value=f"{prefix}{number}", on_delivery=delivered)
@@ -126,6 +130,7 @@ def main():
     parser.add_argument("--bootstrap-server", required=True)
     parser.add_argument("--topic", required=True)
     parser.add_argument("--max-messages", type=int, default=-1)
+    parser.add_argument("--throughput", type=int, default=-1, help="records a second; no limit if negative")
     parser.add_argument("--acks", type=int, default=-1)
     parser.add_argument("--value-prefix", type=int)
     parser.add_argument("--group-id")

@@ -152,5 +152,5 @@ async function commit(consumer, topic, partition, offset) {
 const verbs = { produce, consume }
 verbs[positionals[0]]().catch((error) => {
   emit('error', { message: String(error) })
-  process.exitCode = 1
+  process.exit(1)
 })

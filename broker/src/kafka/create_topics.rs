@@ -49,13 +49,6 @@ async fn create(
     version: i16,
 ) -> CreatableTopicResult {
     let name = asked.name.clone();
-    // Before v4 (KIP-464) a count had to be stated.
-    let must_state = version < 4 && asked.assignments.is_empty();
-    if must_state && (asked.num_partitions == -1 || asked.replication_factor == -1) {
-        let message =
-            "this version of the request needs a partition count and a replication factor";
-        return refuse(name, ResponseError::InvalidRequest, &message);
-    }
     let mut assignments = std::collections::BTreeMap::new();
     for assignment in &asked.assignments {
         let brokers = assignment.broker_ids.iter().map(|id| id.0).collect();

@@ -1,8 +1,9 @@
 //! Frames off a socket: a 4-byte length, then that many bytes.
 //!
-//! A claimed length allocates at most [`limits::FRAME_CLAIM_BYTES_MAX`]; a
-//! larger frame's buffer grows with the bytes that really came, and so does
-//! its share of the request memory.
+//! A claimed length takes at most [`limits::FRAME_CLAIM_BYTES_MAX`] of the
+//! request memory: a thousand connections that claim much and send nothing must
+//! not starve the others. A larger frame's share, and its buffer, grow with the
+//! bytes that really came.
 
 use std::{io, time::Duration};
 

@@ -86,12 +86,17 @@ fn a_java_producer_outlives_kills_and_its_acknowledgements_hold() {
     a_clients_acknowledgements_hold(Client::Java);
 }
 
-/// Starts a node that dies at a crash point while it is written to.
+/// A node that dies at a crash point while it is written to.
 fn killed_at(point: &str) {
     let random = Random::announced(point);
-    let mut node = Node::with().environment("LONGSHORE_CRASH_AT", point).start();
+    let mut node = Node::with().property("log.flush.scheduler.interval.ms", 200).start();
     wire::create_topic(node.kafka(), "kept", PARTITIONS, &SMALL_SEGMENTS);
     let writer = Writer::start(node.kafka(), "kept", PARTITIONS, Records::Numbered, random);
+    writer.wait_progress(20);
+    node.kill();
+    // Armed only now: making a topic passes some of the points as well.
+    node.set_environment("LONGSHORE_CRASH_AT", Some(point));
+    node.launch();
     let status = node.died();
     assert_eq!(status.signal(), Some(SIGKILL), "it died at the crash point: {status}");
     node.set_environment("LONGSHORE_CRASH_AT", None);
@@ -128,6 +133,8 @@ fn a_clients_acknowledgements_hold(client: Client) {
     let mut node = Node::start();
     wire::create_topic(node.kafka(), "kept", PARTITIONS, &SMALL_SEGMENTS);
     let work = Produce::to("kept", RECORDS)
+        // Slow enough to be met by every kill.
+        .records_per_second(3_000)
         .setting("enable.idempotence", "true")
         // VerifiableProducer has 0 unless told.
         .setting("retries", "1000000")

@@ -92,10 +92,10 @@ fn killed_at(point: &str) {
     let mut node = eager_node().environment("LONGSHORE_CRASH_AT", point).start();
     wire::create_topic(node.kafka(), TOPIC, 1, &EAGER);
     let writer = Writer::start(node.kafka(), TOPIC, 1, Records::Keyed(KEYS), random);
-    for _ in 0..3 {
+    for _ in 0..4 {
         let status = node.died();
         assert_eq!(status.signal(), Some(SIGKILL), "it died at {point}: {status}");
-        node.restart();
+        node.launch();
     }
     let status = node.died();
     assert_eq!(status.signal(), Some(SIGKILL), "it died at {point}: {status}");

@@ -33,6 +33,7 @@ pub struct Produce {
     topic: String,
     records: u64,
     value_prefix: Option<u32>,
+    records_per_second: Option<u32>,
     settings: Vec<(String, String)>,
 }
 
@@ -45,6 +46,13 @@ impl Produce {
     /// Values become `prefix.number`.
     pub fn value_prefix(mut self, prefix: u32) -> Self {
         self.value_prefix = Some(prefix);
+        self
+    }
+
+    /// Slows the producer down to about that many records a second; kafkajs
+    /// knows nothing of this.
+    pub fn records_per_second(mut self, records: u32) -> Self {
+        self.records_per_second = Some(records);
         self
     }
 
@@ -98,6 +106,9 @@ impl Client {
         command.args(["--max-messages", &work.records.to_string(), "--acks=-1"]);
         if let Some(prefix) = work.value_prefix {
             command.args(["--value-prefix", &prefix.to_string()]);
+        }
+        if let Some(records) = work.records_per_second {
+            command.args(["--throughput", &records.to_string()]);
         }
         self.settings(&mut command, "--producer.config", &work.settings);
         self.spawn("producer", command)
