@@ -16,6 +16,8 @@
 //! | [`group`] | membership of the worker group, and its lease |
 
 pub mod admin;
+#[cfg(test)]
+mod broker_tests;
 pub mod config;
 pub mod consumer;
 pub mod error;
