@@ -192,7 +192,7 @@ async fn a_reader_resumes_at_its_committed_offset_and_the_group_shows_its_lag() 
     let (a, b) = (TopicPartition::new("t", 0), TopicPartition::new("t", 1));
     {
         let consumer = cluster.consumer("connect-c", OffsetReset::Earliest).share();
-        assert!(consumer.committed(&[a.clone()]).await.unwrap().is_empty());
+        assert!(consumer.committed(std::slice::from_ref(&a)).await.unwrap().is_empty());
         let commit = |partition: &TopicPartition, offset| OffsetCommit {
             partition: partition.clone(),
             offset,

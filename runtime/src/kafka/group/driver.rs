@@ -79,7 +79,9 @@ impl Membership {
         self.status.clone()
     }
 
-    /// Makes the group rebalance, as when connector configs have changed.
+    /// Joins again, as when connector configs have changed. Of a follower whose
+    /// metadata is what it was, Kafka's coordinator takes no notice: the leader
+    /// rejoins, or the metadata says what is new.
     pub fn rejoin(&self) {
         // A member that left does not rebalance any more.
         let _ = self.commands.send(Command::Rejoin);

@@ -163,7 +163,7 @@ impl PartitionQueue {
                 unsafe { copy(raw, batch) };
                 read.next_offset = Some(raw.offset + 1);
                 // A moving average over 8 records sizes the next call.
-                self.record_bytes = (self.record_bytes * 7 + size + 7) / 8;
+                self.record_bytes = (self.record_bytes * 7 + size).div_ceil(8);
                 self.pending.pop_front();
             }
             if batch.arena.len() >= max_bytes || !self.take(max_bytes - batch.arena.len()) {

@@ -99,7 +99,7 @@ pub(super) fn consumer(config: &ConsumerConfig) -> ClientConfig {
         .set("queued.max.messages.kbytes", (partition_bytes >> 10).to_string())
         // The default pause of a second, once the queue was full, starves a fast reader.
         .set("fetch.queue.backoff.ms", "10")
-        .set("fetch.message.max.bytes", partition_bytes.min(1 << 20).max(1024).to_string())
+        .set("fetch.message.max.bytes", partition_bytes.min(1 << 20).to_string())
         .set("message.max.bytes", record_bytes.to_string())
         .set("fetch.max.bytes", fetch_bytes.to_string())
         .set(
