@@ -170,7 +170,7 @@ impl ProcessorSession {
         let mut position = begin;
         let mut records = 0;
         if position < end {
-            self.consumer.assign(&[(self.changelog.clone(), Start::Earliest)]).await?;
+            self.consumer.assign(&[(self.changelog.clone(), Start::Offset(begin))]).await?;
             while position < end && !self.stop.is_cancelled() {
                 let Some(fetched) = self.consumer.next(BATCH_BYTES, READ_WAIT).await? else {
                     continue;
@@ -189,12 +189,15 @@ impl ProcessorSession {
     async fn start(&self) -> Result<HashMap<TopicPartition, i64>, TaskError> {
         let committed = self.consumer.committed(&self.inputs).await?;
         let committed = commits::of_this_fleet(committed, &self.group, &self.fleet)?;
+        let begins = self.consumer.beginning_offsets(&self.inputs).await?;
         let starts: Vec<_> = self
             .inputs
             .iter()
             .map(|input| {
-                let start = committed.get(input).map_or(Start::Earliest, |at| Start::Offset(*at));
-                (input.clone(), start)
+                let begin = begins.get(input).copied().unwrap_or(0);
+                // What the log no longer holds cannot be asked for.
+                let start = committed.get(input).copied().unwrap_or(begin).max(begin);
+                (input.clone(), Start::Offset(start))
             })
             .collect();
         self.consumer.assign(&starts).await?;

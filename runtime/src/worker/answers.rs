@@ -20,7 +20,7 @@ use super::herder::{
 use super::lag::input_partitions;
 use super::options::{self, validate};
 use super::records::{self, ConfigKey, Properties, Restart, Status};
-use crate::kafka::{ClientError, Start};
+use crate::kafka::{ClientError, Start, TopicPartition};
 use crate::task::schedule::Targets;
 
 /// How often `drained` looks.
@@ -152,15 +152,17 @@ impl Answers {
 
         let connector = self.core.connector(name);
         connector.targets.send_replace(Some(Arc::new(targets.clone())));
-        let mut elsewhere = HashMap::new();
+        let mut elsewhere: HashMap<TopicPartition, i64> = HashMap::new();
         let mut look_at = Instant::now() + COMMITTED_LOOK;
         loop {
             self.check_not_failed(name)?;
             let reached = {
                 let here = connector.positions.read().expect("no holder panics");
-                targets.iter().all(|(at, end)| {
-                    here.get(at).or_else(|| elsewhere.get(at)).is_some_and(|offset| offset >= end)
-                })
+                // A partition that moved away meanwhile has an old offset here.
+                let reached = |at, end| {
+                    [here.get(at), elsewhere.get(at)].into_iter().flatten().any(|it| it >= end)
+                };
+                targets.iter().all(|(at, end)| reached(at, end))
             };
             if reached {
                 return Ok(());

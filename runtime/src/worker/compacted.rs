@@ -93,9 +93,12 @@ impl CompactedLog {
         let topic: Arc<str> = topic.into();
         let partitions: Vec<_> =
             (0..partitions).map(|number| TopicPartition::new(topic.clone(), number)).collect();
-        let starts: Vec<_> = partitions.iter().map(|at| (at.clone(), Start::Earliest)).collect();
         let failed = |source| LogError::Read { topic: topic.to_string(), source };
         let begins = consumer.beginning_offsets(&partitions).await.map_err(failed)?;
+        // An offset starts at once; to look the earliest up again would cost
+        // the client half a second.
+        let starts: Vec<_> =
+            begins.iter().map(|(at, begin)| (at.clone(), Start::Offset(*begin))).collect();
         consumer.assign(&starts).await.map_err(failed)?;
         let begins = begins.into_iter().map(|(at, offset)| (at.partition, offset)).collect();
         let (sender, positions) = watch::channel(begins);
@@ -142,9 +145,7 @@ impl CompactedLog {
             batch.push(Some(key), value.as_deref(), -1);
         }
         let failed = |source| LogError::Write { topic: self.topic.to_string(), source };
-        // Nobody waits for more records with these: they go at once.
-        let overrides = Overrides::from([("linger.ms".to_owned(), "0".to_owned())]);
-        let producer = self.producers.get(&overrides).map_err(failed)?;
+        let producer = self.producers.get(&at_once()).map_err(failed)?;
         let receipt = producer.send(&self.topic, None, &batch).await.map_err(failed)?;
         receipt.wait().await.map_err(failed)
     }
@@ -154,6 +155,12 @@ impl CompactedLog {
         self.write(records).await?;
         self.read_to_end().await
     }
+}
+
+/// The overrides of the producer for internal topics: nobody waits for more
+/// records with these.
+pub(super) fn at_once() -> Overrides {
+    Overrides::from([("linger.ms".to_owned(), "0".to_owned())])
 }
 
 async fn follow(

@@ -1,6 +1,7 @@
 //! The worker's clients of a real cluster.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -18,6 +19,10 @@ const PRODUCER_BUFFER_BYTES: usize = 16 << 20;
 /// Read ahead for one connector, in bytes, over all its partitions. Records
 /// on their way are in memory once here and once in the batch being worked on.
 const CONSUMER_BUFFER_BYTES: usize = 8 << 20;
+/// How long the broker may hold a fetch that has nothing yet. One fetch is
+/// under way at a time, and a partition that is assigned meanwhile waits for
+/// its end: a task's start is worth more than a few requests less when idle.
+const FETCH_WAIT: Duration = Duration::from_millis(100);
 
 /// Clients on librdkafka and our own connections.
 pub struct KafkaClients {
@@ -62,9 +67,12 @@ impl Clients for KafkaClients {
         group: Option<&str>,
         overrides: &Overrides,
     ) -> Result<Arc<dyn SharedConsumer>, ConsumeError> {
+        let wait = FETCH_WAIT.as_millis().to_string();
+        let mut all = Overrides::from([("fetch.wait.max.ms".to_owned(), wait)]);
+        all.extend(self.overrides(overrides));
         let config = ConsumerConfig {
             buffer_bytes: CONSUMER_BUFFER_BYTES,
-            overrides: self.overrides(overrides),
+            overrides: all,
             ..ConsumerConfig::new(self.cluster.clone(), group.map(str::to_owned))
         };
         Ok(Arc::new(Shared(ConnectorConsumer::new(&config, self.admin.clone())?)))

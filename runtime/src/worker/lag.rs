@@ -66,10 +66,11 @@ async fn of(
     let ask = |start| inputs.iter().map(|at| (at.clone(), start)).collect::<Vec<_>>();
     let ends = admin.list_offsets(&ask(Start::Latest)).await?;
     let begins = admin.list_offsets(&ask(Start::Earliest)).await?;
-    let positions = connector.positions.read().expect("no holder panics");
+    // Other workers commit too, so the group is asked, not this one's memory.
+    let committed = admin.committed_offsets(&connector.group, Some(inputs)).await?;
     let behind = ends.iter().map(|(at, end)| {
         let begin = begins.get(at).copied().unwrap_or(0);
-        let position = positions.get(at).copied().unwrap_or(begin).max(begin);
+        let position = committed.get(at).map_or(begin, |it| it.offset).max(begin);
         (end - position).max(0) as u64
     });
     Ok(behind.sum())

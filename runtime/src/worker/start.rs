@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::answers::Answers;
 use super::clients::{Clients, Group, Producers};
-use super::compacted::{CompactedLog, Entry, LogError, Write};
+use super::compacted::{CompactedLog, Entry, LogError, Write, at_once};
 use super::config::{InternalTopic, WorkerConfig};
 use super::config_state::{Change, ConfigState};
 use super::core::{Core, Logs};
@@ -20,7 +20,7 @@ use super::records::{Status, StatusKey};
 use super::stores::{Checkpoints, Statuses};
 use super::topics::{TopicError, ensure_compacted};
 use super::{lag, records};
-use crate::kafka::{ClientError, ConsumeError, Overrides};
+use crate::kafka::{ClientError, ConsumeError, Overrides, ProduceError};
 
 /// States written to the status topic at once.
 const STATUS_WRITES_MAX: usize = 256;
@@ -34,6 +34,9 @@ pub enum WorkerError {
     /// A client could not be made.
     #[error("the worker's consumer cannot be made: {0}")]
     Consumer(#[from] ConsumeError),
+    /// A client could not be made.
+    #[error("the worker's producer cannot be made: {0}")]
+    Producer(#[from] ProduceError),
     /// An internal topic cannot be used.
     #[error(transparent)]
     Topic(#[from] TopicError),
@@ -71,6 +74,10 @@ impl Worker {
         let admin = clients.admin();
         let cluster_id = admin.describe_cluster().await?.cluster_id.unwrap_or_default();
         let producers = Arc::new(Producers::new(clients.clone()));
+        // A new producer needs half a second for its id: have it meanwhile.
+        for overrides in [at_once(), Overrides::new()] {
+            producers.get(&overrides)?;
+        }
         let (events, inbox) = mpsc::unbounded_channel();
         let opener = Opener { clients: &*clients, producers: producers.clone() };
 
@@ -156,7 +163,9 @@ impl Worker {
     }
 
     /// Ends in order: tasks are revoked, drain, commit and close; then the
-    /// worker leaves its group, so that others take over at once.
+    /// worker leaves its group, so that others take over at once. Its Kafka
+    /// clients close when the last [`Herder`] is dropped too: do that before
+    /// the cluster is stopped.
     pub async fn shutdown(mut self) {
         let (done, ended) = oneshot::channel();
         if self.events.send(Event::Shutdown(done)).is_ok() {

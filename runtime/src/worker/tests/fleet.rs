@@ -68,8 +68,7 @@ async fn a_partition_of_a_sink_is_never_in_two_tasks_while_it_moves() {
     })
     .await;
     // Whoever holds a partition is told to drain by its own worker.
-    let (left, right) = tokio::join!(one.herder.drained("keep"), two.herder.drained("keep"));
-    left.and(right).unwrap();
+    tokio::join!(one.drained("keep"), two.drained("keep"));
     let sunk = one.scene.sunk.lock().unwrap().clone();
     assert_eq!(sunk.len(), 120);
     assert!(sunk.values().all(|(_, times)| *times == 1), "moving repeats nothing");

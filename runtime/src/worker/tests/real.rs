@@ -44,8 +44,10 @@ impl Node {
     }
 
     async fn stop(self) {
-        self.worker.shutdown().await;
-        self.broker.shutdown().await;
+        let Self { broker, clients, scene: _, worker, herder } = self;
+        worker.shutdown().await;
+        drop((herder, clients));
+        broker.shutdown().await;
     }
 
     async fn create_topic(&self, name: &str) {
