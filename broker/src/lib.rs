@@ -12,6 +12,7 @@
 //! | `node` | what all connections share |
 //! | `datadir` | lock, `meta.properties` and layout of the data directory |
 //! | `crash` | named points at which tests end the process |
+//! | `fuzzing` | what the fuzz targets in `broker/fuzz` call |
 //! | `limits` | every bound of the crate |
 //!
 //! Data flows one way: socket, frame, handler, partition, log. A module never
@@ -26,6 +27,8 @@ pub mod config;
 pub mod controller;
 pub mod crash;
 mod datadir;
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod kafka;
 mod limits;

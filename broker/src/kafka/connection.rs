@@ -130,7 +130,7 @@ async fn write_replies(
 /// Reads a request's header and begins to answer it.
 async fn begin(
     node: &Arc<Node>,
-    mut bytes: BytesMut,
+    bytes: BytesMut,
     peer: SocketAddr,
     listener: usize,
 ) -> Result<Reply, ConnectionError> {
@@ -149,6 +149,19 @@ async fn begin(
             ConnectionError::UnknownKey { key: number }
         });
     }
+    let (header, bytes) = split(bytes, key, version)?;
+    let id = RequestId { api_version: version, correlation_id: header.correlation_id };
+    let client = Client { id: header.client_id, peer, listener };
+    tracing::trace!(%peer, ?key, version, correlation_id = id.correlation_id, "request");
+    dispatch(node, key, id, client, bytes).await
+}
+
+/// Splits a request into its header and its body, whose shape is checked.
+pub(super) fn split(
+    mut bytes: BytesMut,
+    key: ApiKey,
+    version: i16,
+) -> Result<(RequestHeader, BytesMut), ConnectionError> {
     // Of a BytesMut, the decoder's slices are cut off the front and what is
     // left stays this request's own.
     let header = RequestHeader::decode(&mut bytes, key.request_header_version(version))
@@ -158,8 +171,5 @@ async fn begin(
         version,
         source,
     })?;
-    let id = RequestId { api_version: version, correlation_id: header.correlation_id };
-    let client = Client { id: header.client_id, peer, listener };
-    tracing::trace!(%peer, ?key, version, correlation_id = id.correlation_id, "request");
-    dispatch(node, key, id, client, bytes).await
+    Ok((header, bytes))
 }
