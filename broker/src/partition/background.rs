@@ -8,7 +8,7 @@ use super::{handle::Partition, manager::PartitionManager};
 use crate::{
     clock,
     config::BrokerConfig,
-    log::{Log, MaintenanceError},
+    log::{CleanOptions, Log, MaintenanceError},
     node::Node,
 };
 
@@ -31,6 +31,7 @@ impl Background {
 
     /// Works until the node stops.
     pub(crate) async fn run(self) {
+        let cleaner_enabled = self.config.cleaner_enabled;
         tokio::join!(
             self.every(self.config.retention_check, |log, now_ms| {
                 log.retain_once(now_ms).map(|bytes| {
@@ -38,6 +39,9 @@ impl Background {
                         tracing::info!(dir = %log.dir().display(), bytes, "segments deleted");
                     }
                 })
+            }),
+            self.every(self.config.cleaner_backoff, move |log, now_ms| {
+                if cleaner_enabled { clean(log, now_ms) } else { Ok(()) }
             }),
             self.every(self.config.flush_check, |log, now_ms| log.flush_once(now_ms)),
         );
@@ -71,6 +75,13 @@ impl Background {
             }
         }
     }
+}
+
+fn clean(log: &Log, now_ms: i64) -> Result<(), MaintenanceError> {
+    if let Some(cleaned) = log.clean_once(now_ms, &CleanOptions::default())? {
+        tracing::info!(dir = %log.dir().display(), ?cleaned, "log compacted");
+    }
+    Ok(())
 }
 
 fn work_on(partition: &Partition, work: &impl Fn(&Log, i64) -> Result<(), MaintenanceError>) {

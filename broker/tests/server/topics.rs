@@ -308,3 +308,27 @@ async fn lists_are_appended_to_and_subtracted_from() {
     assert_ne!(retention.value.as_deref(), Some("77"));
     assert_eq!(alter(&mut client, "none", &[("retention.ms", 1, None)]).await, 3);
 }
+
+#[tokio::test]
+async fn a_compacted_topic_is_compacted_even_in_a_short_life() {
+    let broker = TestBroker::start(&[("log.cleaner.backoff.ms", "20")]).await;
+    let mut client = broker.client().await;
+    let configs = [
+        ("cleanup.policy", "compact"),
+        ("segment.bytes", "1000"),
+        ("min.cleanable.dirty.ratio", "0.01"),
+    ];
+    client.create_topic_with("topic", 1, &configs).await;
+    let deadline = std::time::Instant::now() + crate::support::PATIENCE;
+    for number in 0.. {
+        assert!(std::time::Instant::now() < deadline, "not compacted after {number} records");
+        let value = number.to_string();
+        assert_eq!(client.produce("topic", 0, 1, batch(&[&value])).await.error_code, 0);
+        let fetched = client.fetch("topic", 0, 0).await;
+        // The first record is gone: its batch is empty or not there.
+        let first = crate::support::batches(&fetched)[0];
+        if first.record_count == 0 || first.base_offset > 0 {
+            break;
+        }
+    }
+}
