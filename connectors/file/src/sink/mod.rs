@@ -87,19 +87,18 @@ impl Sink for FileSink {
         let writing =
             self.partitions.entry(key(from)).or_insert_with(|| Writing::new(&self.options, from));
         let mut rejects = Vec::new();
-        let result = writing.put(&self.bucket, &self.options, &records, &mut rejects);
-        if let Err(fault) = result {
-            let offsets = records.route().offset;
-            self.late.extend(rejects.into_iter().map(|reject| LateReject {
-                partition: from.clone(),
-                offset: offsets[reject.at as usize],
-                code: reject.why.code,
-                message: reject.why.message,
-            }));
-            return Err(fault);
-        }
-        self.bound_memory()?;
-        Ok(rejects)
+        let result = writing
+            .put(&self.bucket, &self.options, &records, &mut rejects)
+            .and_then(|()| self.bound_memory());
+        let Err(fault) = result else { return Ok(rejects) };
+        let offsets = records.route().offset;
+        self.late.extend(rejects.into_iter().map(|reject| LateReject {
+            partition: from.clone(),
+            offset: offsets[reject.at as usize],
+            code: reject.why.code,
+            message: reject.why.message,
+        }));
+        Err(fault)
     }
 
     fn tick(&mut self) -> Result<Progress, Fault> {
