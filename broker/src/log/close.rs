@@ -81,6 +81,11 @@ impl Log {
         let _maintenance = self.lock_maintenance();
         let appender = self.lock_appender();
         self.check_online()?;
+        if appender.next_offset == 0 {
+            // Nothing was ever written: there is nothing to scan at the next open.
+            self.end("it was closed");
+            return Ok(());
+        }
         let active = &appender.active;
         active.seal().on("complete the indexes of", &active.path(Kind::Log))?;
         self.flush_now()?;
@@ -95,9 +100,16 @@ impl Log {
             appender.next_offset
         );
         files::replace(&marker, text.as_bytes()).on("write", &marker)?;
-        let _ = self.offline.set("it was closed".to_owned());
-        self.flush.wake();
+        self.end("it was closed");
         Ok(())
+    }
+
+    /// Takes no more calls, and lets those who wait look again.
+    fn end(&self, reason: &str) {
+        // If it was offline before, that reason says more.
+        let _ = self.offline.set(reason.to_owned());
+        self.flush.wake();
+        self.ends.send_modify(|_| {});
     }
 
     /// Deletes the partition and its folder. What readers hold stays readable.
@@ -109,9 +121,7 @@ impl Log {
         self.closing.store(true, Ordering::Release);
         let _maintenance = self.lock_maintenance();
         let _appender = self.lock_appender();
-        let _ = self.offline.set("it was deleted".to_owned());
-        self.flush.wake();
-        self.ends.send_modify(|_| {});
+        self.end("it was deleted");
         let mut doomed = self.dir.clone().into_os_string();
         doomed.push(DELETE);
         let doomed = PathBuf::from(doomed);

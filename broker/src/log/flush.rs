@@ -1,7 +1,7 @@
 //! Flush: one fsync at a time, which serves everyone who waits.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
@@ -49,6 +49,11 @@ impl FlushState {
     /// Wakes all waiters to look again.
     pub(super) fn wake(&self) {
         self.flushed.send_modify(|_| {});
+    }
+
+    /// Waits for a running flush and holds off the next.
+    pub(super) fn pause(&self) -> MutexGuard<'_, ()> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Moves the recovery point back: records above it were removed.
@@ -103,7 +108,7 @@ impl Log {
     /// # Errors
     /// When a file cannot be synced. The log is offline after that.
     pub fn flush_now(&self) -> Result<(), MaintenanceError> {
-        let _one_at_a_time = self.flush.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self.flush.pause();
         self.check_online()?;
         if let Err(error) = self.sync_files() {
             self.go_offline(format_args!("records may be lost since a flush failed: {error}"));
@@ -131,8 +136,6 @@ impl Log {
         for segment in unflushed {
             segment.sync(false).on("fsync", &segment.path(Kind::Log))?;
         }
-        // A truncation that ran meanwhile has removed records that were counted.
-        let end_offset = end_offset.min(self.log_end_offset());
         self.flush.flushed.send_modify(|flushed| *flushed = (*flushed).max(end_offset));
         Ok(())
     }

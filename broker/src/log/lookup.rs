@@ -22,6 +22,13 @@ pub struct TimestampOffset {
     pub leader_epoch: Option<i32>,
 }
 
+/// A record found, its epoch not yet known.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    timestamp_ms: i64,
+    offset: i64,
+}
+
 impl Log {
     /// The first record whose timestamp is `timestamp_ms` or later.
     ///
@@ -34,6 +41,10 @@ impl Log {
         timestamp_ms: i64,
     ) -> Result<Option<TimestampOffset>, ReadError> {
         self.check_online()?;
+        Ok(self.find_first(timestamp_ms)?.map(|found| self.located(found)))
+    }
+
+    fn find_first(&self, timestamp_ms: i64) -> Result<Option<Found>, ReadError> {
         let _not_truncated = self.truncation.read().unwrap_or_else(PoisonError::into_inner);
         let start = self.log_start_offset();
         for segment in self.segment_list() {
@@ -58,9 +69,13 @@ impl Log {
     /// As [`Log::offset_for_timestamp`].
     pub fn offset_of_max_timestamp(&self) -> Result<Option<TimestampOffset>, ReadError> {
         self.check_online()?;
+        Ok(self.find_newest()?.map(|found| self.located(found)))
+    }
+
+    fn find_newest(&self) -> Result<Option<Found>, ReadError> {
         let _not_truncated = self.truncation.read().unwrap_or_else(PoisonError::into_inner);
         let start = self.log_start_offset();
-        let mut best: Option<TimestampOffset> = None;
+        let mut best: Option<Found> = None;
         for segment in self.segment_list() {
             let Some(newest) = segment.newest_entry() else { continue };
             if best.is_some_and(|best| best.timestamp_ms >= newest.timestamp_ms) {
@@ -93,40 +108,36 @@ impl Log {
         from: i64,
         timestamp_ms: i64,
         matches: impl Fn(i64) -> bool,
-    ) -> Result<Option<TimestampOffset>, ReadError> {
+    ) -> Result<Option<Found>, ReadError> {
         let mut found = None;
         self.visit(
             segment,
             from,
             |header, record_ms, offset| {
                 if header.max_timestamp_ms >= timestamp_ms && matches(record_ms) {
-                    found = Some((record_ms, offset));
+                    found = Some(Found { timestamp_ms: record_ms, offset });
                 }
                 found.is_none()
             },
             |header| header.max_timestamp_ms >= timestamp_ms,
         )?;
-        Ok(found.map(|(timestamp_ms, offset)| self.located(timestamp_ms, offset)))
+        Ok(found)
     }
 
-    fn max_by_scan(
-        &self,
-        segment: &Segment,
-        from: i64,
-    ) -> Result<Option<TimestampOffset>, ReadError> {
-        let mut best: Option<(i64, i64)> = None;
+    fn max_by_scan(&self, segment: &Segment, from: i64) -> Result<Option<Found>, ReadError> {
+        let mut best: Option<Found> = None;
         self.visit(
             segment,
             from,
             |_, record_ms, offset| {
-                if best.is_none_or(|(best_ms, _)| record_ms > best_ms) {
-                    best = Some((record_ms, offset));
+                if best.is_none_or(|best| record_ms > best.timestamp_ms) {
+                    best = Some(Found { timestamp_ms: record_ms, offset });
                 }
                 true
             },
             |_| true,
         )?;
-        Ok(best.map(|(timestamp_ms, offset)| self.located(timestamp_ms, offset)))
+        Ok(best)
     }
 
     /// Shows timestamp and offset of each record from `from` on, in the batches
@@ -168,7 +179,9 @@ impl Log {
         }
     }
 
-    fn located(&self, timestamp_ms: i64, offset: i64) -> TimestampOffset {
+    /// Takes the appender's lock, so never while a truncation is held off.
+    fn located(&self, found: Found) -> TimestampOffset {
+        let Found { timestamp_ms, offset } = found;
         let leader_epoch = self.lock_appender().epochs.epoch_of(offset);
         TimestampOffset { timestamp_ms, offset, leader_epoch }
     }

@@ -116,7 +116,7 @@ impl Log {
         };
         let log_start = log_start.max(first);
         let epochs_changed = epochs.truncate_end(end_offset) | epochs.truncate_start(log_start);
-        if epochs_changed || !recovery.clean_shutdown {
+        if epochs_changed || recovery.scanned_bytes > 0 {
             epochs.save().on("write the leader epochs of", dir)?;
         }
         let mut producers = load_producers::<OpenError>(dir, &segments, end_offset)?;
@@ -138,7 +138,7 @@ impl Log {
                 log_end_offset: end_offset,
                 high_watermark: end_offset,
             }),
-            flush: FlushState::new(end_offset, checkpointed.unwrap_or(-1), now_ms),
+            flush: FlushState::new(end_offset, checkpointed.unwrap_or(0), now_ms),
             closing: AtomicBool::new(false),
             offline: OnceLock::new(),
         };

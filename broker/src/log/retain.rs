@@ -62,9 +62,9 @@ impl Log {
             if end > high_watermark || (is_active && segment.size() == 0) {
                 break;
             }
-            let newest_ms = segment.newest_entry().map(|newest| newest.timestamp_ms);
-            let old = by_age
-                && newest_ms.is_some_and(|ms| now_ms.saturating_sub(ms) > config.retention_ms);
+            let newest = segment.newest_entry();
+            let newest_ms = newest.map_or(segment.age_from_ms(), |newest| newest.timestamp_ms);
+            let old = by_age && now_ms.saturating_sub(newest_ms) > config.retention_ms;
             let after = left_bytes - segment.size();
             let too_much = by_size && after >= config.retention_bytes as u64;
             if !(old || too_much || end <= log_start) {
@@ -144,6 +144,7 @@ impl Log {
         if offset >= appender.next_offset {
             return Ok(());
         }
+        let _no_flush = self.flush.pause();
         let _no_readers = self.truncation.write().unwrap_or_else(PoisonError::into_inner);
         // Both go first: neither must ever lie above the log end, which may become
         // the start of the batch that `offset` lies within.

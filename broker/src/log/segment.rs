@@ -211,12 +211,7 @@ impl Segment {
             self.first_timestamp_ms.store(header.max_timestamp_ms, Ordering::Relaxed);
         }
         let mut newest = self.newest();
-        if newest.is_none_or(|newest| header.max_timestamp_ms > newest.timestamp_ms) {
-            *newest = Some(TimeEntry {
-                timestamp_ms: header.max_timestamp_ms,
-                offset: header.last_offset(),
-            });
-        }
+        note_newest(&mut newest, header);
         let unindexed = self.unindexed_bytes.load(Ordering::Relaxed);
         let unindexed = if unindexed > index_interval_bytes as u64 {
             let position = u32::try_from(position).expect("segment.bytes is 31 bits");
@@ -368,12 +363,7 @@ impl Segment {
         let mut scanner = self.headers_from(from);
         let mut newest = self.newest();
         while let Some(batch) = scanner.next()? {
-            if newest.is_none_or(|newest| batch.header.max_timestamp_ms > newest.timestamp_ms) {
-                *newest = Some(TimeEntry {
-                    timestamp_ms: batch.header.max_timestamp_ms,
-                    offset: batch.header.last_offset(),
-                });
-            }
+            note_newest(&mut newest, &batch.header);
         }
         if position == 0 {
             self.first_timestamp_ms.store(NO_TIMESTAMP, Ordering::Relaxed);
@@ -384,6 +374,14 @@ impl Segment {
     // A panic while the lock is held cannot leave a half-written value.
     fn newest(&self) -> std::sync::MutexGuard<'_, Option<TimeEntry>> {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A batch that compaction emptied has no timestamps to be found by.
+fn note_newest(newest: &mut Option<TimeEntry>, header: &BatchHeader) {
+    let timestamp_ms = header.max_timestamp_ms;
+    if header.record_count > 0 && newest.is_none_or(|newest| timestamp_ms > newest.timestamp_ms) {
+        *newest = Some(TimeEntry { timestamp_ms, offset: header.last_offset() });
     }
 }
 

@@ -78,9 +78,11 @@ impl Log {
                 producers: &producers,
                 group_last_offset: group_end - 1,
             };
-            let Some((segment, removed)) = self.rewrite(group, &rules, config, now_ms)? else {
-                return Ok(None);
-            };
+            let rewritten = self.rewrite(group, &rules, config, now_ms);
+            if !matches!(rewritten, Ok(Some(_))) {
+                swap::discard(&self.dir, group[0].base_offset())?;
+            }
+            let Some((segment, removed)) = rewritten? else { return Ok(None) };
             crate::crash::point("clean-after-write");
             cleaned.segments_before += group.len();
             cleaned.segments_after += 1;

@@ -7,6 +7,15 @@ use crate::log::error::{Corruption, FileContext, FileError, scan_failure};
 use crate::log::files::{self, CLEANED, DELETED, Kind, SWAP, path_of};
 use crate::log::scan::Scanner;
 
+/// Removes the cleaned files of a compaction that will not be committed.
+pub(super) fn discard(dir: &Path, base_offset: i64) -> Result<(), FileError> {
+    for kind in Kind::SEGMENT {
+        let path = path_of(dir, base_offset, kind, CLEANED);
+        files::remove(&path).on("remove", &path)?;
+    }
+    Ok(())
+}
+
 /// Commits the cleaned files of `base_offset`: after this they win, crash or not.
 pub(super) fn commit(dir: &Path, base_offset: i64) -> Result<(), FileError> {
     crate::crash::point("clean-before-swap");

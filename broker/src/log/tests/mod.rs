@@ -6,10 +6,12 @@ use super::*;
 
 mod cleaning;
 mod crashes;
+mod dump;
 mod faults;
 mod lookups;
 mod model;
 mod recovery;
+mod speed;
 
 /// A clock that stands still unless a test moves it.
 const NOW_MS: i64 = 1_700_000_000_000;
