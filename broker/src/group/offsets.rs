@@ -84,3 +84,37 @@ impl Offsets {
         expired
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn committed(at_ms: i64) -> CommittedOffset {
+        let metadata = String::new();
+        CommittedOffset { offset: 1, leader_epoch: -1, metadata, commit_timestamp_ms: at_ms }
+    }
+
+    #[test]
+    fn an_offset_expires_by_the_later_of_its_commit_and_the_last_members_leave() {
+        let mut offsets = Offsets::default();
+        offsets.set("old", 0, committed(100));
+        offsets.set("new", 3, committed(900));
+        let expired = |empty_since_ms, now_ms| offsets.expired(empty_since_ms, now_ms, 1000);
+        assert!(expired(i64::MIN, 1099).is_empty());
+        assert_eq!(expired(i64::MIN, 1100), [("old".to_owned(), 0)]);
+        assert!(expired(500, 1499).is_empty(), "the group had members until 500");
+        assert_eq!(expired(500, 1500), [("old".to_owned(), 0)]);
+        assert_eq!(expired(500, 1900).len(), 2);
+    }
+
+    #[test]
+    fn the_last_offset_of_a_topic_takes_the_topic_along() {
+        let mut offsets = Offsets::default();
+        offsets.set("topic", 0, committed(0));
+        offsets.remove("topic", 1);
+        offsets.remove("none", 0);
+        assert!(!offsets.is_empty());
+        offsets.remove("topic", 0);
+        assert!(offsets.is_empty());
+    }
+}

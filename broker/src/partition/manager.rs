@@ -257,3 +257,48 @@ fn open_log(
     tracing::debug!(partition = %dir.display(), ?recovery, "log opened");
     Ok(log)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        controller::{MetadataRecord, PartitionRecord},
+        log::BatchBuilder,
+    };
+
+    fn image_of_topic(topic_id: Uuid) -> watch::Receiver<Arc<ClusterImage>> {
+        let mut image = ClusterImage::default();
+        image.apply(&MetadataRecord::Topic { topic_id, name: "topic".into() });
+        image.apply(&MetadataRecord::Partition(PartitionRecord {
+            topic_id,
+            partition: 0,
+            leader: 1,
+            leader_epoch: 0,
+            partition_epoch: 0,
+            replicas: vec![1],
+            isr: vec![1],
+        }));
+        watch::Sender::new(Arc::new(image)).subscribe()
+    }
+
+    async fn append_to_topic(dir: &Path, topic_id: Uuid) -> i64 {
+        let manager = PartitionManager::new(dir, BTreeMap::new(), 1);
+        manager.follow(&image_of_topic(topic_id)).await;
+        let mut builder = BatchBuilder::new(0);
+        builder.push(0, None, Some(b"value"), &[]);
+        let partition = manager.get("topic", 0).unwrap();
+        let appended = partition.append(&mut builder.build().unwrap(), true).unwrap();
+        manager.close().await;
+        appended.base_offset
+    }
+
+    #[tokio::test]
+    async fn records_of_a_deleted_topic_never_show_in_its_namesake() {
+        // A crash between the deletion's record and its files leaves the folder.
+        let dir = tempfile::tempdir().unwrap();
+        let (old, new) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        assert_eq!(append_to_topic(dir.path(), old).await, 0);
+        assert_eq!(append_to_topic(dir.path(), old).await, 1);
+        assert_eq!(append_to_topic(dir.path(), new).await, 0);
+    }
+}

@@ -138,6 +138,95 @@ fn offset_fetch(version: i16) -> messages::OffsetFetchRequest {
 }
 
 #[tokio::test]
+async fn refusals_are_encoded_in_every_version_too() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    macro_rules! refused {
+        ($versions:expr, $request:expr) => {
+            for version in $versions {
+                call(&mut client, version, &$request).await;
+            }
+        };
+    }
+    refused!(3..=11, produce_request("none", 0, 1, batch(&["x"])));
+    refused!(3..=11, produce_request("none", 0, 9, batch(&["x"])));
+    refused!(4..=12, crate::support::fetch_request("none", 0, 0));
+    refused!(7..=12, crate::support::fetch_request("none", 0, 0).with_session_id(3));
+    refused!(
+        1..=8,
+        messages::ListOffsetsRequest::default().with_topics(vec![
+            messages::list_offsets_request::ListOffsetsTopic::default()
+                .with_name(name("none"))
+                .with_partitions(vec![Default::default()]),
+        ])
+    );
+    refused!(
+        0..=12,
+        messages::MetadataRequest::default().with_topics(Some(vec![
+            messages::metadata_request::MetadataRequestTopic::default()
+                .with_name(Some(name("no/name"))),
+        ]))
+    );
+    refused!(
+        2..=9,
+        messages::OffsetCommitRequest::default().with_group_id(group("")).with_topics(vec![
+            messages::offset_commit_request::OffsetCommitRequestTopic::default()
+                .with_name(name("none"))
+                .with_partitions(vec![Default::default()]),
+        ])
+    );
+    for kind in [1, 2] {
+        let request = messages::FindCoordinatorRequest::default().with_key_type(kind);
+        refused!(1..=3, request.clone().with_key(text("k")));
+        refused!(4..=5, request.clone().with_coordinator_keys(vec![text("k")]));
+    }
+    refused!(0..=9, messages::JoinGroupRequest::default());
+    refused!(
+        2..=7,
+        messages::CreateTopicsRequest::default().with_topics(vec![
+            messages::create_topics_request::CreatableTopic::default().with_name(name("no/name")),
+        ])
+    );
+    refused!(
+        0..=2,
+        messages::DeleteRecordsRequest::default().with_topics(vec![
+            messages::delete_records_request::DeleteRecordsTopic::default()
+                .with_name(name("none"))
+                .with_partitions(vec![Default::default()]),
+        ])
+    );
+    refused!(
+        0..=4,
+        messages::InitProducerIdRequest::default()
+            .with_transactional_id(Some(messages::TransactionalId(text("tx"))))
+    );
+    refused!(
+        2..=4,
+        messages::OffsetForLeaderEpochRequest::default().with_topics(vec![
+            messages::offset_for_leader_epoch_request::OffsetForLeaderTopic::default()
+                .with_topic(name("none"))
+                .with_partitions(vec![Default::default()]),
+        ])
+    );
+    refused!(
+        1..=4,
+        messages::DescribeConfigsRequest::default().with_resources(vec![resource(2, "none"),])
+    );
+    refused!(
+        0..=1,
+        messages::IncrementalAlterConfigsRequest::default().with_resources(vec![
+            messages::incremental_alter_configs_request::AlterConfigsResource::default()
+                .with_resource_type(2)
+                .with_resource_name(text("none")),
+            messages::incremental_alter_configs_request::AlterConfigsResource::default()
+                .with_resource_type(4)
+                .with_resource_name(text("1")),
+        ])
+    );
+    refused!(1..=1, messages::DescribeClusterRequest::default().with_endpoint_type(2));
+}
+
+#[tokio::test]
 async fn an_unknown_version_of_api_versions_gets_a_v0_body_with_error_35() {
     let broker = TestBroker::start(&[]).await;
     let mut client = broker.client().await;
