@@ -9,6 +9,9 @@ use std::time::Duration;
 /// as `max.connections` allows by default fit into the request memory.
 pub(crate) const FRAME_CLAIM_BYTES_MAX: usize = 16 << 10;
 
+/// Bytes of a frame with one usual batch.
+pub(crate) const FRAME_USUAL_BYTES: usize = 1 << 20;
+
 /// Bytes read ahead on a connection while no frame is under way.
 pub(crate) const READ_AHEAD_BYTES: usize = 16 << 10;
 
@@ -21,6 +24,9 @@ pub(crate) const FRAME_STALL: Duration = Duration::from_secs(30);
 
 /// How long a response may make no progress into a client's socket.
 pub(crate) const WRITE_STALL: Duration = Duration::from_secs(60);
+
+/// The same, while others wait for the memory that the response holds.
+pub(crate) const WRITE_STALL_SCARCE: Duration = Duration::from_secs(2);
 
 /// How long a connection may wait for a share of the request memory.
 pub(crate) const REQUEST_MEMORY_WAIT: Duration = Duration::from_secs(30);

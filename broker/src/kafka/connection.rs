@@ -5,7 +5,7 @@
 //! awaited by the writing half, so that a waiting answer does not keep the
 //! next request from being begun.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::{Buf, BytesMut};
 use kafka_protocol::{
@@ -20,14 +20,14 @@ use tokio::{
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
     sync::mpsc,
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use super::{
     Client, Reply, api_versions, dispatch,
     frame::{Frame, FrameError, FrameReader},
-    memory::MemoryGrant,
-    response::{EncodeError, RequestId},
+    memory::{MemoryBudget, MemoryGrant},
+    response::{EncodeError, RequestId, Response},
     shape::{self, ShapeError},
     versions,
 };
@@ -52,8 +52,8 @@ pub(crate) enum ConnectionError {
     UnackedProduce { code: ResponseError, reason: String },
     #[error(transparent)]
     Encode(#[from] EncodeError),
-    #[error("the client took no byte of its response for {} s", limits::WRITE_STALL.as_secs())]
-    SlowReader,
+    #[error("the client took no byte of its response for {} s", stalled.as_secs())]
+    SlowReader { stalled: Duration },
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -66,7 +66,7 @@ pub(crate) async fn serve(node: Arc<Node>, stream: TcpStream, peer: SocketAddr, 
     let (read, write) = stream.into_split();
     let (sender, receiver) = mpsc::channel(limits::PIPELINE_DEPTH_MAX);
     let reader = read_requests(&node, read, peer, listener, sender);
-    let writer = write_replies(write, receiver);
+    let writer = write_replies(write, receiver, &node.fetch_memory);
     let result = tokio::select! {
         result = reader => result,
         result = writer => result,
@@ -107,6 +107,7 @@ async fn read_requests(
 async fn write_replies(
     mut socket: OwnedWriteHalf,
     mut replies: mpsc::Receiver<Pending>,
+    fetch_memory: &MemoryBudget,
 ) -> Result<(), ConnectionError> {
     while let Some((reply, memory)) = replies.recv().await {
         let mut response = match reply {
@@ -115,13 +116,28 @@ async fn write_replies(
             Reply::Never => continue,
         };
         drop(memory);
-        while response.has_remaining() {
-            let written = timeout(limits::WRITE_STALL, socket.write_buf(&mut response))
-                .await
-                .map_err(|_| ConnectionError::SlowReader)??;
-            if written == 0 {
-                return Err(io::Error::from(io::ErrorKind::WriteZero).into());
+        write_response(&mut socket, &mut response, fetch_memory).await?;
+    }
+    Ok(())
+}
+
+async fn write_response(
+    socket: &mut OwnedWriteHalf,
+    response: &mut Response,
+    fetch_memory: &MemoryBudget,
+) -> Result<(), ConnectionError> {
+    let mut moved = Instant::now();
+    while response.has_remaining() {
+        match timeout(limits::WRITE_STALL_SCARCE, socket.write_buf(response)).await {
+            Ok(Ok(0)) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+            Ok(Ok(_)) => moved = Instant::now(),
+            Ok(Err(error)) => return Err(error.into()),
+            // A response that nobody takes may hold memory while nobody else
+            // needs it, not longer.
+            Err(_) if fetch_memory.is_scarce() || moved.elapsed() >= limits::WRITE_STALL => {
+                return Err(ConnectionError::SlowReader { stalled: moved.elapsed() });
             }
+            Err(_) => {}
         }
     }
     Ok(())

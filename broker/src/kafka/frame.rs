@@ -64,9 +64,12 @@ pub(crate) struct FrameReader<R> {
     budget: MemoryBudget,
 }
 
-/// A frame's share grows to this many times the bytes that came: so a usual
-/// batch of a megabyte is moved twice while it is read, not six times.
-const GROWTH: usize = 8;
+/// How much a frame's share grows at a time: fast to the size of a usual
+/// batch, which is then moved twice while it is read and not six times, slowly
+/// beyond, where a claim that nothing comes of would cost others.
+fn growth(reserved: usize) -> usize {
+    if reserved < limits::FRAME_USUAL_BYTES { 8 } else { 2 }
+}
 
 /// The shortest header: key, version, correlation id.
 const REQUEST_BYTES_MIN: usize = 8;
@@ -110,7 +113,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
                 self.check_control_length(length)?;
             }
             if self.buffer.len() >= reserved {
-                let next = reserved.saturating_mul(GROWTH).min(length);
+                let next = reserved.saturating_mul(growth(reserved)).min(length);
                 memory.merge(self.reserve(next - reserved).await?);
                 reserved = next;
             }
@@ -210,7 +213,7 @@ mod tests {
         bytes.extend_from_slice(&[0; 1000]);
         let mut reader = reader(&bytes);
         assert!(matches!(reader.next().await, Err(FrameError::Truncated)));
-        assert!(reader.buffer.capacity() <= GROWTH * limits::FRAME_CLAIM_BYTES_MAX);
+        assert!(reader.buffer.capacity() <= 8 * limits::FRAME_CLAIM_BYTES_MAX);
     }
 
     #[tokio::test]

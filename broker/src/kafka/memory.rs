@@ -33,6 +33,12 @@ impl MemoryBudget {
         MemoryGrant(permit)
     }
 
+    /// Whether what is free is too little for anyone.
+    pub(crate) fn is_scarce(&self) -> bool {
+        let least = grains(limits::FETCH_GRANT_BYTES_MIN).min(self.grains);
+        self.semaphore.available_permits() < least
+    }
+
     /// As much as is free of `wanted`, halving; waits only for `least`.
     /// Answers with the bytes granted.
     pub(crate) async fn take_up_to(&self, wanted: usize, least: usize) -> (MemoryGrant, usize) {

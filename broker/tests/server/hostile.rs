@@ -9,7 +9,7 @@ use proptest::{
 };
 use tokio::io::AsyncWriteExt;
 
-use crate::support::{Client, TestBroker, batch, encode, produce_request};
+use crate::support::{Client, TestBroker, batch, batches, encode, fetch_request, produce_request};
 
 async fn assert_serves(broker: &TestBroker) {
     let mut client = broker.client().await;
@@ -111,6 +111,27 @@ async fn a_request_beyond_the_limit_is_refused_before_it_is_read() {
     let _ = client.stream.write_all(&encode(9, 1, &large)).await;
     assert!(client.is_closed().await);
     assert_serves(&broker).await;
+}
+
+#[tokio::test]
+async fn readers_that_take_nothing_do_not_keep_the_memory_from_others() {
+    let broker = TestBroker::start(&[("fetch.memory.bytes", "1000000")]).await;
+    let mut good = broker.client().await;
+    good.create_topic_with("topic", 1, &[("max.message.bytes", "2000000")]).await;
+    let large = "x".repeat(900_000);
+    assert_eq!(good.produce("topic", 0, 1, batch(&[&large])).await.error_code, 0);
+    let mut slow = Vec::new();
+    for _ in 0..4 {
+        let mut client = broker.client().await;
+        // More than sockets hold between them.
+        for _ in 0..30 {
+            client.send(12, &fetch_request("topic", 0, 0)).await;
+        }
+        slow.push(client);
+    }
+    for _ in 0..3 {
+        assert_eq!(batches(&good.fetch("topic", 0, 0).await).len(), 1);
+    }
 }
 
 /// Bytes that look like a request to different depths.
