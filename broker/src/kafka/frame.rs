@@ -112,7 +112,9 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             if self.buffer.len() >= 2 {
                 self.check_control_length(length)?;
             }
-            if self.buffer.len() >= reserved {
+            // A read fills whatever room the buffer has, which may be more than
+            // was asked for.
+            while self.buffer.len() >= reserved {
                 let next = reserved.saturating_mul(growth(reserved)).min(length);
                 memory.merge(self.reserve(next - reserved).await?);
                 reserved = next;
