@@ -8,7 +8,7 @@
 //! | [`kafka`] | Kafka clients behind batch-shaped traits |
 //! | [`convert`] | converters between a topic's bytes and values |
 //! | [`format`] | file formats offered to plugins |
-//! | `host` | the WASM host: engine, cache, limits, linker |
+//! | [`host`] | the WASM host: engine, cache, limits, linker |
 //! | [`task`] | source, sink and processor loops: one state machine each |
 //! | [`worker`] | membership, assignment, internal topics |
 //! | [`rest`] | the Kafka Connect REST API |
@@ -20,6 +20,7 @@ pub mod batch;
 pub mod cli;
 pub mod convert;
 pub mod format;
+pub mod host;
 pub mod kafka;
 pub mod pipeline;
 pub mod rest;

@@ -50,6 +50,9 @@ impl Deed {
             "path-absolute" => {
                 Bucket::open("files")?.blob("/etc/passwd")?;
             }
+            "write-object" => {
+                Bucket::open("files")?.put_if_absent("mine.txt", b"mine\n")?;
+            }
             "upload-outside" => {
                 Bucket::open("files")?.upload("../outside.txt")?;
             }

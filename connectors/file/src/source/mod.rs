@@ -203,7 +203,7 @@ fn open(
         other => other?,
     };
     // What is open now may be another file than what was listed.
-    let object = blob.about();
+    let object = blob.about()?;
     let start = Position::start(before, &object);
     match start {
         Start::New | Start::Resume(_) => {}

@@ -131,8 +131,8 @@ impl Bucket {
 
 impl Blob {
     /// The object as it was when it was pinned.
-    pub fn about(&self) -> Object {
-        self.about.clone()
+    pub fn about(&self) -> Result<Object, Fault> {
+        Ok(self.about.clone())
     }
 
     /// At most `max` bytes from `at`.

@@ -1,0 +1,146 @@
+//! Compiled code on disk.
+//!
+//! A file is named by the component's digest and the engine's compatibility
+//! hash, and begins with the digest of what follows. It is written beside its
+//! place and renamed, so readers see whole files; one that is torn or tampered
+//! with fails its digest and is compiled anew.
+//!
+//! Machine code is as trusted as the worker itself: the folder is the worker's
+//! own, with no rights for others, and nothing else is ever put or loaded there.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+use super::error::HostError;
+
+/// Bytes of the digest at a file's head.
+const HEAD_BYTES: usize = 32;
+
+/// The folder of compiled code.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    folder: PathBuf,
+    compatibility: u64,
+}
+
+impl Cache {
+    /// Opens the folder, making it if there is none.
+    pub fn open(folder: &Path, engine: &Engine) -> Result<Self, HostError> {
+        use std::os::unix::fs::DirBuilderExt;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(
+            |source| HostError::File { verb: "create", path: folder.to_owned(), source },
+        )?;
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        Ok(Self { folder: folder.to_owned(), compatibility: hasher.finish() })
+    }
+
+    /// The compiled component of `wasm`, whose SHA-256 is `digest` in hex.
+    pub fn component(
+        &self,
+        engine: &Engine,
+        wasm: &[u8],
+        digest: &str,
+    ) -> wasmtime::Result<Component> {
+        let path = self.path(digest);
+        if let Some(component) = load(engine, &path) {
+            return Ok(component);
+        }
+        let component = Component::from_binary(engine, wasm)?;
+        // Without the cache the next start is slower, and nothing else.
+        if let Err(error) = self.store(&path, &component.serialize()?) {
+            tracing::warn!(path = %path.display(), %error, "compiled code is not cached");
+        }
+        Ok(component)
+    }
+
+    fn path(&self, digest: &str) -> PathBuf {
+        self.folder.join(format!("{digest}-{:016x}.compiled", self.compatibility))
+    }
+
+    fn store(&self, path: &Path, code: &[u8]) -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        file.write_all(&Sha256::digest(code))?;
+        file.write_all(code)?;
+        file.persist(path)?;
+        Ok(())
+    }
+}
+
+/// The component of a cache file; `None` when there is none, or a bad one.
+fn load(engine: &Engine, path: &Path) -> Option<Component> {
+    let bytes = std::fs::read(path).ok()?;
+    let (head, code) = bytes.split_at_checked(HEAD_BYTES)?;
+    if head != &Sha256::digest(code)[..] {
+        tracing::warn!(path = %path.display(), "compiled code is damaged and made anew");
+        return None;
+    }
+    deserialize(engine, code)
+}
+
+#[expect(
+    unsafe_code,
+    reason = "machine code from the worker's own folder, its digest checked, of this very engine \
+              version: wasmtime compares its own header too. It is as trusted as this binary"
+)]
+fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
+    // SAFETY: `code` is what `Component::serialize` gave `Cache::store`.
+    unsafe { Component::deserialize(engine, code) }.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WASM: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+
+    #[test]
+    fn a_damaged_file_is_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::default();
+        let cache = Cache::open(folder.path(), &engine).unwrap();
+        cache.component(&engine, WASM, "d").unwrap();
+        let [file] = &files(folder.path())[..] else { panic!() };
+        let whole = std::fs::read(file).unwrap();
+        for damage in [
+            Vec::new(),
+            whole[..whole.len() / 2].to_vec(),
+            whole.iter().enumerate().map(|(at, byte)| byte ^ u8::from(at == 100)).collect(),
+        ] {
+            std::fs::write(file, &damage).unwrap();
+            assert!(load(&engine, file).is_none());
+            cache.component(&engine, WASM, "d").unwrap();
+            assert_eq!(std::fs::read(file).unwrap().len(), whole.len());
+            assert!(load(&engine, file).is_some());
+        }
+        assert_eq!(files(folder.path()).len(), 1);
+    }
+
+    #[test]
+    fn another_engine_has_files_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::default();
+        let other = Engine::new(wasmtime::Config::new().epoch_interruption(true)).unwrap();
+        Cache::open(folder.path(), &engine).unwrap().component(&engine, WASM, "d").unwrap();
+        Cache::open(folder.path(), &other).unwrap().component(&other, WASM, "d").unwrap();
+        assert_eq!(files(folder.path()).len(), 2);
+    }
+
+    #[test]
+    fn the_folder_is_the_workers_own() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache");
+        Cache::open(&path, &Engine::default()).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+}

@@ -1,0 +1,175 @@
+//! Between the contract's shapes and the runtime's. Columns are moved, never
+//! copied.
+
+use std::time::Duration;
+
+use super::bindings::types;
+use super::error::{Cause, Fault};
+use crate::batch::{Batch, Columns, Headers};
+use crate::kafka::TopicPartition;
+use crate::task::plugin::{Checkpoint, Output, Reject};
+
+pub(super) fn fault(fault: types::Fault) -> Fault {
+    match fault {
+        types::Fault::Retry(types::Retry { why, after_ms }) => Fault::Retry {
+            code: why.code,
+            message: why.message,
+            after: after_ms.map(|ms| Duration::from_millis(ms.into())),
+        },
+        types::Fault::Config(why) => Fault::Config { code: why.code, message: why.message },
+        types::Fault::Fatal(why) => Fault::Fatal { code: why.code, message: why.message },
+    }
+}
+
+pub(super) fn to_guest_fault(fault: Fault) -> types::Fault {
+    match fault {
+        Fault::Retry { code, message, after } => types::Fault::Retry(types::Retry {
+            why: types::Detail { code, message },
+            after_ms: after.map(|after| u32::try_from(after.as_millis()).unwrap_or(u32::MAX)),
+        }),
+        Fault::Config { code, message } => types::Fault::Config(types::Detail { code, message }),
+        Fault::Fatal { code, message } => types::Fault::Fatal(types::Detail { code, message }),
+    }
+}
+
+/// A guest's batch, checked.
+fn batch(batch: types::Batch) -> Result<Batch, crate::batch::BatchError> {
+    let (c, h) = (batch.columns, batch.headers);
+    let batch = Batch {
+        arena: batch.arena,
+        columns: Columns {
+            key_at: c.key_at,
+            key_len: c.key_len,
+            value_at: c.value_at,
+            value_len: c.value_len,
+            timestamp_ms: c.timestamp_ms,
+            offset: c.offset,
+            header_count: c.header_count,
+        },
+        headers: Headers {
+            name_at: h.name_at,
+            name_len: h.name_len,
+            value_at: h.value_at,
+            value_len: h.value_len,
+        },
+    };
+    batch.validate()?;
+    Ok(batch)
+}
+
+pub(super) fn to_guest_batch(batch: Batch) -> types::Batch {
+    types::Batch {
+        arena: batch.arena,
+        columns: into_columns(batch.columns),
+        headers: into_headers(batch.headers),
+    }
+}
+
+pub(super) fn into_columns(c: Columns) -> types::Columns {
+    types::Columns {
+        key_at: c.key_at,
+        key_len: c.key_len,
+        value_at: c.value_at,
+        value_len: c.value_len,
+        timestamp_ms: c.timestamp_ms,
+        offset: c.offset,
+        header_count: c.header_count,
+    }
+}
+
+pub(super) fn into_headers(h: Headers) -> types::Headers {
+    types::Headers {
+        name_at: h.name_at,
+        name_len: h.name_len,
+        value_at: h.value_at,
+        value_len: h.value_len,
+    }
+}
+
+pub(super) fn outputs(outputs: Vec<types::Output>) -> Result<Vec<Output>, Cause> {
+    outputs
+        .into_iter()
+        .map(|output| {
+            let partition = output.partition.map(number).transpose()?;
+            match batch(output.batch) {
+                Ok(batch) => Ok(Output { topic: output.topic, partition, batch }),
+                Err(source) => Err(Cause::Batch { topic: output.topic, source }),
+            }
+        })
+        .collect()
+}
+
+pub(super) fn rejects(rejects: Vec<types::Reject>, records: usize) -> Result<Vec<Reject>, Cause> {
+    rejects
+        .into_iter()
+        .map(|reject| {
+            if reject.at as usize >= records {
+                return Err(Cause::Answer(format!(
+                    "it rejects record {} of a batch of {records}",
+                    reject.at
+                )));
+            }
+            Ok(Reject { at: reject.at, code: reject.why.code, message: reject.why.message })
+        })
+        .collect()
+}
+
+pub(super) fn checkpoints(saved: Vec<types::Checkpoint>) -> Result<Vec<Checkpoint>, Cause> {
+    saved
+        .into_iter()
+        .map(|saved| {
+            is_object("a checkpoint's partition", &saved.partition)?;
+            if let Some(offset) = &saved.offset {
+                is_object("a checkpoint's offset", offset)?;
+            }
+            Ok(Checkpoint { partition: saved.partition, offset: saved.offset })
+        })
+        .collect()
+}
+
+fn is_object(what: &str, text: &str) -> Result<(), Cause> {
+    type Object = serde_json::Map<String, serde_json::Value>;
+    serde_json::from_str::<Object>(text)
+        .map(|_| ())
+        .map_err(|error| Cause::Answer(format!("{what} is no JSON object: {error}")))
+}
+
+pub(super) fn to_guest_partition(partition: &TopicPartition) -> types::Partition {
+    types::Partition {
+        topic: partition.topic.to_string(),
+        number: u32::try_from(partition.partition).expect("partitions count from 0"),
+    }
+}
+
+pub(super) fn partition(partition: types::Partition) -> Result<TopicPartition, Cause> {
+    Ok(TopicPartition::new(partition.topic, number(partition.number)?))
+}
+
+fn number(partition: u32) -> Result<i32, Cause> {
+    i32::try_from(partition)
+        .map_err(|_| Cause::Answer(format!("there is no partition number {partition}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checkpoints_are_json_objects() {
+        let saved = |partition: &str, offset: Option<&str>| {
+            let (partition, offset) = (partition.to_owned(), offset.map(str::to_owned));
+            checkpoints(vec![types::Checkpoint { partition, offset }])
+        };
+        assert!(saved("{}", Some(r#"{"at":1}"#)).is_ok());
+        assert!(saved("{}", None).is_ok());
+        for (partition, offset) in [("7", None), ("{}", Some("{\"torn\":")), ("{}", Some("null"))] {
+            assert!(matches!(saved(partition, offset), Err(Cause::Answer(_))), "{partition}");
+        }
+    }
+
+    #[test]
+    fn a_partition_number_beyond_kafkas_is_refused() {
+        assert!(number(u32::MAX).is_err());
+        assert_eq!(number(3), Ok(3));
+    }
+}

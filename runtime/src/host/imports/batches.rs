@@ -1,0 +1,34 @@
+//! `base/batches`: what a sink and a processor read records from.
+
+use wasmtime::component::Resource;
+
+use crate::host::bindings::describe::longshore::base::batches;
+use crate::host::bindings::types;
+use crate::host::convert;
+use crate::host::guest::Guest;
+use crate::host::records::HeldRecords;
+
+impl batches::Host for Guest {}
+
+impl batches::HostRecords for Guest {
+    fn count(&mut self, records: Resource<HeldRecords>) -> wasmtime::Result<u32> {
+        Ok(u32::try_from(self.table.get(&records)?.batch.len())?)
+    }
+
+    fn columns(&mut self, records: Resource<HeldRecords>) -> wasmtime::Result<types::Columns> {
+        Ok(convert::into_columns(self.table.get(&records)?.batch.columns.clone()))
+    }
+
+    fn headers(&mut self, records: Resource<HeldRecords>) -> wasmtime::Result<types::Headers> {
+        Ok(convert::into_headers(self.table.get(&records)?.batch.headers.clone()))
+    }
+
+    fn arena(&mut self, records: Resource<HeldRecords>) -> wasmtime::Result<Vec<u8>> {
+        Ok(self.table.get(&records)?.batch.arena.clone())
+    }
+
+    fn drop(&mut self, records: Resource<HeldRecords>) -> wasmtime::Result<()> {
+        self.table.delete(records)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,10 @@
+//! The contract's imports, one file an interface.
+//!
+//! An error of the engine returned here traps the guest: it is for what no
+//! correct guest does. Everything else is the contract's `fault`.
+
+mod base;
+mod batches;
+pub(super) mod formats;
+pub(super) mod objects;
+mod state;

@@ -1,0 +1,244 @@
+//! `object-store/store` over the driver `objects`.
+#![allow(unreachable_pub, reason = "the generated code exports its resources' types again")]
+
+use futures::future::join_all;
+use longshore_driver_objects::{Blob, Bucket, Object, ObjectsError, Upload};
+use wasmtime::component::Resource;
+
+use super::formats::{HostWriter, format_fault};
+use crate::format::Decoder;
+use crate::host::bindings::describe::longshore::formats::formats::Decoded;
+use crate::host::bindings::describe::longshore::object_store::store;
+use crate::host::bindings::types;
+use crate::host::connections::objects_fault;
+use crate::host::convert;
+use crate::host::guest::Guest;
+use crate::host::limits::SCAN_BYTES_MIN;
+
+/// What a `bucket` resource is: a granted connection.
+#[derive(Debug)]
+pub struct HostBucket(Bucket);
+
+/// What a `blob` resource is.
+#[derive(Debug)]
+pub struct HostBlob(Blob);
+
+/// What a `scan` resource is.
+#[derive(Debug)]
+pub struct HostScan {
+    blob: Blob,
+    decoder: Decoder,
+    /// The start of a row that is not whole yet, from the decoder's position.
+    input: Vec<u8>,
+    complete: bool,
+}
+
+/// What an `upload` resource is.
+#[derive(Debug)]
+pub struct HostUpload(Upload);
+
+type Answer<T> = wasmtime::Result<Result<T, types::Fault>>;
+
+fn answer<T>(result: Result<T, ObjectsError>) -> Result<T, types::Fault> {
+    result.map_err(|error| convert::to_guest_fault(objects_fault(&error)))
+}
+
+impl store::Host for Guest {}
+
+impl store::HostBucket for Guest {
+    async fn open(&mut self, connection: String) -> Answer<Resource<HostBucket>> {
+        let Some(context) = &self.context else {
+            // `describe` is pure.
+            return Ok(Err(types::Fault::Config(types::Detail {
+                code: "no-connections-here".to_owned(),
+                message: "a plugin has no connections before it is open".to_owned(),
+            })));
+        };
+        let connector = &context.id.connector;
+        match context.connections.objects(&connection, connector, &context.lease).await {
+            Ok(bucket) => Ok(Ok(self.table.push(HostBucket(bucket))?)),
+            Err(fault) => Ok(Err(convert::to_guest_fault(fault))),
+        }
+    }
+
+    async fn list(
+        &mut self,
+        bucket: Resource<HostBucket>,
+        glob: String,
+        after: Option<String>,
+        max: u32,
+    ) -> Answer<Vec<store::Object>> {
+        let HostBucket(bucket) = self.table.get(&bucket)?;
+        let page = bucket.list(&glob, after.as_deref(), max).await;
+        Ok(answer(page).map(|page| page.into_iter().map(object).collect()))
+    }
+
+    async fn blob(
+        &mut self,
+        bucket: Resource<HostBucket>,
+        path: String,
+    ) -> Answer<Resource<HostBlob>> {
+        let HostBucket(bucket) = self.table.get(&bucket)?;
+        match answer(bucket.blob(&path).await) {
+            Ok(blob) => Ok(Ok(self.table.push(HostBlob(blob))?)),
+            Err(fault) => Ok(Err(fault)),
+        }
+    }
+
+    async fn put_if_absent(
+        &mut self,
+        bucket: Resource<HostBucket>,
+        path: String,
+        body: Vec<u8>,
+    ) -> Answer<bool> {
+        let HostBucket(bucket) = self.table.get(&bucket)?;
+        Ok(answer(bucket.put_if_absent(&path, body).await))
+    }
+
+    async fn upload(
+        &mut self,
+        bucket: Resource<HostBucket>,
+        path: String,
+    ) -> Answer<Resource<HostUpload>> {
+        let HostBucket(bucket) = self.table.get(&bucket)?;
+        match answer(bucket.upload(&path).await) {
+            Ok(upload) => Ok(Ok(self.table.push(HostUpload(upload))?)),
+            Err(fault) => Ok(Err(fault)),
+        }
+    }
+
+    async fn finish(
+        &mut self,
+        _bucket: Resource<HostBucket>,
+        uploads: Vec<Resource<HostUpload>>,
+        if_absent: bool,
+    ) -> wasmtime::Result<Vec<Result<bool, types::Fault>>> {
+        let mut finishing = Vec::with_capacity(uploads.len());
+        for upload in &uploads {
+            let HostUpload(upload) = self.table.get(upload)?;
+            finishing.push(upload.finish(if_absent));
+        }
+        Ok(join_all(finishing).await.into_iter().map(answer).collect())
+    }
+
+    async fn delete(
+        &mut self,
+        bucket: Resource<HostBucket>,
+        paths: Vec<String>,
+    ) -> wasmtime::Result<Vec<Result<(), types::Fault>>> {
+        let HostBucket(bucket) = self.table.get(&bucket)?;
+        let deleting = paths.iter().map(|path| bucket.delete(path));
+        Ok(join_all(deleting).await.into_iter().map(answer).collect())
+    }
+
+    async fn drop(&mut self, bucket: Resource<HostBucket>) -> wasmtime::Result<()> {
+        self.table.delete(bucket)?;
+        Ok(())
+    }
+}
+
+impl store::HostBlob for Guest {
+    async fn about(&mut self, blob: Resource<HostBlob>) -> Answer<store::Object> {
+        let HostBlob(blob) = self.table.get(&blob)?;
+        Ok(answer(blob.about()).map(object))
+    }
+
+    async fn read(&mut self, blob: Resource<HostBlob>, at: u64, max: u32) -> Answer<Vec<u8>> {
+        let HostBlob(blob) = self.table.get(&blob)?;
+        Ok(answer(blob.read(at, max).await))
+    }
+
+    async fn scan(
+        &mut self,
+        blob: Resource<HostBlob>,
+        format: String,
+        options: String,
+        at: u64,
+        complete: bool,
+    ) -> Answer<Resource<HostScan>> {
+        let HostBlob(blob) = self.table.get(&blob)?;
+        let blob = blob.clone();
+        match Decoder::create(&format, &options, at) {
+            Ok(decoder) => {
+                let scan = HostScan { blob, decoder, input: Vec::new(), complete };
+                Ok(Ok(self.table.push(scan)?))
+            }
+            Err(error) => Ok(Err(format_fault(&error))),
+        }
+    }
+
+    async fn drop(&mut self, blob: Resource<HostBlob>) -> wasmtime::Result<()> {
+        self.table.delete(blob)?;
+        Ok(())
+    }
+}
+
+impl store::HostScan for Guest {
+    async fn next(&mut self, scan: Resource<HostScan>, max_bytes: u32) -> Answer<Option<Decoded>> {
+        let scan = self.table.get_mut(&scan)?;
+        Ok(scan.next(max_bytes).await)
+    }
+
+    async fn drop(&mut self, scan: Resource<HostScan>) -> wasmtime::Result<()> {
+        self.table.delete(scan)?;
+        Ok(())
+    }
+}
+
+impl HostScan {
+    async fn next(&mut self, max_bytes: u32) -> Result<Option<Decoded>, types::Fault> {
+        loop {
+            let at = self.decoder.position() + self.input.len() as u64;
+            let piece = max_bytes.max(SCAN_BYTES_MIN);
+            let read = answer(self.blob.read_onto(at, piece, &mut self.input).await)?;
+            let ended = read == 0;
+            let decoded =
+                self.decoder.decode(&mut self.input, self.complete && ended).map_err(|error| {
+                    types::Fault::Fatal(types::Detail {
+                        code: error.code().to_owned(),
+                        message: format!("`{}`: {error}", self.blob.path()),
+                    })
+                })?;
+            if !decoded.ends.is_empty() {
+                let batch = convert::to_guest_batch(decoded.batch);
+                return Ok(Some(Decoded { batch, ends: decoded.ends }));
+            }
+            if ended {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+impl store::HostUpload for Guest {
+    async fn write(&mut self, upload: Resource<HostUpload>, part: Vec<u8>) -> Answer<()> {
+        let HostUpload(upload) = self.table.get(&upload)?;
+        Ok(answer(upload.write(part).await))
+    }
+
+    async fn write_from(
+        &mut self,
+        upload: Resource<HostUpload>,
+        writer: Resource<HostWriter>,
+        last: bool,
+    ) -> Answer<()> {
+        let HostWriter(writer) = self.table.get_mut(&writer)?;
+        let part = if last { writer.finish() } else { writer.take() };
+        let HostUpload(upload) = self.table.get(&upload)?;
+        Ok(answer(upload.write(part).await))
+    }
+
+    async fn drop(&mut self, upload: Resource<HostUpload>) -> wasmtime::Result<()> {
+        self.table.delete(upload)?;
+        Ok(())
+    }
+}
+
+fn object(object: Object) -> store::Object {
+    store::Object {
+        path: object.path,
+        size: object.size,
+        etag: object.etag,
+        modified_ms: object.modified_ms,
+    }
+}

@@ -1,0 +1,60 @@
+//! Every limit of the host. `plugins/wit/README.md` tells them to plugin authors.
+
+use std::time::Duration;
+
+/// Between two ticks of the engine's clock: how long a guest runs before it
+/// lets other tasks run.
+pub const EPOCH_TICK: Duration = Duration::from_millis(10);
+
+/// The longest last words, log line or metric name kept of a guest, in bytes.
+pub const TEXT_BYTES_MAX: usize = 4096;
+
+/// Standard error kept of a guest, in bytes: the last of what it wrote.
+pub const STDERR_BYTES_MAX: usize = 16 << 10;
+
+/// Lines that one instance may log in a second; the rest is counted.
+pub const LOG_LINES_PER_SECOND_MAX: u32 = 100;
+
+/// Metrics that one instance may name.
+pub const METRICS_MAX: usize = 200;
+
+/// Handles that one instance may hold, of all kinds together.
+pub const HANDLES_MAX: usize = 10_000;
+
+/// Elements of all tables of one instance.
+pub const TABLE_ELEMENTS_MAX: usize = 100_000;
+
+/// Rows are decoded from pieces of at least this size, in bytes.
+pub const SCAN_BYTES_MIN: u32 = 64 << 10;
+
+/// The largest component file, in bytes.
+pub const COMPONENT_BYTES_MAX: u64 = 64 << 20;
+
+/// The limits that a worker may set otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Wall-clock time of one call; a poll's own wait comes on top.
+    pub call: Duration,
+    /// Wall-clock time of `describe`'s functions, of instantiation and of
+    /// `close`.
+    pub describe: Duration,
+    /// Linear memory of one instance, in bytes.
+    pub memory_bytes: usize,
+    /// What a guest may hand over in one call of an import or as the answer of
+    /// one call, in bytes.
+    pub transfer_bytes: usize,
+    /// Keys and values of one processor instance's state, in bytes.
+    pub state_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            call: Duration::from_secs(30),
+            describe: Duration::from_secs(5),
+            memory_bytes: 256 << 20,
+            transfer_bytes: 64 << 20,
+            state_bytes: 512 << 20,
+        }
+    }
+}
