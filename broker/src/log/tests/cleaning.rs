@@ -353,3 +353,52 @@ fn a_map_too_small_for_one_batch_is_an_error_that_says_so() {
     let error = log.clean_once(NOW_MS, &CleanOptions { map_bytes: 24 }).unwrap_err();
     assert!(matches!(error, MaintenanceError::MapTooSmall { map_bytes: 24 }), "{error}");
 }
+
+#[test]
+fn the_end_of_a_cleaned_range_stays_as_an_empty_batch() {
+    let home = home();
+    let log = open(&home.dir, &compacted(&[]));
+    append(&log, keyed("other", Some("kept")));
+    for _ in 0..2 {
+        // Wholly superseded by what stands in the active segment.
+        push_out(&log);
+    }
+    let end = log.segment_list().last().unwrap().base_offset();
+    append(&log, keyed("filler", Some("newest")));
+    log.roll(&mut log.lock_appender(), NOW_MS).unwrap();
+    log.clean_once(NOW_MS, &ANY).unwrap().unwrap();
+    log.set_config(compacted(&[("min.cleanable.dirty.ratio", "0")]));
+    push_out(&log);
+    log.clean_once(NOW_MS, &ANY).unwrap().unwrap();
+    for pair in log.segment_list().windows(2) {
+        let segment_end = pair[0].find_end_offset().unwrap();
+        assert_eq!(segment_end, pair[1].base_offset(), "the range of a swap is exact");
+    }
+    assert!(read_all(&log).iter().all(|record| record.offset == 0 || record.offset >= end));
+}
+
+#[test]
+fn a_producers_last_batch_outlives_its_records() {
+    let home = home();
+    let config = compacted(&[]);
+    let log = open(&home.dir, &config);
+    let mut builder = BatchBuilder::new(0).producer(42, 3, 7);
+    builder.push(NOW_MS, Some(b"k"), Some(b"old"), &[]);
+    let sent = builder.build().unwrap();
+    append(&log, sent.clone());
+    append(&log, keyed("k", Some("new")));
+    push_out(&log);
+    log.clean_once(NOW_MS, &ANY).unwrap().unwrap();
+    assert!(read_all(&log).iter().all(|record| record.offset != 0), "its record is gone");
+    drop(log);
+    // The state can only come from the log now.
+    for entry in std::fs::read_dir(&home.dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "snapshot") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let again = append(&open(&home.dir, &config), sent);
+    assert!(again.duplicate);
+    assert_eq!(again.base_offset, 0);
+}

@@ -91,6 +91,11 @@ fn examine(dir: &Path, crash_at: &str) {
     assert!(
         log.producers().iter().all(|(id, p)| *id == 1 && i64::from(p.last_sequence()) == end - 1)
     );
+    let segments = log.segment_list();
+    for pair in segments.windows(2) {
+        let end = pair[0].find_end_offset().unwrap();
+        assert!(end <= pair[1].base_offset(), "{crash_at}: replaced segments came back");
+    }
     let leftovers = fs::read_dir(dir).unwrap().filter(|entry| {
         let name = entry.as_ref().unwrap().file_name().into_string().unwrap();
         [".cleaned", ".swap", ".deleted"].iter().any(|suffix| name.ends_with(suffix))

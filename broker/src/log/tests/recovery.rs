@@ -139,6 +139,7 @@ proptest! {
                 prop_assert!(at < synced_bytes, "{corruption}");
                 prop_assert_eq!(&corruption.file, &file);
                 prop_assert!(corruption.position as usize <= at);
+                prop_assert_eq!(fs::read(&file).unwrap(), bytes, "evidence is left as it is");
             }
             Err(error) => prop_assert!(false, "{error}"),
             Ok((log, recovery)) => {
