@@ -130,3 +130,63 @@ fn a_kill_at_any_crash_point_loses_nothing_that_was_acknowledged() {
         assert!(kills > 0, "{point} was never come to");
     }
 }
+
+/// The state of a folder in the middle of a swap, made by hand: the merged
+/// segment as `suffix` beside the segments it replaces, some already deleted.
+#[test]
+fn a_swap_that_stopped_anywhere_is_finished_and_an_uncommitted_one_forgotten() {
+    let config = victim_config();
+    let before = home();
+    let log = open(&before.dir, &config);
+    for offset in 0..120i64 {
+        let mut builder = BatchBuilder::new(0);
+        builder.push(NOW_MS, Some(&(offset % 20).to_be_bytes()), Some(&[7; 100]), &[]);
+        append(&log, builder.build().unwrap());
+        if offset % 40 == 39 {
+            log.clean_once(NOW_MS, &CleanOptions::default()).unwrap();
+        }
+    }
+    log.roll(&mut log.lock_appender(), NOW_MS).unwrap();
+    let old_records = read_all(&log);
+    let old_bases: Vec<i64> = log.segment_list().iter().map(|s| s.base_offset()).collect();
+    log.flush_now().unwrap();
+    log.flush_once(NOW_MS).unwrap();
+    let copy = |from: &Path, to: &Path| {
+        fs::create_dir(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, to.join(path.file_name().unwrap())).unwrap();
+        }
+    };
+    let pristine = home();
+    copy(&before.dir, &pristine.dir);
+    log.clean_once(NOW_MS, &CleanOptions::default()).unwrap().unwrap();
+    let new_records = read_all(&log);
+    assert_ne!(old_records, new_records);
+    let merged = log.segment_list().remove(0);
+    let (base, end) = (merged.base_offset(), merged.find_end_offset().unwrap());
+    let replaced: Vec<i64> = old_bases.into_iter().filter(|b| (base..end).contains(b)).collect();
+    assert!(replaced.len() > 1, "the first group merges segments");
+    let expected: Vec<_> = {
+        let kept = old_records.iter().filter(|record| record.offset >= end);
+        new_records.iter().filter(|record| record.offset < end).chain(kept).cloned().collect()
+    };
+    let swaps = (0..=replaced.len()).map(|deleted| (".swap", deleted));
+    for (suffix, deleted) in std::iter::once((".cleaned", 0)).chain(swaps) {
+        let crashed = home();
+        copy(&pristine.dir, &crashed.dir);
+        for extension in ["log", "index", "timeindex"] {
+            let name = format!("{base:020}.{extension}");
+            fs::copy(before.dir.join(&name), crashed.dir.join(format!("{name}{suffix}"))).unwrap();
+            for offset in &replaced[..deleted] {
+                let name = crashed.dir.join(format!("{offset:020}.{extension}"));
+                fs::rename(&name, name.with_extension(format!("{extension}.deleted"))).unwrap();
+            }
+        }
+        let log = open(&crashed.dir, &config);
+        let wanted = if suffix == ".swap" { &expected } else { &old_records };
+        assert_eq!(&read_all(&log), wanted, "{suffix}, {deleted} deleted");
+        let bases = log.segment_list().iter().filter(|s| s.base_offset() < end).count();
+        assert_eq!(bases, if suffix == ".swap" { 1 } else { replaced.len() }, "{suffix}");
+    }
+}
