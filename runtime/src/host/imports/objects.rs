@@ -222,10 +222,18 @@ impl store::HostUpload for Guest {
         writer: Resource<HostWriter>,
         last: bool,
     ) -> Answer<()> {
-        let HostWriter(writer) = self.table.get_mut(&writer)?;
-        let part = if last { writer.finish() } else { writer.take() };
+        let HostWriter(encoder) = self.table.get_mut(&writer)?;
+        if last {
+            encoder.finish();
+        }
+        // Taken only once it is written: after a fault the guest sends it again.
+        let part = encoder.encoded().to_vec();
         let HostUpload(upload) = self.table.get(&upload)?;
-        Ok(answer(upload.write(part).await))
+        let written = upload.write(part).await;
+        if written.is_ok() {
+            self.table.get_mut(&writer)?.0.take();
+        }
+        Ok(answer(written))
     }
 
     async fn drop(&mut self, upload: Resource<HostUpload>) -> wasmtime::Result<()> {
