@@ -154,6 +154,30 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
         "2",
         "The number of partitions that are opened at a time at start.",
     ),
+    key(
+        "producer.id.expiration.ms",
+        Int,
+        "86400000",
+        "How long an idempotent producer that sends nothing is remembered.",
+    ),
+    topic_default(
+        "log.message.timestamp.after.max.ms",
+        Long,
+        "message.timestamp.after.max.ms",
+        "How far a producer's timestamp may lie in the future.",
+    ),
+    topic_default(
+        "log.message.timestamp.before.max.ms",
+        Long,
+        "message.timestamp.before.max.ms",
+        "How far a producer's timestamp may lie in the past.",
+    ),
+    topic_default(
+        "unclean.leader.election.enable",
+        Boolean,
+        "unclean.leader.election.enable",
+        "Whether a replica that is not in sync may become leader.",
+    ),
     topic_default("log.cleanup.policy", List, "cleanup.policy", "delete, compact or both."),
     topic_default(
         "compression.type",

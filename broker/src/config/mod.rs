@@ -83,6 +83,8 @@ pub struct BrokerConfig {
     pub fetch_memory_bytes: usize,
     /// `log.retention.check.interval.ms`.
     pub retention_check: Duration,
+    /// `producer.id.expiration.ms`.
+    pub producer_id_expiration: Duration,
     /// `log.cleaner.enable`.
     pub cleaner_enabled: bool,
     /// `log.cleaner.backoff.ms`.
@@ -117,6 +119,9 @@ impl BrokerConfig {
             return Err(ConfigError::UnknownProperty { name: name.clone() });
         }
         let read = Reader { given: &given };
+        if read.text("default.replication.factor") != Some("1") {
+            return Err(read.invalid("default.replication.factor", "1: one node holds one replica"));
+        }
         Ok(Self {
             node_id: match given.get("broker.id") {
                 Some(_) if !given.contains_key("node.id") => read.number("broker.id", 0)?,
@@ -147,6 +152,7 @@ impl BrokerConfig {
             fetch_bytes_max: read.number("fetch.max.bytes", 1024)?,
             fetch_memory_bytes: read.number("fetch.memory.bytes", 1024)?,
             retention_check: read.millis("log.retention.check.interval.ms", 1)?,
+            producer_id_expiration: read.millis("producer.id.expiration.ms", 1)?,
             cleaner_enabled: read.boolean("log.cleaner.enable")?,
             cleaner_backoff: read.millis("log.cleaner.backoff.ms", 1)?,
             flush_check: read.millis("log.flush.scheduler.interval.ms", 1)?,
@@ -272,6 +278,7 @@ mod tests {
             ("log.dirs", "a,b"),
             ("auto.create.topics.enable", "yes"),
             ("log.retention.hours", "x"),
+            ("default.replication.factor", "3"),
         ] {
             let error = BrokerConfig::from_properties([(name, value)]).unwrap_err();
             assert!(error.to_string().contains(name), "{error}");
@@ -288,5 +295,13 @@ mod tests {
         .unwrap();
         assert_eq!(config.topic_defaults["retention.ms"], "5");
         assert_eq!(config.topic_defaults["segment.ms"], "7200000");
+    }
+
+    #[test]
+    fn every_topic_configuration_has_a_default_of_the_broker_and_no_other() {
+        let mut of_topics: Vec<_> = BROKER_KEYS.iter().filter_map(|key| key.topic).collect();
+        of_topics.sort_unstable();
+        let names: Vec<_> = crate::log::TOPIC_CONFIGS.iter().map(|row| row.name).collect();
+        assert_eq!(of_topics, names);
     }
 }

@@ -32,8 +32,11 @@ impl Background {
     /// Works until the node stops.
     pub(crate) async fn run(self) {
         let cleaner_enabled = self.config.cleaner_enabled;
+        let expiration = self.config.producer_id_expiration.as_millis();
+        let producer_expiration_ms = i64::try_from(expiration).unwrap_or(i64::MAX);
         tokio::join!(
-            self.every(self.config.retention_check, |log, now_ms| {
+            self.every(self.config.retention_check, move |log, now_ms| {
+                log.expire_producers(now_ms, producer_expiration_ms);
                 log.retain_once(now_ms).map(|bytes| {
                     if bytes > 0 {
                         tracing::info!(dir = %log.dir().display(), bytes, "segments deleted");
