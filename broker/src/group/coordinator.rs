@@ -1,4 +1,4 @@
-//! The driver of the groups: locks, waiting answers, storage and the clock.
+//! The driver of the groups: locks, waiting answers, storage.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,6 @@ use std::{
 };
 
 use tokio::sync::{Notify, oneshot};
-use tokio_util::sync::CancellationToken;
 
 use super::{
     join::{JoinAnswer, JoinRequest},
@@ -33,8 +32,8 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GroupSettings {
     bounds: Bounds,
-    retention_ms: i64,
-    retention_check: Duration,
+    pub(super) retention_ms: i64,
+    pub(super) retention_check: Duration,
 }
 
 impl GroupSettings {
@@ -66,29 +65,29 @@ pub(crate) enum CommitError {
 
 /// A group, its offsets, and the requests that wait for it.
 #[derive(Debug)]
-struct Slot {
-    id: String,
-    group: Group,
-    offsets: Offsets,
+pub(super) struct Slot {
+    pub(super) id: String,
+    pub(super) group: Group,
+    pub(super) offsets: Offsets,
     joins: HashMap<Token, oneshot::Sender<JoinAnswer>>,
     syncs: HashMap<Token, oneshot::Sender<SyncAnswer>>,
 }
 
-type SharedSlot = Arc<Mutex<Slot>>;
+pub(super) type SharedSlot = Arc<Mutex<Slot>>;
 
 /// All groups. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct GroupCoordinator(Arc<Shared>);
+pub(crate) struct GroupCoordinator(pub(super) Arc<Shared>);
 
 #[derive(Debug)]
-struct Shared {
-    settings: GroupSettings,
+pub(super) struct Shared {
+    pub(super) settings: GroupSettings,
     partitions: Arc<PartitionManager>,
     groups: Mutex<HashMap<String, SharedSlot>>,
     next_token: AtomicU64,
     /// When the timers wake next; an earlier deadline wakes them at once.
-    timers_wake_ms: AtomicU64,
-    earlier_deadline: Notify,
+    pub(super) timers_wake_ms: AtomicU64,
+    pub(super) earlier_deadline: Notify,
 }
 
 /// A committed batch of offsets on its way to the disk.
@@ -103,31 +102,11 @@ impl Committing {
     }
 }
 
-/// A group as it is described.
-#[derive(Debug, Clone)]
-pub(crate) struct Described {
-    pub(crate) state: GroupState,
-    pub(crate) protocol_type: String,
-    pub(crate) protocol: String,
-    pub(crate) members: Vec<DescribedMember>,
-}
-
-/// A member as it is described.
-#[derive(Debug, Clone)]
-pub(crate) struct DescribedMember {
-    pub(crate) id: String,
-    pub(crate) instance_id: Option<String>,
-    pub(crate) client_id: String,
-    pub(crate) client_host: String,
-    pub(crate) metadata: bytes::Bytes,
-    pub(crate) assignment: bytes::Bytes,
-}
-
-fn now() -> Now {
+pub(super) fn now() -> Now {
     Now { monotonic_ms: clock::monotonic_ms(), wall_ms: clock::wall_ms() }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic between two steps of a group leaves that group alone in doubt;
     // the others must go on.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -195,7 +174,12 @@ impl GroupCoordinator {
         }
     }
 
-    fn find(&self, id: &str) -> Option<SharedSlot> {
+    /// All groups as they are now.
+    pub(super) fn slots(&self) -> Vec<SharedSlot> {
+        lock(&self.0.groups).values().cloned().collect()
+    }
+
+    pub(super) fn find(&self, id: &str) -> Option<SharedSlot> {
         lock(&self.0.groups).get(id).cloned()
     }
 
@@ -331,39 +315,6 @@ impl GroupCoordinator {
         topics.collect()
     }
 
-    /// A group's description; `None` if there is no such group.
-    pub(crate) fn describe(&self, id: &str) -> Option<Described> {
-        let shared = self.find(id)?;
-        let slot = lock(&shared);
-        let group = &slot.group;
-        let protocol = group.protocol().unwrap_or_default();
-        let members = group.members().iter().map(|(id, member)| DescribedMember {
-            id: id.clone(),
-            instance_id: member.instance_id.clone(),
-            client_id: member.client_id.clone(),
-            client_host: member.client_host.clone(),
-            metadata: member.metadata(protocol),
-            assignment: member.assignment.clone(),
-        });
-        (group.state() != GroupState::Dead).then(|| Described {
-            state: group.state(),
-            protocol_type: group.protocol_type().unwrap_or_default().to_owned(),
-            protocol: protocol.to_owned(),
-            members: members.collect(),
-        })
-    }
-
-    /// Every group: id, protocol type, state.
-    pub(crate) fn list(&self) -> Vec<(String, String, GroupState)> {
-        let groups: Vec<SharedSlot> = lock(&self.0.groups).values().cloned().collect();
-        let describe = |shared: SharedSlot| {
-            let slot = lock(&shared);
-            let protocol_type = slot.group.protocol_type().unwrap_or_default().to_owned();
-            (slot.id.clone(), protocol_type, slot.group.state())
-        };
-        groups.into_iter().map(describe).collect()
-    }
-
     /// Deletes a group that has no members, and its offsets.
     pub(crate) fn delete(&self, id: &str) -> Result<(), CommitError> {
         let shared = self.find(id).ok_or(CommitError::NoGroup)?;
@@ -380,7 +331,7 @@ impl GroupCoordinator {
     }
 
     /// Removes the group itself, which must be empty.
-    fn end(&self, shared: &SharedSlot, slot: &mut Slot) -> Result<(), StoreError> {
+    pub(super) fn end(&self, shared: &SharedSlot, slot: &mut Slot) -> Result<(), StoreError> {
         let mut entries = Entries::default();
         entries.put(&Key::Group { group: slot.id.clone() }, None);
         store::append(&self.0.partitions, &slot.id, &entries)?;
@@ -393,7 +344,11 @@ impl GroupCoordinator {
         Ok(())
     }
 
-    fn forget_offsets(&self, slot: &mut Slot, keys: &[(String, i32)]) -> Result<(), StoreError> {
+    pub(super) fn forget_offsets(
+        &self,
+        slot: &mut Slot,
+        keys: &[(String, i32)],
+    ) -> Result<(), StoreError> {
         let mut entries = Entries::default();
         for (topic, partition) in keys {
             let group = slot.id.clone();
@@ -412,8 +367,7 @@ impl GroupCoordinator {
 
     /// Forgets what was committed for a topic that is gone.
     pub(crate) fn topic_deleted(&self, topic: &str) {
-        let groups: Vec<SharedSlot> = lock(&self.0.groups).values().cloned().collect();
-        for shared in groups {
+        for shared in self.slots() {
             let mut slot = lock(&shared);
             let keys = slot.offsets.of_topic(topic);
             if let Err(error) = self.forget_offsets(&mut slot, &keys) {
@@ -433,7 +387,7 @@ impl GroupCoordinator {
     }
 
     /// Does what a group asked for, until it asks for nothing more.
-    fn perform(&self, shared: &SharedSlot, slot: &mut Slot) {
+    pub(super) fn perform(&self, shared: &SharedSlot, slot: &mut Slot) {
         loop {
             let actions = slot.group.take_actions();
             if actions.is_empty() {
@@ -479,80 +433,6 @@ impl GroupCoordinator {
                 slot.group.stored(generation, false, now());
             }
         }
-    }
-
-    /// Ends sessions and joining phases when they are due, and expires offsets,
-    /// until the node stops.
-    pub(crate) async fn run_timers(&self, stopping: &CancellationToken) {
-        let mut expire_at_ms = clock::monotonic_ms();
-        loop {
-            let wake_ms = self.advance_due().min(expire_at_ms);
-            let now_ms = clock::monotonic_ms();
-            if now_ms >= expire_at_ms {
-                self.expire_offsets();
-                let period = self.0.settings.retention_check.as_millis() as u64;
-                expire_at_ms = now_ms.saturating_add(period.max(1));
-                continue;
-            }
-            tokio::select! {
-                () = tokio::time::sleep(Duration::from_millis(wake_ms.saturating_sub(now_ms))) => {}
-                () = self.0.earlier_deadline.notified() => {}
-                () = stopping.cancelled() => return,
-            }
-        }
-    }
-
-    /// Advances the groups that are due; answers with the next deadline.
-    fn advance_due(&self) -> u64 {
-        // From here on an earlier deadline is told, so none is overlooked
-        // while the groups are gone through.
-        self.0.timers_wake_ms.store(u64::MAX, Ordering::Release);
-        let groups: Vec<SharedSlot> = lock(&self.0.groups).values().cloned().collect();
-        let mut next_ms = u64::MAX;
-        for shared in groups {
-            let mut slot = lock(&shared);
-            let now = now();
-            if slot.group.next_deadline_ms().is_some_and(|due| due <= now.monotonic_ms) {
-                slot.group.advance(now);
-                self.perform(&shared, &mut slot);
-            }
-            next_ms = next_ms.min(slot.group.next_deadline_ms().unwrap_or(u64::MAX));
-        }
-        next_ms.min(self.0.timers_wake_ms.fetch_min(next_ms, Ordering::AcqRel))
-    }
-
-    fn expire_offsets(&self) {
-        let groups: Vec<SharedSlot> = lock(&self.0.groups).values().cloned().collect();
-        for shared in groups {
-            let mut slot = lock(&shared);
-            if let Err(error) = self.expire_group(&shared, &mut slot) {
-                tracing::warn!(group = %slot.id, %error, "expired offsets remain");
-            }
-        }
-    }
-
-    fn expire_group(&self, shared: &SharedSlot, slot: &mut Slot) -> Result<(), StoreError> {
-        if slot.group.state() != GroupState::Empty {
-            return Ok(());
-        }
-        // A group that never had members counts from its commits alone.
-        let empty_since_ms = match slot.group.protocol_type() {
-            Some(_) => slot.group.state_since_ms(),
-            None => i64::MIN,
-        };
-        let now_ms = clock::wall_ms();
-        let expired = slot.offsets.expired(empty_since_ms, now_ms, self.0.settings.retention_ms);
-        if !expired.is_empty() {
-            tracing::info!(group = %slot.id, offsets = expired.len(), "offsets expired");
-        }
-        self.forget_offsets(slot, &expired)?;
-        let idle = slot.group.next_deadline_ms().is_none() && slot.offsets.is_empty();
-        if idle
-            && now_ms.saturating_sub(slot.group.state_since_ms()) >= self.0.settings.retention_ms
-        {
-            self.end(shared, slot)?;
-        }
-        Ok(())
     }
 }
 

@@ -9,7 +9,9 @@
 //! offsets.rs      committed offsets, and when they expire
 //! records.rs      Kafka's record formats of __consumer_offsets
 //! store.rs        those records, written to and read from the topic
-//! coordinator.rs  the driver: locks, waiting answers, the clock
+//! coordinator.rs  the driver: locks, waiting answers, storage
+//! timers.rs       the driver's clock: sessions, phases, expiry
+//! describe.rs     groups as administrators see them
 //! ```
 //!
 //! Invariant: the first five files decide and touch no clock, socket or file.
@@ -17,6 +19,7 @@
 //! calls the very functions that the seeded simulation in `simulation.rs` drives.
 
 mod coordinator;
+mod describe;
 mod join;
 mod membership;
 mod offsets;
@@ -26,6 +29,7 @@ mod simulation;
 mod state;
 mod store;
 mod sync;
+mod timers;
 
 pub(crate) use coordinator::{CommitError, GroupCoordinator, GroupSettings};
 pub(crate) use join::{JoinAnswer, JoinRequest};

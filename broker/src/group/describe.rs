@@ -1,0 +1,60 @@
+//! Groups as administrators see them.
+
+use super::{
+    coordinator::{GroupCoordinator, SharedSlot, lock},
+    state::GroupState,
+};
+
+/// A group as it is described.
+#[derive(Debug, Clone)]
+pub(crate) struct Described {
+    pub(crate) state: GroupState,
+    pub(crate) protocol_type: String,
+    pub(crate) protocol: String,
+    pub(crate) members: Vec<DescribedMember>,
+}
+
+/// A member as it is described.
+#[derive(Debug, Clone)]
+pub(crate) struct DescribedMember {
+    pub(crate) id: String,
+    pub(crate) instance_id: Option<String>,
+    pub(crate) client_id: String,
+    pub(crate) client_host: String,
+    pub(crate) metadata: bytes::Bytes,
+    pub(crate) assignment: bytes::Bytes,
+}
+
+impl GroupCoordinator {
+    /// A group's description; `None` if there is no such group.
+    pub(crate) fn describe(&self, id: &str) -> Option<Described> {
+        let shared = self.find(id)?;
+        let slot = lock(&shared);
+        let group = &slot.group;
+        let protocol = group.protocol().unwrap_or_default();
+        let members = group.members().iter().map(|(id, member)| DescribedMember {
+            id: id.clone(),
+            instance_id: member.instance_id.clone(),
+            client_id: member.client_id.clone(),
+            client_host: member.client_host.clone(),
+            metadata: member.metadata(protocol),
+            assignment: member.assignment.clone(),
+        });
+        (group.state() != GroupState::Dead).then(|| Described {
+            state: group.state(),
+            protocol_type: group.protocol_type().unwrap_or_default().to_owned(),
+            protocol: protocol.to_owned(),
+            members: members.collect(),
+        })
+    }
+
+    /// Every group: id, protocol type, state.
+    pub(crate) fn list(&self) -> Vec<(String, String, GroupState)> {
+        let describe = |shared: SharedSlot| {
+            let slot = lock(&shared);
+            let protocol_type = slot.group.protocol_type().unwrap_or_default().to_owned();
+            (slot.id.clone(), protocol_type, slot.group.state())
+        };
+        self.slots().into_iter().map(describe).collect()
+    }
+}

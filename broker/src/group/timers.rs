@@ -1,0 +1,87 @@
+//! What happens to groups with time alone: sessions and joining phases end,
+//! offsets expire.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    coordinator::{GroupCoordinator, SharedSlot, Slot, lock, now},
+    state::GroupState,
+    store::StoreError,
+};
+use crate::clock;
+
+impl GroupCoordinator {
+    /// Ends sessions and joining phases when they are due, and expires offsets,
+    /// until the node stops.
+    pub(crate) async fn run_timers(&self, stopping: &CancellationToken) {
+        let mut expire_at_ms = clock::monotonic_ms();
+        loop {
+            let wake_ms = self.advance_due().min(expire_at_ms);
+            let now_ms = clock::monotonic_ms();
+            if now_ms >= expire_at_ms {
+                self.expire_offsets();
+                let period = self.0.settings.retention_check.as_millis() as u64;
+                expire_at_ms = now_ms.saturating_add(period.max(1));
+                continue;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(wake_ms.saturating_sub(now_ms))) => {}
+                () = self.0.earlier_deadline.notified() => {}
+                () = stopping.cancelled() => return,
+            }
+        }
+    }
+
+    /// Advances the groups that are due; answers with the next deadline.
+    fn advance_due(&self) -> u64 {
+        // From here on an earlier deadline is told, so none is overlooked
+        // while the groups are gone through.
+        self.0.timers_wake_ms.store(u64::MAX, Ordering::Release);
+        let mut next_ms = u64::MAX;
+        for shared in self.slots() {
+            let mut slot = lock(&shared);
+            let now = now();
+            if slot.group.next_deadline_ms().is_some_and(|due| due <= now.monotonic_ms) {
+                slot.group.advance(now);
+                self.perform(&shared, &mut slot);
+            }
+            next_ms = next_ms.min(slot.group.next_deadline_ms().unwrap_or(u64::MAX));
+        }
+        next_ms.min(self.0.timers_wake_ms.fetch_min(next_ms, Ordering::AcqRel))
+    }
+
+    fn expire_offsets(&self) {
+        for shared in self.slots() {
+            let mut slot = lock(&shared);
+            if let Err(error) = self.expire_group(&shared, &mut slot) {
+                tracing::warn!(group = %slot.id, %error, "expired offsets remain");
+            }
+        }
+    }
+
+    fn expire_group(&self, shared: &SharedSlot, slot: &mut Slot) -> Result<(), StoreError> {
+        if slot.group.state() != GroupState::Empty {
+            return Ok(());
+        }
+        // A group that never had members counts from its commits alone.
+        let empty_since_ms = match slot.group.protocol_type() {
+            Some(_) => slot.group.state_since_ms(),
+            None => i64::MIN,
+        };
+        let now_ms = clock::wall_ms();
+        let expired = slot.offsets.expired(empty_since_ms, now_ms, self.0.settings.retention_ms);
+        if !expired.is_empty() {
+            tracing::info!(group = %slot.id, offsets = expired.len(), "offsets expired");
+        }
+        self.forget_offsets(slot, &expired)?;
+        let idle = slot.group.next_deadline_ms().is_none() && slot.offsets.is_empty();
+        if idle
+            && now_ms.saturating_sub(slot.group.state_since_ms()) >= self.0.settings.retention_ms
+        {
+            self.end(shared, slot)?;
+        }
+        Ok(())
+    }
+}
