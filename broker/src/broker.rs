@@ -2,6 +2,7 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -90,6 +91,7 @@ impl Broker {
     pub async fn start(config: BrokerConfig) -> Result<Self, StartError> {
         check_topic_configs(&config.topic_defaults)
             .map_err(|reason| StartError::TopicDefaults { reason })?;
+        raise_file_limit();
         let data_dir =
             DataDir::open(&config.log_dir, config.node_id, config.cluster_id.as_deref())?;
         crate::log::list_partitions(data_dir.path())
@@ -220,4 +222,17 @@ async fn bind(config: &BrokerConfig) -> Result<(Vec<TcpListener>, Vec<Endpoint>)
         sockets.push(socket);
     }
     Ok((sockets, endpoints))
+}
+
+/// Lets the process open as many files as it may: a segment holds three, a
+/// connection one, and the usual soft limit of 1024 is soon used up.
+fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return;
+    }
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+    }
 }
