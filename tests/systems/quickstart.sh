@@ -16,7 +16,9 @@ if [[ -n $file ]]; then
 fi
 if [[ -n $out ]]; then
     mkdir -p "$out"
-    settings+=(--set "connections.output.root=$(realpath "$out")")
+    out=$(realpath "$out")
+    settings+=(--set "connections.output.root=$(dirname "$out")")
+    settings+=(--set "connectors.write.path=$(basename "$out")")
 fi
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

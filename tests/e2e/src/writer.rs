@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -18,6 +19,10 @@ use crate::wire::{self, Connection, Pair};
 /// not available, not leader, request timed out; all pass once the broker that
 /// has just started has loaded its logs.
 const RETRIABLE: [i16; 4] = [3, 5, 6, 7];
+
+/// Between two batches of a keyed writer: a writer that outruns the cleaner for
+/// long makes segments by the thousand, each with its open files.
+const KEYED_PAUSE: Duration = Duration::from_millis(5);
 
 /// What was written to one partition.
 #[derive(Debug, Clone, Default)]
@@ -122,6 +127,9 @@ impl Work {
                 histories[at].in_doubt = pairs;
                 break;
             };
+            if matches!(self.records, Records::Keyed(_)) {
+                thread::sleep(KEYED_PAUSE);
+            }
             sequences[at] += pairs.len() as i32;
             histories[at].acked.extend((base..).zip(pairs));
             self.batches.fetch_add(1, Ordering::Release);

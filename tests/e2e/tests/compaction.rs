@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -31,19 +32,20 @@ fn after_fifty_cleanings_with_a_reader_beside_the_latest_values_are_there() {
     let node = eager_node().start();
     wire::create_topic(node.kafka(), TOPIC, 1, &EAGER);
     let writer = Writer::start(node.kafka(), TOPIC, 1, Records::Keyed(KEYS), random);
-    let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        let reader = scope.spawn(|| {
+    let done = Arc::new(AtomicBool::new(false));
+    let reader = {
+        let (address, done) = (node.kafka(), Arc::clone(&done));
+        thread::spawn(move || {
             while !done.load(Ordering::Acquire) {
                 // Each reading checks that batches are whole and offsets grow.
-                let log = wire::read_partition(node.kafka(), TOPIC, 0);
+                let log = wire::read_partition(address, TOPIC, 0);
                 assert!(log.is_sorted_by(|a, b| a.offset < b.offset));
             }
-        });
-        wait_cleanings(&node, 50);
-        done.store(true, Ordering::Release);
-        reader.join().expect("the reader saw nothing wrong");
-    });
+        })
+    };
+    wait_cleanings(&node, 50);
+    done.store(true, Ordering::Release);
+    reader.join().expect("the reader saw nothing wrong");
     let history = &writer.finish()[0];
     let log = wire::read_partition(node.kafka(), TOPIC, 0);
     assert!(log.len() < history.acked.len() / 2, "{} of {} left", log.len(), history.acked.len());
