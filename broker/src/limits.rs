@@ -40,8 +40,9 @@ pub(crate) const PIPELINE_DEPTH_MAX: usize = 32;
 /// The grain in which memory budgets are counted.
 pub(crate) const MEMORY_GRAIN_BYTES: usize = 1 << 10;
 
-/// The smallest share of the fetch memory that a fetch is worth doing with.
-pub(crate) const FETCH_GRANT_BYTES_MIN: usize = 64 << 10;
+/// The smallest share of the fetch memory that a fetch is done with: one batch
+/// as large as `max.message.bytes` allows by default, since one always comes.
+pub(crate) const FETCH_GRANT_BYTES_MIN: usize = (1 << 20) + (4 << 10);
 
 /// The longest that a fetch waits for data, whatever the client asks.
 pub(crate) const FETCH_WAIT_MAX: Duration = Duration::from_secs(300);

@@ -39,8 +39,8 @@ impl MemoryBudget {
         self.semaphore.available_permits() < least
     }
 
-    /// As much as is free of `wanted`, halving; waits only for `least`.
-    /// Answers with the bytes granted.
+    /// As much as is free of `wanted`, halving; waits only for `least`, and
+    /// never takes less. Answers with how much of `wanted` is granted.
     pub(crate) async fn take_up_to(&self, wanted: usize, least: usize) -> (MemoryGrant, usize) {
         let mut bytes = wanted;
         while bytes > least {
@@ -50,8 +50,7 @@ impl MemoryBudget {
             }
             bytes /= 2;
         }
-        let bytes = wanted.min(least);
-        (self.take(bytes).await, bytes)
+        (self.take(least).await, wanted.min(least))
     }
 }
 
