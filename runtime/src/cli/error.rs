@@ -21,6 +21,9 @@ pub enum CliError {
     /// Exit code 1, and everything was said already.
     #[error("")]
     Told,
+    /// Exit code 130.
+    #[error("stopped by a signal before everything was done")]
+    Stopped,
     /// Exit code 2.
     #[error("{0}")]
     Usage(String),
@@ -47,7 +50,7 @@ impl CliError {
         let _ = match &self {
             Self::Told => Ok(()),
             Self::File(report) => writeln!(stderr, "{:?}", Drawn::new((**report).clone())),
-            Self::Failed(_) | Self::Usage(_) | Self::Unreachable(_) => {
+            Self::Failed(_) | Self::Stopped | Self::Usage(_) | Self::Unreachable(_) => {
                 writeln!(stderr, "longshore: {self}")
             }
         };
@@ -59,6 +62,7 @@ impl CliError {
             Self::Failed(_) | Self::File(_) | Self::Told => 1,
             Self::Usage(_) => 2,
             Self::Unreachable(_) => 3,
+            Self::Stopped => 130,
         }
     }
 }

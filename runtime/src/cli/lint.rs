@@ -6,8 +6,9 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output::{Format, OutputArgs, print_json};
+use super::plugins::{PluginArgs, Plugins};
 use super::{CliError, output};
-use crate::pipeline::{self, NoPlugins, PipelineError, Setting};
+use crate::pipeline::{self, NoPlugins, PipelineError, PluginCatalog, Setting};
 use crate::yaml::Spot;
 
 /// Tell everything that is wrong with pipelines
@@ -25,6 +26,11 @@ pub(super) struct Lint {
     /// Change a value first, as `longshore run` would
     #[arg(long, value_name = "PATH=VALUE")]
     set: Vec<Setting>,
+    /// Do not look at plugins and their options
+    #[arg(long)]
+    no_plugins: bool,
+    #[command(flatten)]
+    plugins: PluginArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -40,10 +46,16 @@ struct Told {
 }
 
 impl Lint {
-    pub(super) fn run(self) -> Result<(), CliError> {
+    pub(super) async fn run(self) -> Result<(), CliError> {
+        let plugins =
+            if self.no_plugins { None } else { Some(Plugins::find(&self.plugins).await?) };
+        let catalog: &dyn PluginCatalog = match &plugins {
+            Some(plugins) => plugins,
+            None => &NoPlugins,
+        };
         let mut told = Told { files: self.files.len(), problems: Vec::new(), unread: Vec::new() };
         for file in &self.files {
-            match pipeline::load(file, &self.set, &NoPlugins) {
+            match pipeline::load(file, &self.set, catalog) {
                 Ok(_) => {}
                 Err(PipelineError::Wrong(report)) if self.output.output == Format::Json => {
                     told.problems.extend(report.spots);

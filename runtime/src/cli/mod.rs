@@ -7,11 +7,14 @@
 //! | `signals` | SIGINT and SIGTERM: the first drains, the second ends |
 //! | [`node`] | a node's file, and its roles running |
 //! | `server` | `longshore server` |
+//! | `run` | `longshore run` |
 //! | `lint`, `render`, `schema` | pipelines without a cluster |
 //! | `cluster` | Kafka clients for one command |
 //! | `topic`, `group`, `produce`, `consume` | commands that speak Kafka's protocol |
 //! | `rest` | a client of the REST API |
 //! | `connector` | the command that speaks to it |
+//! | `plugins` | where plugins are, and which there are |
+//! | `plugin` | the command that shows them |
 
 mod cluster;
 mod connector;
@@ -21,9 +24,12 @@ mod group;
 mod lint;
 pub mod node;
 mod output;
+mod plugin;
+mod plugins;
 mod produce;
 mod render;
 mod rest;
+mod run;
 mod schema;
 mod server;
 mod signals;
@@ -42,7 +48,7 @@ Exit codes:
   1    it failed, and stderr says why
   2    the command line is wrong
   3    the cluster or the worker cannot be reached
-  130  ended by a second signal while draining";
+  130  ended by a signal before it was done";
 
 /// Moves data between external systems and a replicated log that speaks Kafka's protocol.
 #[derive(Debug, Parser)]
@@ -75,6 +81,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run a pipeline with a node of its own, until everything is drained
+    Run(run::Run),
     /// Run a node: broker, controller, worker, or all of them
     Server(server::Server),
     /// Topics of the cluster
@@ -87,6 +95,8 @@ enum Command {
     Group(group::Group),
     /// A worker's connectors, over its REST API
     Connector(connector::Connector),
+    /// The plugins at hand
+    Plugin(plugin::Plugin),
     /// Tell everything that is wrong with pipelines
     Lint(lint::Lint),
     /// Print the flat Kafka Connect configurations that a pipeline stands for
@@ -101,6 +111,9 @@ impl Command {
     fn usual_log(&self) -> &'static str {
         match self {
             Self::Server(_) => "info",
+            // Its tasks tell what failed; that clients lose a broker which ends
+            // with them is no news.
+            Self::Run(_) => "warn,longshore_broker::kafka=error,longshore::kafka::librdkafka=off",
             _ => "warn",
         }
     }
@@ -134,7 +147,9 @@ async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Consume(command) => Box::pin(command.run(&cli.bootstrap_server)).await,
         Command::Group(command) => Box::pin(command.run(&cli.bootstrap_server)).await,
         Command::Connector(command) => Box::pin(command.run(&cli.rest_url)).await,
-        Command::Lint(command) => command.run(),
+        Command::Lint(command) => Box::pin(command.run()).await,
+        Command::Plugin(command) => Box::pin(command.run()).await,
+        Command::Run(command) => Box::pin(command.run()).await,
         Command::Render(command) => command.run(),
         Command::Schema(command) => command.run(),
     }

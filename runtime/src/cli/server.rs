@@ -32,7 +32,7 @@ impl Server {
     pub(super) async fn run(self) -> Result<(), CliError> {
         let config = NodeConfig::load(&self.config)?;
         let stopping = signals::stopping()?;
-        let starting = Box::pin(RunningNode::start(config));
+        let starting = Box::pin(RunningNode::start(config, None));
         let node = tokio::select! {
             node = starting => node?,
             () = stopping.cancelled() => return Ok(()),

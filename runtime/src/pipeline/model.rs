@@ -142,7 +142,7 @@ pub struct Allow {
 pub enum Verb {
     /// List and read.
     Read,
-    /// Create and delete.
+    /// Create and delete, which includes reading.
     Write,
 }
 

@@ -1,38 +1,30 @@
 //! The options of a connector that the worker reads, whatever its plugin.
 
-/// Options of every connector.
-const CONNECTOR: [&str; 12] = [
+/// Options of every connector, and of what reads topics.
+const NAMES: [&str; 8] = [
     "connector.class",
-    "errors.log.enable",
-    "errors.log.include.messages",
     "errors.retry.delay.max.ms",
-    "errors.retry.timeout",
     "errors.tolerance",
-    "header.converter",
     "key.converter",
-    "key.converter.schemas.enable",
     "tasks.max",
+    "topics",
+    "topics.regex",
     "value.converter",
-    "value.converter.schemas.enable",
 ];
 
-/// Options of what reads topics.
-const READS_TOPICS: [&str; 3] = ["errors.deadletterqueue.topic.name", "topics", "topics.regex"];
-
 /// Options that pass whole families on.
-const PREFIXES: [&str; 3] = ["admin.override.", "consumer.override.", "producer.override."];
+const PREFIXES: [&str; 4] =
+    ["consumer.override.", "key.converter.", "producer.override.", "value.converter."];
 
 /// True for an option that the worker reads.
 #[must_use]
 pub fn is_workers(name: &str) -> bool {
-    CONNECTOR.contains(&name)
-        || READS_TOPICS.contains(&name)
-        || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// The options that the worker reads, for suggestions.
 pub fn workers<'a>() -> impl Iterator<Item = &'a str> {
-    CONNECTOR.into_iter().chain(READS_TOPICS)
+    NAMES.into_iter()
 }
 
 /// Kafka's topic configurations.

@@ -49,17 +49,6 @@ pub struct Rendered {
     pub top: Option<Top>,
 }
 
-impl Rendered {
-    /// The folders that connections may write to, for the caller to create.
-    pub fn writable_folders(&self) -> impl Iterator<Item = PathBuf> {
-        self.connections
-            .values()
-            .filter(|connection| connection.allow.verbs.contains(&Verb::Write))
-            .filter(|connection| !connection.root.contains("${"))
-            .map(|connection| PathBuf::from(&connection.root))
-    }
-}
-
 /// Renders a pipeline; relative folders are resolved against `current_folder`.
 #[must_use]
 pub fn render(pipeline: &Pipeline, current_folder: &Path) -> Rendered {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use longshore_broker::BrokerConfig;
 use longshore_broker::config::{BROKER_KEYS, ConfigError};
 
+use super::super::plugins::cache_folder;
 use super::keys::{CONNECTIONS, schema};
 use crate::pipeline::model::Connection;
 use crate::worker::config::WorkerConfig;
@@ -247,11 +248,6 @@ impl<'a> Reader<'a> {
         config.rebalance_timeout = self.millis("rebalance.timeout.ms", config.rebalance_timeout);
         config.topic_refresh_interval =
             self.millis("metadata.max.age.ms", config.topic_refresh_interval);
-        let data = has_broker.then(|| PathBuf::from(self.text("log.dirs", "data")));
-        let cache = data.map_or_else(
-            || std::env::temp_dir().join("longshore-plugin-cache"),
-            |data| data.join("plugin-cache"),
-        );
         WorkerSettings {
             config,
             rest_listener: self.rest_listener(),
@@ -261,7 +257,7 @@ impl<'a> Reader<'a> {
                 .contains_key("rest.advertised.port")
                 .then(|| self.number("rest.advertised.port", 8083_u16)),
             plugin_path: split(&self.text("plugin.path", "")).iter().map(PathBuf::from).collect(),
-            cache_dir: self.flat.get("plugin.cache.dir").map_or(cache, PathBuf::from),
+            cache_dir: self.flat.get("plugin.cache.dir").map_or_else(cache_folder, PathBuf::from),
             connections: self.connections(),
         }
     }
@@ -338,7 +334,6 @@ mod tests {
         assert_eq!(worker.rest_listener, "127.0.0.1:8083");
         assert_eq!(worker.config.group_id, "longshore");
         assert_eq!(worker.config.bootstrap_servers, "");
-        assert_eq!(worker.cache_dir, Path::new("data/plugin-cache"));
     }
 
     #[test]

@@ -79,8 +79,8 @@ pub(super) const NODE_KEYS: &[NodeKey] = &[
     key(
         "plugin.cache.dir",
         String,
-        "plugin-cache in log.dirs, or longshore-plugin-cache in the temporary folder",
-        "Where compiled plugins are kept; it holds nothing that cannot be made again.",
+        "longshore/compiled-plugins in the user's cache folder",
+        "Where compiled plugins are kept: a folder that nobody else can write.",
     ),
     key("config.storage.topic", String, "connect-configs", "The topic of configurations."),
     key("config.storage.replication.factor", Int, "1", "Its replicas when it is created."),

@@ -1,10 +1,28 @@
 //! The roles of a node, started, and stopped in the order that loses nothing.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
 
 use longshore_broker::{Broker, StartError};
 
-use super::NodeConfig;
+use super::super::CliError;
+use super::super::plugins::Plugins;
+use super::{NodeConfig, WorkerSettings};
+use crate::host::adapt::WorkerPlugins;
+use crate::host::{ConnectionConfig, Connections};
+use crate::kafka::ClientError;
+use crate::pipeline::model::Connection;
+use crate::rest::{RestServer, ServeError};
+use crate::worker::herder::Herder;
+use crate::worker::kafka_clients::KafkaClients;
+use crate::worker::{Worker, WorkerError};
+
+/// How often a worker that starts is looked at.
+const READY_LOOK: Duration = Duration::from_millis(20);
+/// A worker that is no member of its group by then will not become one.
+const READY_TIME_MAX: Duration = Duration::from_secs(120);
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -12,46 +30,161 @@ pub enum NodeError {
     /// The broker did not.
     #[error("the broker did not start: {0}")]
     Broker(#[from] StartError),
-    /// A role that this build does not have.
-    #[error("this build has no worker: leave `worker` out of process.roles")]
-    NoWorker,
+    /// Plugins cannot be run at all.
+    #[error("the worker did not start: {0}")]
+    Plugins(CliError),
+    /// Connections are wrong.
+    #[error("the worker's connections are wrong: {0}")]
+    Connections(String),
+    /// REST has no address.
+    #[error(transparent)]
+    Rest(#[from] ServeError),
+    /// The worker's cluster cannot be used.
+    #[error("the worker did not start: {0}")]
+    Clients(#[from] ClientError),
+    /// The worker did not start.
+    #[error("the worker did not start: {0}")]
+    Worker(Box<WorkerError>),
+    /// The worker could not join its group.
+    #[error(
+        "the worker did not become a member of the group `{group}` in {} s; is another fleet using its name?",
+        READY_TIME_MAX.as_secs()
+    )]
+    NotReady {
+        /// `group.id`.
+        group: String,
+    },
 }
 
 /// A node that serves.
-#[derive(Debug)]
 pub struct RunningNode {
     broker: Option<Broker>,
+    worker: Option<RunningWorker>,
+}
+
+struct RunningWorker {
+    worker: Worker,
+    herder: Arc<dyn Herder>,
+    rest: RestServer,
 }
 
 impl RunningNode {
-    /// Starts the roles; when this returns, clients can connect.
-    pub async fn start(config: NodeConfig) -> Result<Self, NodeError> {
-        if config.worker.is_some() {
-            return Err(NodeError::NoWorker);
-        }
+    /// Starts the roles; when this returns, clients can connect. The worker's
+    /// plugins are searched for unless they were found already.
+    pub async fn start(config: NodeConfig, plugins: Option<Plugins>) -> Result<Self, NodeError> {
         let broker = match config.broker {
             Some(broker) => Some(Box::pin(Broker::start(broker)).await?),
             None => None,
         };
-        Ok(Self { broker })
+        let Some(settings) = config.worker else { return Ok(Self { broker, worker: None }) };
+        let own = broker.as_ref().map(|broker| reachable(broker.local_addr()));
+        match Box::pin(RunningWorker::start(settings, own, plugins)).await {
+            Ok(worker) => Ok(Self { broker, worker: Some(worker) }),
+            Err(error) => {
+                // What the broker has flushed in order need not be recovered.
+                Self { broker, worker: None }.shutdown().await;
+                Err(error)
+            }
+        }
     }
 
     /// Where the Kafka listener is.
     #[must_use]
     pub fn kafka(&self) -> Option<SocketAddr> {
-        self.broker.as_ref().map(Broker::local_addr)
+        self.broker.as_ref().map(|broker| reachable(broker.local_addr()))
     }
 
     /// Where the REST listener is.
     #[must_use]
     pub fn rest(&self) -> Option<SocketAddr> {
-        None
+        self.worker.as_ref().map(|worker| reachable(worker.rest.address()))
+    }
+
+    /// The handle on the worker, if this node is one.
+    #[must_use]
+    pub fn herder(&self) -> Option<Arc<dyn Herder>> {
+        self.worker.as_ref().map(|worker| Arc::clone(&worker.herder))
     }
 
     /// Stops: REST, then the worker, whose commits need the broker, then the broker.
     pub async fn shutdown(self) {
+        if let Some(RunningWorker { worker, herder, rest }) = self.worker {
+            rest.stop().await;
+            Box::pin(worker.shutdown()).await;
+            // The last of the worker's Kafka clients go with it, before their broker.
+            drop(herder);
+        }
         if let Some(broker) = self.broker {
             Box::pin(broker.shutdown()).await;
         }
     }
+}
+
+impl RunningWorker {
+    async fn start(
+        settings: WorkerSettings,
+        own_broker: Option<SocketAddr>,
+        plugins: Option<Plugins>,
+    ) -> Result<Self, NodeError> {
+        let mut config = settings.config;
+        if let (true, Some(own)) = (config.bootstrap_servers.is_empty(), own_broker) {
+            config.bootstrap_servers = own.to_string();
+        }
+        let listener = RestServer::bind(&settings.rest_listener).await?;
+        let listening = listener.local_addr().map(reachable).map_err(|source| {
+            ServeError::Bind { address: settings.rest_listener.clone(), source }
+        })?;
+        let host = settings.advertised_host.unwrap_or_else(|| listening.ip().to_string());
+        let port = settings.advertised_port.unwrap_or(listening.port());
+        config.worker_id = format!("{host}:{port}");
+
+        let connections = connections(&settings.connections).map_err(NodeError::Connections)?;
+        let connections = Arc::new(connections);
+        let plugins = match plugins {
+            Some(plugins) => plugins,
+            None => Plugins::load(&settings.plugin_path, &settings.cache_dir)
+                .await
+                .map_err(NodeError::Plugins)?,
+        };
+        let plugins = WorkerPlugins { catalog: plugins.catalog().clone(), connections };
+        let clients = Arc::new(KafkaClients::new(&config)?);
+        let group = config.group_id.clone();
+        let worker = Box::pin(Worker::start(config, Arc::new(plugins), clients))
+            .await
+            .map_err(|error| NodeError::Worker(Box::new(error)))?;
+        let herder = worker.herder();
+        let ready = async {
+            while !herder.ready() {
+                tokio::time::sleep(READY_LOOK).await;
+            }
+        };
+        if tokio::time::timeout(READY_TIME_MAX, ready).await.is_err() {
+            Box::pin(worker.shutdown()).await;
+            return Err(NodeError::NotReady { group });
+        }
+        let rest = RestServer::start(listener, Arc::clone(&herder))?;
+        Ok(Self { worker, herder, rest })
+    }
+}
+
+/// An address that a client on this machine can connect to.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    address
+}
+
+fn connections(defined: &BTreeMap<String, Connection>) -> Result<Connections, String> {
+    let mut definitions: BTreeMap<String, ConnectionConfig> = BTreeMap::new();
+    for (name, connection) in defined {
+        let definition = serde_json::to_value(connection)
+            .and_then(serde_json::from_value)
+            .map_err(|error| format!("`{name}`: {error}"))?;
+        definitions.insert(name.clone(), definition);
+    }
+    Connections::new(definitions).map_err(|errors| {
+        let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        told.join("; ")
+    })
 }

@@ -80,7 +80,9 @@ fn wrong_use(root: &Node, stage: &Stage<'_>, used: &Use<'_>) -> Option<Problem> 
     }
     let verb = used.verb.as_deref()?;
     let verbs = texts(allow.get("verbs")?);
-    (!verbs.contains(&verb)).then(|| {
+    // Writing includes reading.
+    let allowed = verbs.contains(&verb) || (verb == "read" && verbs.contains(&"write"));
+    (!allowed).then(|| {
         problem(format!("the connection `{name}` does not allow `{who}` to {verb}"), "not allowed")
             .help(format!(
                 "it allows {}; add `{verb}` to connections.{name}.allow.verbs",
