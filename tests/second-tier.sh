@@ -15,7 +15,7 @@ commit=$(git rev-parse HEAD)
 # Lines of: directory of the package, test executable, test name.
 list_tests() {
     local directory executable
-    cargo test --release --workspace --no-run --message-format json 2>/dev/null |
+    cargo test --quiet --release --workspace --no-run --message-format json-render-diagnostics |
         sed -nE 's|.*"manifest_path":"([^"]*)/Cargo.toml".*"executable":"([^"]*)".*|\1 \2|p' |
         sort -u |
         while read -r directory executable; do
@@ -40,6 +40,8 @@ passed=0 failed=0 left=0
 failures=()
 SECONDS=0
 mapfile -t tests < <(list_tests | in_order)
+# A build that failed lists none.
+((${#tests[@]})) || { echo "second tier: no test was found" >&2; exit 1; }
 echo "second tier ($mode): ${#tests[@]} tests, commit $commit"
 for line in "${tests[@]}"; do
     read -r directory executable name <<<"$line"

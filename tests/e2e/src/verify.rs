@@ -72,3 +72,77 @@ fn latest<'a>(
 ) -> HashMap<Option<Bytes>, (i64, Option<Bytes>)> {
     records.map(|(offset, (key, value))| (key.clone(), (*offset, value.clone()))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kafka_protocol::records::RecordBatchDecoder;
+
+    /// A log as a broker would give it: each pair at its offset.
+    fn log(pairs: &[(i64, &str, Option<&str>)]) -> Vec<Record> {
+        pairs
+            .iter()
+            .map(|(offset, key, value)| {
+                let batch = crate::wire::batch_at(0, (-1, -1), -1, &[pair(key, *value)]);
+                let set = RecordBatchDecoder::decode(&mut batch.clone()).expect("a valid batch");
+                let mut record = set.records[0].clone();
+                record.offset = *offset;
+                record
+            })
+            .collect()
+    }
+
+    fn pair(key: &str, value: Option<&str>) -> Pair {
+        (Some(Bytes::from(key.to_owned())), value.map(|value| Bytes::from(value.to_owned())))
+    }
+
+    fn history(pairs: &[(i64, &str, Option<&str>)]) -> History {
+        let acked = pairs.iter().map(|(offset, key, value)| (*offset, pair(key, *value)));
+        History { acked: acked.collect(), in_doubt: vec![pair("doubt", Some("maybe"))] }
+    }
+
+    const WRITTEN: [(i64, &str, Option<&str>); 3] =
+        [(0, "a", Some("1")), (1, "b", Some("2")), (2, "a", Some("3"))];
+
+    #[test]
+    fn a_whole_log_with_or_without_the_batch_in_doubt_is_right() {
+        nothing_lost(&history(&WRITTEN), &log(&WRITTEN));
+        let mut longer = WRITTEN.to_vec();
+        longer.push((3, "doubt", Some("maybe")));
+        nothing_lost(&history(&WRITTEN), &log(&longer));
+    }
+
+    #[test]
+    #[should_panic(expected = "acknowledged at offset 2")]
+    fn a_lost_record_is_seen() {
+        nothing_lost(&history(&WRITTEN), &log(&WRITTEN[..2]));
+    }
+
+    #[test]
+    #[should_panic(expected = "records that were not acknowledged")]
+    fn a_record_that_is_there_twice_is_seen() {
+        let mut twice = WRITTEN.to_vec();
+        twice.push((3, "a", Some("3")));
+        nothing_lost(&history(&WRITTEN), &log(&twice));
+    }
+
+    #[test]
+    fn a_compacted_log_may_lack_what_was_overwritten_and_tombstones() {
+        latest_of_each_key(&history(&WRITTEN), &log(&WRITTEN[1..]));
+        let deleted = [(0, "a", Some("1")), (1, "a", None)];
+        latest_of_each_key(&history(&deleted), &log(&[]));
+    }
+
+    #[test]
+    #[should_panic(expected = "the latest value of")]
+    fn a_stale_value_is_seen() {
+        latest_of_each_key(&history(&WRITTEN), &log(&WRITTEN[..2]));
+    }
+
+    #[test]
+    #[should_panic(expected = "the latest value of")]
+    fn a_deleted_key_that_came_back_is_seen() {
+        let deleted = [(0, "a", Some("1")), (1, "a", None)];
+        latest_of_each_key(&history(&deleted), &log(&deleted[..1]));
+    }
+}
