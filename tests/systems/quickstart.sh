@@ -22,4 +22,7 @@ if [[ -n $out ]]; then
 fi
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# Each quickstart begins a log of its own, and the sink never mixes files of two
+# logs: the default result is made anew. A folder that the user names is theirs.
+[[ -n $out ]] || rm -rf out/wordcount
 exec "$longshore" run configs/pipelines/wordcount.yaml "${settings[@]}"

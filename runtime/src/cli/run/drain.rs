@@ -54,6 +54,10 @@ pub(super) async fn start(
     connectors: &[RenderedConnector],
 ) -> Result<(), CliError> {
     for connector in connectors {
+        // One that is there as it should be goes on: what it has drained stays so.
+        if herder.connector(&connector.name).is_ok_and(|there| there.config == connector.config) {
+            continue;
+        }
         herder
             .put_config(&connector.name, connector.config.clone())
             .await
