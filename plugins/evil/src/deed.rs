@@ -34,7 +34,7 @@ impl Deed {
                 black_box(dig(black_box(1)));
             }
             "flood-log" => flood(),
-            "long-line" => host::info(&"x".repeat(32 << 20)),
+            "long-line" => host::info(&"x".repeat(12 << 20)),
             "fault-retry" => return Err(Fault::retry("try-later", "the system is down")),
             "fault-config" => return Err(Fault::config("wrong-path", "no such folder")),
             "fault-fatal" => return Err(Fault::fatal("corrupt", "the file is corrupt")),
@@ -71,7 +71,7 @@ impl Deed {
             "negative-length" => c.value_len[0] = -2,
             "unequal-columns" => c.timestamp_ms = vec![0; records + 1],
             "header-lies" => c.header_count = vec![9; records],
-            "huge-output" => batch.arena = vec![0; 200 << 20],
+            "huge-output" => batch.arena = vec![0; 12 << 20],
             _ => {}
         }
         batch
