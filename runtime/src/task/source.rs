@@ -116,6 +116,11 @@ impl SourceSession {
                     }
                 }
             }
+            // A poll that brought nothing is durable at once, and nothing would
+            // wake this loop to acknowledge it.
+            if machine.durable() > acknowledged && guest.is_some() {
+                continue;
+            }
             if machine.is_idle() && guest.is_some() && machine.durable() == acknowledged {
                 if finished {
                     self.done.send_if_modified(|done| !std::mem::replace(done, true));
