@@ -18,10 +18,10 @@ use super::config_state::Change;
 use super::core::Core;
 use super::herder::{ConnectorConfig, State, TaskId};
 use super::plan;
+use super::planner::Planner;
 use super::records::{Restart, StatusKey, TargetState};
 use super::runner::{Outcome, Runner};
 use crate::kafka::TopicPartition;
-use crate::task::backoff::{Backoff, Patience, Verdict};
 use crate::task::error::TaskError;
 
 /// What the herd reacts to.
@@ -69,16 +69,12 @@ struct Slot {
     phase: Phase,
 }
 
-/// Planning of a connector that this worker owns.
-#[derive(Default)]
-struct Planning {
-    running: bool,
-    /// Planned even though its tasks seem right.
-    forced: bool,
-    /// It failed, and waits.
-    waiting: bool,
-    failed: bool,
-    backoff: Backoff,
+/// Without its slot nobody would stop a task: a herd that is dropped takes its
+/// tasks along.
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.abort.abort();
+    }
 }
 
 /// The loop's state.
@@ -89,7 +85,7 @@ pub(super) struct Herd {
     assigned: Holding,
     is_leader: bool,
     slots: BTreeMap<TaskId, Slot>,
-    planning: BTreeMap<String, Planning>,
+    planner: Planner,
     /// What was dealt out last, if this worker did it.
     dealt: Option<BTreeMap<String, Work>>,
     surveying: bool,
@@ -109,13 +105,13 @@ impl Herd {
         rejoin: Arc<dyn Fn() + Send + Sync>,
     ) -> Self {
         Self {
+            planner: Planner::new(core.clone(), events.clone()),
             core,
             events,
             rejoin,
             assigned: Holding::default(),
             is_leader: false,
             slots: BTreeMap::new(),
-            planning: BTreeMap::new(),
             dealt: None,
             surveying: false,
             survey_again: false,
@@ -169,13 +165,9 @@ impl Herd {
             Event::Dealt(work) => self.dealt = Some(work),
             Event::Surveyed(work) => self.surveyed(work),
             Event::Ended { id, run, outcome } => self.ended(&id, run, outcome),
-            Event::Replan(name) => {
-                self.planning.entry(name).or_default().forced = true;
-            }
-            Event::Planned { name, outcome } => self.planned(name, outcome),
-            Event::PlanAgain(name) => {
-                self.planning.entry(name).or_default().waiting = false;
-            }
+            Event::Replan(name) => self.planner.force(&name),
+            Event::Planned { name, outcome } => self.planner.finished(name, outcome),
+            Event::PlanAgain(name) => self.planner.again(&name),
             Event::Shutdown(done) => {
                 self.assigned = Holding::default();
                 self.leaving = Some(done);
@@ -186,9 +178,7 @@ impl Herd {
     /// The membership is gone: nothing may be written any more, not even an
     /// orderly end.
     fn lost(&mut self) {
-        for slot in std::mem::take(&mut self.slots).into_values() {
-            slot.abort.abort();
-        }
+        self.slots.clear();
         self.assigned = Holding::default();
         self.is_leader = false;
         self.core.ready.store(false, Ordering::Release);
@@ -196,13 +186,9 @@ impl Herd {
 
     fn changed(&mut self, name: &str) {
         let exists = self.core.configs.read().expect("no holder panics").get(name).is_some();
-        if let Some(planning) = self.planning.get_mut(name) {
-            // Whatever was wrong with it may be mended.
-            (planning.failed, planning.waiting) = (false, false);
-            planning.backoff = Backoff::default();
-        }
+        self.planner.changed(name);
         if !exists {
-            self.planning.remove(name);
+            self.planner.forget(name);
             self.core.connectors.write().expect("no holder panics").remove(name);
             if self.assigned.connectors.contains(name) {
                 self.core.forget(StatusKey::Connector(name.to_owned()));
@@ -214,11 +200,7 @@ impl Herd {
     fn restart(&mut self, name: &str, restart: &Restart) {
         let owner = self.assigned.connectors.contains(name);
         if owner && restart.task.is_none() {
-            let planning = self.planning.entry(name.to_owned()).or_default();
-            if planning.failed || !restart.only_failed {
-                planning.forced = true;
-                (planning.failed, planning.waiting) = (false, false);
-            }
+            self.planner.restart(name, restart.only_failed);
         }
         let mut drop = Vec::new();
         for (id, slot) in self.slots.iter_mut().filter(|(id, _)| id.connector == name) {
@@ -304,7 +286,9 @@ impl Herd {
                 self.start(id, config, shares);
             }
         }
-        self.plan_what_is_due();
+        if self.leaving.is_none() {
+            self.planner.run(&self.assigned.connectors);
+        }
         *self.core.holding.lock().expect("no holder panics") = self.holding();
         if self.owes_rejoin && !self.holds_too_much() {
             self.owes_rejoin = false;
@@ -348,72 +332,6 @@ impl Herd {
         let abort = abort.abort_handle();
         let phase = Phase::Running;
         self.slots.insert(id, Slot { run, config, shares, held: holds, stop, abort, phase });
-    }
-
-    fn plan_what_is_due(&mut self) {
-        if self.leaving.is_some() {
-            return;
-        }
-        let mut due = Vec::new();
-        {
-            let configs = self.core.configs.read().expect("no holder panics");
-            for name in &self.assigned.connectors {
-                let Some(entry) = configs.get(name) else { continue };
-                let planning = self.planning.entry(name.clone()).or_default();
-                let blocked = planning.running || planning.waiting || planning.failed;
-                if entry.target != TargetState::Started || blocked {
-                    continue;
-                }
-                if entry.needs_plan() || planning.forced {
-                    (planning.running, planning.forced) = (true, false);
-                    due.push(name.clone());
-                } else {
-                    let key = StatusKey::Connector(name.clone());
-                    let told = self.core.statuses.connector(name);
-                    let is_told = told.is_some_and(|status| {
-                        status.state == State::Running
-                            && status.worker_id == self.core.config.worker_id
-                    });
-                    if !is_told {
-                        self.core.tell(key, State::Running, None);
-                    }
-                }
-            }
-        }
-        for name in due {
-            let (core, events) = (self.core.clone(), self.events.clone());
-            tokio::spawn(async move {
-                let outcome = plan::plan(core, name.clone()).await;
-                let _ = events.send(Event::Planned { name, outcome });
-            });
-        }
-    }
-
-    fn planned(&mut self, name: String, outcome: Result<(), TaskError>) {
-        let Some(planning) = self.planning.get_mut(&name) else { return };
-        planning.running = false;
-        let key = StatusKey::Connector(name.clone());
-        let Err(error) = outcome else {
-            planning.backoff = Backoff::default();
-            self.core.tell(key, State::Running, None);
-            return;
-        };
-        let config = &self.core.config;
-        let patience =
-            Patience { reopen_max: config.task_reopen_max, pause_max: config.retry_delay_max };
-        tracing::warn!(connector = name, "its tasks cannot be planned: {error}");
-        self.core.tell(key, State::Failed, Some(error.message.clone()));
-        match planning.backoff.decide(&patience, &error, false, 0.0) {
-            Verdict::GiveUp => planning.failed = true,
-            Verdict::After(pause) => {
-                planning.waiting = true;
-                let events = self.events.clone();
-                tokio::spawn(async move {
-                    tokio::time::sleep(pause).await;
-                    let _ = events.send(Event::PlanAgain(name));
-                });
-            }
-        }
     }
 
     /// The leader looks whether there is something else to run than what it

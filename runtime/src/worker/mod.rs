@@ -25,6 +25,7 @@
 //! | `core` | what all parts share |
 //! | `member` | the worker in its group, and as its leader |
 //! | `plan` | tasks planned; what there is to deal out |
+//! | `planner` | when a connector is planned |
 //! | `herd` | what runs, brought in line with what should |
 //! | `runner` | one task, session after session |
 //! | `lag` | how far connectors are behind |
@@ -51,6 +52,7 @@ mod herd;
 mod lag;
 mod member;
 mod plan;
+mod planner;
 mod runner;
 
 pub use start::{Worker, WorkerError};

@@ -53,7 +53,7 @@ impl Runner {
     pub(super) async fn run(self) -> Outcome {
         let patience = self.patience();
         let mut backoff = Backoff::default();
-        loop {
+        while !self.stop.is_cancelled() {
             self.tell(State::Running, None);
             let progressed = Arc::new(AtomicBool::new(false));
             let ended = self.session(progressed.clone()).await;
@@ -77,6 +77,7 @@ impl Runner {
                 }
             }
         }
+        Outcome::Stopped
     }
 
     fn patience(&self) -> Patience {

@@ -226,6 +226,34 @@ async fn new_partitions_are_read_without_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_processor_waits_for_its_input_topic_and_says_so() {
+    let house = House::new().await;
+    house.create("count", &COUNT).await;
+    let waits = || {
+        let connector = house.herder.status("count").unwrap().connector;
+        connector.trace.is_some_and(|trace| trace.contains("`lines` does not exist"))
+    };
+    until("it says why it waits", waits).await;
+    topics(&house.cluster);
+    house.task_is("count", 1, State::Running).await;
+    assert_eq!(house.herder.status("count").unwrap().connector.state, State::Running);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inputs_that_are_not_partitioned_alike_are_refused() {
+    let house = House::new().await;
+    house.cluster.create("lines", 3);
+    house.cluster.create("more", 2);
+    let mut uneven = config(&COUNT);
+    uneven.insert("topics".to_owned(), "lines,more".to_owned());
+    house.herder.create("count", uneven).await.unwrap();
+    let failed = || house.herder.status("count").unwrap().connector.state == State::Failed;
+    until("it is failed", failed).await;
+    let trace = house.herder.status("count").unwrap().connector.trace.unwrap();
+    assert!(trace.contains("`more` has 2") && trace.contains("`lines` has 3"), "{trace}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_internal_topic_that_would_lose_records_is_refused() {
     let cluster = Memory::new();
     cluster.create("connect-offsets", 5);

@@ -1,0 +1,145 @@
+//! Planning of the connectors that this worker owns: when it is due, what
+//! follows from its failure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::core::Core;
+use super::herd::Event;
+use super::herder::State;
+use super::plan;
+use super::records::{StatusKey, TargetState};
+use crate::task::backoff::{Backoff, Patience, Verdict};
+use crate::task::error::TaskError;
+
+/// Where one connector's planning is.
+#[derive(Default)]
+struct Planning {
+    running: bool,
+    /// Planned even though its tasks seem right.
+    forced: bool,
+    /// It failed, and is tried again after a pause.
+    waiting: bool,
+    /// It failed for good: the connector is FAILED.
+    failed: bool,
+    backoff: Backoff,
+}
+
+/// Plans in jobs of their own; their ends come back as events.
+pub(super) struct Planner {
+    core: Arc<Core>,
+    events: mpsc::UnboundedSender<Event>,
+    all: BTreeMap<String, Planning>,
+}
+
+impl Planner {
+    /// Nothing is planned yet.
+    pub(super) fn new(core: Arc<Core>, events: mpsc::UnboundedSender<Event>) -> Self {
+        Self { core, events, all: BTreeMap::new() }
+    }
+
+    /// The plugin wants its tasks planned anew.
+    pub(super) fn force(&mut self, name: &str) {
+        self.all.entry(name.to_owned()).or_default().forced = true;
+    }
+
+    /// Somebody restarts the connector.
+    pub(super) fn restart(&mut self, name: &str, only_failed: bool) {
+        let planning = self.all.entry(name.to_owned()).or_default();
+        if planning.failed || !only_failed {
+            planning.forced = true;
+            (planning.failed, planning.waiting) = (false, false);
+        }
+    }
+
+    /// The connector changed: whatever was wrong with it may be mended.
+    pub(super) fn changed(&mut self, name: &str) {
+        if let Some(planning) = self.all.get_mut(name) {
+            (planning.failed, planning.waiting) = (false, false);
+            planning.backoff = Backoff::default();
+        }
+    }
+
+    /// The connector is gone.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.all.remove(name);
+    }
+
+    /// The pause after a failure is over.
+    pub(super) fn again(&mut self, name: &str) {
+        if let Some(planning) = self.all.get_mut(name) {
+            planning.waiting = false;
+        }
+    }
+
+    /// Plans what is due among `owned`, and tells the others' state.
+    pub(super) fn run(&mut self, owned: &BTreeSet<String>) {
+        let mut due = Vec::new();
+        {
+            let configs = self.core.configs.read().expect("no holder panics");
+            for name in owned {
+                let Some(entry) = configs.get(name) else { continue };
+                let planning = self.all.entry(name.clone()).or_default();
+                let blocked = planning.running || planning.waiting || planning.failed;
+                if entry.target != TargetState::Started || blocked {
+                    continue;
+                }
+                if entry.needs_plan() || planning.forced {
+                    (planning.running, planning.forced) = (true, false);
+                    due.push(name.clone());
+                } else {
+                    self.tell_running(name);
+                }
+            }
+        }
+        for name in due {
+            let (core, events) = (self.core.clone(), self.events.clone());
+            tokio::spawn(async move {
+                let outcome = plan::plan(core, name.clone()).await;
+                let _ = events.send(Event::Planned { name, outcome });
+            });
+        }
+    }
+
+    fn tell_running(&self, name: &str) {
+        let told = self.core.statuses.connector(name);
+        let is_told = told.is_some_and(|status| {
+            status.state == State::Running && status.worker_id == self.core.config.worker_id
+        });
+        if !is_told {
+            self.core.tell(StatusKey::Connector(name.to_owned()), State::Running, None);
+        }
+    }
+
+    /// A plan was made and written, or failed.
+    pub(super) fn finished(&mut self, name: String, outcome: Result<(), TaskError>) {
+        let Some(planning) = self.all.get_mut(&name) else { return };
+        planning.running = false;
+        let Err(error) = outcome else {
+            planning.backoff = Backoff::default();
+            return;
+        };
+        let config = &self.core.config;
+        let patience =
+            Patience { reopen_max: config.task_reopen_max, pause_max: config.retry_delay_max };
+        tracing::warn!(connector = name, "its tasks cannot be planned: {error}");
+        let key = StatusKey::Connector(name.clone());
+        match planning.backoff.decide(&patience, &error, false, 0.0) {
+            Verdict::GiveUp => {
+                planning.failed = true;
+                self.core.tell(key, State::Failed, Some(error.message));
+            }
+            Verdict::After(pause) => {
+                planning.waiting = true;
+                self.core.tell(key, State::Restarting, Some(error.message));
+                let events = self.events.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(pause).await;
+                    let _ = events.send(Event::PlanAgain(name));
+                });
+            }
+        }
+    }
+}
