@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use longshore_e2e::client::{Client, Consume, Produce, RecordAt};
+use longshore_e2e::client::{Client, Consume, Event, Produce, RecordAt};
 use longshore_e2e::{Node, wire};
 
 /// Writes every test below once for each client, as `library::test`.
@@ -79,6 +79,49 @@ fn a_killed_members_partitions_go_to_the_other_after_its_session(client: Client)
     let acked = client.produce_all(&node.bootstrap(), &Produce::to("orphaned", 200));
     survivor.wait_consumed(200);
     assert_eq!(sorted(survivor.consumed()), sorted(acked));
+}
+
+// kafkajs knows no static members.
+#[test]
+fn a_static_member_of_confluent_comes_back_without_a_rebalance() {
+    a_static_member_comes_back_without_a_rebalance(Client::Confluent);
+}
+
+#[test]
+fn a_static_member_of_java_comes_back_without_a_rebalance() {
+    a_static_member_comes_back_without_a_rebalance(Client::Java);
+}
+
+fn a_static_member_comes_back_without_a_rebalance(client: Client) {
+    let node = Node::start();
+    wire::create_topic(node.kafka(), "fixed", 4, &[]);
+    let member = |instance: &str| {
+        let work = Consume::from("fixed", "statics").setting("group.instance.id", instance);
+        client.consume(&node.bootstrap(), &work.session_timeout_ms(60_000))
+    };
+
+    let stays = member("stays");
+    stays.wait_assigned(4);
+    let mut returns = member("returns");
+    returns.wait_assigned(2);
+    stays.wait_assigned(2);
+    let (events, partitions) = (stays.events(), returns.assigned());
+    returns.process().kill();
+    let returned = member("returns");
+    returned.wait_assigned(2);
+
+    assert_eq!(returned.assigned(), partitions, "it has its partitions again");
+    let acked = client.produce_all(&node.bootstrap(), &Produce::to("fixed", 200));
+    let of_returned = acked.iter().filter(|at| partitions.contains(&at.partition)).count();
+    returned.wait_consumed(of_returned);
+    stays.wait_consumed(acked.len() - of_returned);
+    let assignments = |events: &[Event]| {
+        events
+            .iter()
+            .filter(|event| matches!(event, Event::Assigned(_) | Event::Revoked(_)))
+            .count()
+    };
+    assert_eq!(assignments(&stays.events()), assignments(&events), "the other saw nothing of it");
 }
 
 fn a_group_resumes_where_it_committed(client: Client) {

@@ -4,6 +4,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tempfile::TempPath;
+
 use crate::{Process, paths};
 
 /// The command that starts the tool with this class name.
@@ -60,9 +62,8 @@ fn admin(class: &str, bootstrap: &str, arguments: &[&str]) -> Vec<String> {
     run(class, &all)
 }
 
-/// A file of properties, which stays until the system cleans its temporary
-/// folder: a tool may read it at any time of its life.
-pub(super) fn properties(lines: impl Iterator<Item = String>) -> PathBuf {
+/// A file of properties, removed when it is dropped.
+pub(super) fn properties(lines: impl Iterator<Item = String>) -> TempPath {
     let mut file = tempfile::Builder::new()
         .prefix("longshore-")
         .suffix(".properties")
@@ -71,5 +72,5 @@ pub(super) fn properties(lines: impl Iterator<Item = String>) -> PathBuf {
     for line in lines {
         writeln!(file, "{line}").expect("a temporary file can be written");
     }
-    file.into_temp_path().keep().expect("a temporary file can be kept")
+    file.into_temp_path()
 }

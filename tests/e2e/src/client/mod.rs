@@ -13,6 +13,8 @@ use std::time::Duration;
 
 pub use event::{Event, RecordAt};
 
+use tempfile::TempPath;
+
 use crate::process::{Process, Stream};
 use crate::{limits, paths};
 
@@ -70,6 +72,7 @@ pub struct Consume {
     topic: String,
     group: String,
     records_max: Option<u64>,
+    session_timeout_ms: Option<u32>,
     settings: Vec<(String, String)>,
 }
 
@@ -77,6 +80,12 @@ impl Consume {
     /// Joins `group` and consumes `topic` until told to stop.
     pub fn from(topic: &str, group: &str) -> Self {
         Self { topic: topic.to_owned(), group: group.to_owned(), ..Self::default() }
+    }
+
+    /// How long the group waits for a member that says nothing; 6 s unless set.
+    pub fn session_timeout_ms(mut self, milliseconds: u32) -> Self {
+        self.session_timeout_ms = Some(milliseconds);
+        self
     }
 
     /// Commits, leaves and ends after just so many records.
@@ -96,6 +105,8 @@ impl Consume {
 #[derive(Debug)]
 pub struct Running {
     process: Process,
+    /// Removed with the client, which may read it at any time of its life.
+    _settings: Option<TempPath>,
 }
 
 impl Client {
@@ -110,8 +121,8 @@ impl Client {
         if let Some(records) = work.records_per_second {
             command.args(["--throughput", &records.to_string()]);
         }
-        self.settings(&mut command, "--producer.config", &work.settings);
-        self.spawn("producer", command)
+        let settings = self.settings(&mut command, "--producer.config", &work.settings);
+        self.spawn("producer", command, settings)
     }
 
     /// Produces all records and gives where each was acknowledged.
@@ -132,12 +143,13 @@ impl Client {
         command.args(["--bootstrap-server", bootstrap, "--topic", &work.topic]);
         command.args(["--group-id", &work.group, "--verbose"]);
         // A test that kills a member waits for its session to end.
-        command.args(["--session-timeout", "6000"]);
+        let session_timeout_ms = work.session_timeout_ms.unwrap_or(6_000);
+        command.args(["--session-timeout", &session_timeout_ms.to_string()]);
         if let Some(records) = work.records_max {
             command.args(["--max-messages", &records.to_string()]);
         }
-        self.settings(&mut command, "--consumer.config", &work.settings);
-        self.spawn("consumer", command)
+        let settings = self.settings(&mut command, "--consumer.config", &work.settings);
+        self.spawn("consumer", command, settings)
     }
 
     /// Consumes just `work.records_max` records and gives them.
@@ -175,22 +187,28 @@ impl Client {
     }
 
     /// The Java tools read settings from a file, the others from arguments.
-    fn settings(self, command: &mut Command, option: &str, settings: &[(String, String)]) {
+    fn settings(
+        self,
+        command: &mut Command,
+        option: &str,
+        settings: &[(String, String)],
+    ) -> Option<TempPath> {
         let lines = settings.iter().map(|(name, value)| format!("{name}={value}"));
         if self == Self::Java {
-            if !settings.is_empty() {
-                command.arg(option).arg(java::properties(lines));
-            }
-        } else {
-            for line in lines {
-                command.args(["--property", &line]);
-            }
+            let file = java::properties(lines);
+            command.arg(option).arg(&file);
+            return Some(file);
         }
+        for line in lines {
+            command.args(["--property", &line]);
+        }
+        None
     }
 
-    fn spawn(self, role: &str, mut command: Command) -> Running {
+    fn spawn(self, role: &str, mut command: Command, settings: Option<TempPath>) -> Running {
         let name = format!("{self:?} {role}");
-        Running { process: Process::spawn(&name, command.stdin(Stdio::null())) }
+        let process = Process::spawn(&name, command.stdin(Stdio::null()));
+        Running { process, _settings: settings }
     }
 }
 
