@@ -38,10 +38,10 @@ in_order() {
 
 passed=0 failed=0 left=0
 failures=()
-SECONDS=0
 mapfile -t tests < <(list_tests | in_order)
 # A build that failed lists none.
 ((${#tests[@]})) || { echo "second tier: no test was found" >&2; exit 1; }
+SECONDS=0
 echo "second tier ($mode): ${#tests[@]} tests, commit $commit"
 for line in "${tests[@]}"; do
     read -r directory executable name <<<"$line"
