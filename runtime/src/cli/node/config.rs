@@ -153,8 +153,9 @@ impl<'a> Reader<'a> {
     fn node(&mut self) -> Option<NodeConfig> {
         let roles = self.roles();
         let broker = roles.contains(&Role::Broker).then(|| self.broker()).flatten();
-        let worker =
-            roles.contains(&Role::Worker).then(|| self.worker(roles.contains(&Role::Broker)));
+        // A controller that lacks its broker was told; its worker then lacks nothing more.
+        let has_cluster = roles.contains(&Role::Broker) || roles.contains(&Role::Controller);
+        let worker = roles.contains(&Role::Worker).then(|| self.worker(has_cluster));
         Some(NodeConfig { broker, worker })
     }
 
@@ -221,9 +222,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn worker(&mut self, has_broker: bool) -> WorkerSettings {
+    fn worker(&mut self, has_cluster: bool) -> WorkerSettings {
         let bootstrap = self.text("bootstrap.servers", "");
-        if bootstrap.is_empty() && !has_broker {
+        if bootstrap.is_empty() && !has_cluster {
             let help = "write `bootstrap.servers: host:port`";
             let message = "a worker without a broker in its process lacks `bootstrap.servers`";
             self.wrong("bootstrap.servers", message, Some(help.to_owned()));
@@ -334,6 +335,15 @@ mod tests {
         assert_eq!(worker.rest_listener, "127.0.0.1:8083");
         assert_eq!(worker.config.group_id, "longshore");
         assert_eq!(worker.config.bootstrap_servers, "");
+    }
+
+    #[test]
+    fn the_repositorys_own_node_files_are_right() {
+        let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
+        let node = NodeConfig::load(&configs.join("node.yaml")).unwrap();
+        assert!(node.broker.is_some() && node.worker.is_some());
+        let worker = NodeConfig::load(&configs.join("worker.yaml")).unwrap();
+        assert!(worker.broker.is_none() && worker.worker.is_some());
     }
 
     #[test]
