@@ -15,7 +15,7 @@ use super::options::{self, Inputs, Options};
 use super::plugin::{Plugin, TaskContext};
 use super::records::{self, Commit, ConfigKey, Properties};
 use super::topics::ensure_compacted;
-use crate::kafka::{ClientError, TopicPartition};
+use crate::kafka::{Admin, ClientError, TopicPartition};
 use crate::task::error::TaskError;
 
 /// The topic that a processor's state is kept in.
@@ -87,16 +87,36 @@ async fn tasks(
                 replication_factor: core.config.offset_storage.replication_factor,
             };
             let admin = core.clients.admin();
-            ensure_compacted(&*admin, &topic, true, "the processor's state").await.map_err(
-                |error| match error {
+            let configs = changelog_configs(&*admin, &options).await?;
+            let holds = "the processor's state";
+            ensure_compacted(&*admin, &topic, true, configs, holds).await.map_err(|error| {
+                match error {
                     super::topics::TopicError::Client { source, .. } => source.into(),
                     other => TaskError::stop(other.to_string()),
-                },
-            )?;
+                }
+            })?;
             Ok(vec![entry.config.clone(); options.tasks_max as usize])
         }
         ConnectorKind::Sink => Ok(vec![entry.config.clone(); options.tasks_max as usize]),
     }
+}
+
+/// A key that an input takes must fit into the changelog as well: it takes
+/// records as large as the inputs'.
+async fn changelog_configs(
+    admin: &dyn Admin,
+    options: &Options,
+) -> Result<BTreeMap<String, String>, TaskError> {
+    const LARGEST: &str = "max.message.bytes";
+    let Some(Inputs::Names(names)) = &options.inputs else { return Ok(BTreeMap::new()) };
+    let mut largest: Option<i64> = None;
+    for name in names {
+        let configs = admin.topic_configs(name).await?;
+        let set = configs.get(LARGEST).filter(|entry| !entry.is_default);
+        let bytes = set.and_then(|entry| entry.value.as_deref()?.parse().ok());
+        largest = largest.max(bytes);
+    }
+    Ok(largest.map(|bytes| (LARGEST.to_owned(), bytes.to_string())).into_iter().collect())
 }
 
 /// The number of partitions that all inputs of a processor have.

@@ -1,5 +1,6 @@
 //! A worker's start and its orderly end.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
@@ -197,7 +198,7 @@ impl Opener<'_> {
         apply: impl FnMut(Entry<'_>) + Send + 'static,
     ) -> Result<Arc<CompactedLog>, WorkerError> {
         let admin = self.clients.admin();
-        let partitions = ensure_compacted(&*admin, topic, exact, holds).await?;
+        let partitions = ensure_compacted(&*admin, topic, exact, BTreeMap::new(), holds).await?;
         let consumer = self.clients.consumer(None, &Overrides::new())?.share();
         let producers = self.producers.clone();
         let log = CompactedLog::open(&topic.name, partitions, producers, consumer, apply).await?;

@@ -52,23 +52,27 @@ pub enum TopicError {
     },
 }
 
-/// Makes sure that `topic` exists and keeps the latest value of every key.
+/// Makes sure that `topic` exists and keeps the latest value of every key; it
+/// is created with `more` configurations.
 /// `exact`: it must have the number of partitions that it would be created
 /// with. Answers with its number of partitions.
 pub async fn ensure_compacted(
     admin: &dyn Admin,
     topic: &InternalTopic,
     exact: bool,
+    more: BTreeMap<String, String>,
     holds: &'static str,
 ) -> Result<i32, TopicError> {
     let failed = |source| TopicError::Client { topic: topic.name.clone(), source };
     let mut found = partitions(admin, &topic.name).await.map_err(failed)?;
     if found.is_none() {
+        let mut configs = more;
+        configs.insert(CLEANUP_POLICY.to_owned(), COMPACT.to_owned());
         let new = NewTopic {
             name: topic.name.clone(),
             partitions: Some(topic.partitions),
             replication_factor: Some(topic.replication_factor),
-            configs: BTreeMap::from([(CLEANUP_POLICY.to_owned(), COMPACT.to_owned())]),
+            configs,
         };
         match admin.create_topic(&new).await {
             // Another worker was quicker; what it made is checked like any.
