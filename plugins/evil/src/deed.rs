@@ -4,6 +4,7 @@ use std::hint::black_box;
 
 use longshore_sdk::objects::Bucket;
 use longshore_sdk::{Batch, Config, Fault, Reject, host};
+use serde_json::{Map, Value, json};
 
 /// A plugin's evil, as its options say.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +18,14 @@ impl Deed {
     pub fn of(config: &Config) -> Self {
         let option = |name| config.get(name).unwrap_or_default().to_owned();
         Self { name: option("evil"), call: option("evil.in") }
+    }
+
+    /// The schema of a plugin with `more` options beside the deed's.
+    pub fn config_schema(more: &[&str]) -> Value {
+        let options = ["evil", "evil.in"].iter().chain(more);
+        let properties: Map<_, _> =
+            options.map(|name| ((*name).to_owned(), json!({ "type": "string" }))).collect();
+        json!({ "type": "object", "properties": properties })
     }
 
     /// Called first in every function of the contract: does the deed if its

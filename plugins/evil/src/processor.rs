@@ -20,7 +20,7 @@ impl Plugin for EvilProcessor {
     };
 
     fn config_schema() -> serde_json::Value {
-        serde_json::json!({ "type": "object", "properties": { "evil": { "type": "string" } } })
+        Deed::config_schema(&[])
     }
 }
 

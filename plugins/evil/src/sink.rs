@@ -21,7 +21,7 @@ impl Plugin for EvilSink {
         About { name: "evil-sink", version: "1.0.0", summary: "Does what no sink should." };
 
     fn config_schema() -> serde_json::Value {
-        serde_json::json!({ "type": "object", "properties": { "evil": { "type": "string" } } })
+        Deed::config_schema(&["keep", "read"])
     }
 }
 

@@ -23,7 +23,7 @@ impl Plugin for EvilSource {
         About { name: "evil-source", version: "1.0.0", summary: "Does what no source should." };
 
     fn config_schema() -> serde_json::Value {
-        serde_json::json!({ "type": "object", "properties": { "evil": { "type": "string" } } })
+        Deed::config_schema(&["batches", "records", "bytes"])
     }
 }
 
