@@ -6,6 +6,10 @@
 //! | --- | --- |
 //! | [`node`] | [`Node`]: a `longshore server` process, its port, its folders, its kills and restarts |
 //! | [`cli`] | any other command of the binary: `run`, `lint`, `topic`, … |
+//! | [`wordcount`] | the word count: its folders, its run, its result, and the independent count |
+//! | [`audit`] | what the log of a word count must hold after kills |
+//! | [`text`] | texts to count, the same for the same seed |
+//! | [`rest`] | requests to a worker's REST listener |
 //! | [`process`] | [`Process`]: any child process, its output captured and waited on line by line |
 //! | [`client`] | confluent-kafka, kafkajs, Kafka's Java tools and kcat, behind one vocabulary of events |
 //! | [`wire`] | [`wire::Connection`]: Kafka requests written to a socket by hand, whole or broken |
@@ -23,6 +27,7 @@
 //! A test that takes minutes is marked `#[ignore = "second tier"]`, which puts
 //! it in `make test-all`, and in `make test-slice` of some commits.
 
+pub mod audit;
 pub mod cli;
 pub mod client;
 pub mod limits;
@@ -30,9 +35,12 @@ pub mod node;
 pub mod paths;
 pub mod process;
 pub mod random;
+pub mod rest;
+pub mod text;
 pub mod verify;
 pub mod wait;
 pub mod wire;
+pub mod wordcount;
 pub mod writer;
 
 pub use node::Node;

@@ -12,6 +12,12 @@ pub const STOP: Duration = Duration::from_secs(30);
 /// A client's whole work, or one event of a client's.
 pub const CLIENT: Duration = Duration::from_secs(120);
 
+/// A word count of some mebibytes, or a connector's way through some state.
+pub const RUN: Duration = Duration::from_secs(180);
+
+/// A word count of up to a gibibyte.
+pub const LONG_RUN: Duration = Duration::from_secs(30 * 60);
+
 /// One answer to one request.
 pub const ANSWER: Duration = Duration::from_secs(30);
 
@@ -20,3 +26,6 @@ pub const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// The most that is printed of each stream of a process when a test fails.
 pub const PRINTED_LINES_MAX: usize = 200;
+
+/// The most memory that a word count may have resident, in bytes.
+pub const RESIDENT_BYTES_MAX: u64 = 200_000_000;

@@ -35,6 +35,20 @@ pub fn longshore() -> PathBuf {
     binary
 }
 
+/// The folder of plugins: `LONGSHORE_PLUGIN_PATH`, or `plugins` beside the
+/// folder of the binary (`target/plugins`).
+///
+/// # Panics
+/// When it is not there.
+pub fn plugins() -> PathBuf {
+    let folder = match std::env::var_os("LONGSHORE_PLUGIN_PATH") {
+        Some(path) => PathBuf::from(path),
+        None => longshore().ancestors().nth(2).expect("target/<profile>/longshore").join("plugins"),
+    };
+    assert!(folder.is_dir(), "{} is missing: build it with `make plugins`", folder.display());
+    folder
+}
+
 /// The folder `name` that `tests/systems/install.sh` filled.
 ///
 /// # Panics
