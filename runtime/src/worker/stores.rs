@@ -133,3 +133,32 @@ impl Statuses {
         self.0.read().expect("no writer panics").tasks.get(id).cloned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn apply(checkpoints: &Checkpoints, key: &[u8], value: Option<&[u8]>) {
+        checkpoints.apply(Entry { offset: 0, key, value });
+    }
+
+    #[test]
+    fn checkpoints_are_listed_in_order_by_connector_and_a_null_deletes_one() {
+        let checkpoints = Checkpoints::default();
+        for partition in ["b", "a", "c"] {
+            let key = format!(r#"["one",{{"file":"{partition}"}}]"#);
+            apply(&checkpoints, key.as_bytes(), Some(br#"{"at":1}"#));
+        }
+        apply(&checkpoints, br#"["two",{"file":"a"}]"#, Some(br#"{"at":2}"#));
+        apply(&checkpoints, br#"["one",{"file":"c"}]"#, None);
+        apply(&checkpoints, b"no key of ours", Some(b"{}"));
+        let names = |after| {
+            let listed = checkpoints.list("one", after, 10).into_iter();
+            listed.map(|(partition, _)| partition).collect::<Vec<_>>()
+        };
+        assert_eq!(names(None), [r#"{"file":"a"}"#, r#"{"file":"b"}"#]);
+        assert_eq!(names(Some(r#"{"file":"a"}"#)), [r#"{"file":"b"}"#]);
+        assert_eq!(checkpoints.get("two", r#"{"file":"a"}"#).as_deref(), Some(r#"{"at":2}"#));
+        assert_eq!(checkpoints.get("one", r#"{"file":"c"}"#), None);
+    }
+}

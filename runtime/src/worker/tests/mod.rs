@@ -5,6 +5,7 @@ mod fleet;
 mod life;
 mod plugins;
 mod real;
+mod wordcount;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -153,15 +153,15 @@ impl SourcePlugin for Rows {
             let text = format!("{}:{row}", self.part);
             batch.push(Some(text.as_bytes()), Some(text.as_bytes()), -1);
         }
+        // A source that found nothing has nothing to save.
+        let offset = Some(format!(r#"{{"row":{until}}}"#));
+        let saved = Checkpoint { partition: self.partition.clone(), offset };
+        let saved = if until > self.next { vec![saved] } else { Vec::new() };
         self.next = until;
-        let saved = Checkpoint {
-            partition: self.partition.clone(),
-            offset: Some(format!(r#"{{"row":{until}}}"#)),
-        };
         Ok(Polled {
             outputs: vec![Output { topic: self.topic.clone(), partition: None, batch }],
             refused: Vec::new(),
-            saved: vec![saved],
+            saved,
             next: if until == self.rows { Next::Done } else { Next::More },
         })
     }
