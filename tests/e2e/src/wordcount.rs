@@ -76,6 +76,18 @@ impl WordCount {
         self.folder.path().join("data")
     }
 
+    /// Bytes in the segments of a topic.
+    pub fn log_bytes(&self, topic: &str) -> u64 {
+        let partitions = (0..PARTITIONS).map(|partition| {
+            let folder = self.data_dir().join(format!("log/{topic}-{partition}"));
+            // Neither the topic nor a segment needs to be there.
+            let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            let logs = files.filter(|file| file.path().extension().is_some_and(|it| it == "log"));
+            logs.filter_map(|log| Some(log.metadata().ok()?.len())).sum::<u64>()
+        });
+        partitions.sum()
+    }
+
     /// The folder of everything.
     pub fn folder(&self) -> &Path {
         self.folder.path()

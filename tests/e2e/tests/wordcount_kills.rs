@@ -7,8 +7,9 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 use longshore_e2e::random::Random;
+use longshore_e2e::wait::until;
 use longshore_e2e::wordcount::{WordCount, assert_same, counts_in};
-use longshore_e2e::{audit, text};
+use longshore_e2e::{audit, limits, text};
 
 const SIGKILL: i32 = 9;
 const TEXT_BYTES: usize = 6 << 20;
@@ -76,15 +77,16 @@ fn killed_at(point: &str) -> audit::Repeated {
     check(point, &count, &finished, 1)
 }
 
-/// Kills at any moment, from the start of the process on; each run has rows of
-/// its own to count, besides what the one before it left.
+/// Kills at any moment, every other one from the start of the process on, the
+/// others from when a topic grows; each run has rows of its own to count, besides
+/// what the one before it left.
 fn seeded_kills(test: &str, kills: usize) {
     let mut random = Random::announced(test);
     let count = small_segments();
     count.write("first", text::unique_rows("first", &mut random, 1 << 20));
     let began = Instant::now();
     count.run();
-    let longest = began.elapsed();
+    let longest = began.elapsed().as_micros() as u64;
     let mut finished = files(&count);
     let mut killed = 0;
     for run in 0..kills * 5 {
@@ -92,10 +94,20 @@ fn seeded_kills(test: &str, kills: usize) {
             break;
         }
         let name = format!("more{run}");
-        let bytes = random.between(1 << 18, 2 << 20) as usize;
+        let bytes = random.between(1 << 20, 4 << 20) as usize;
         count.write(&name, text::unique_rows(&name, &mut random, bytes));
-        let moment = Duration::from_micros(random.between(0, longest.as_micros() as u64));
+        let topic = ["lines", "words", "counts"][random.between(0, 3) as usize];
+        let before = count.log_bytes(topic);
         let mut process = count.start(&[]);
+        let moment = if killed.is_multiple_of(2) {
+            Duration::from_micros(random.between(0, longest))
+        } else {
+            until("growth of a topic", limits::RUN, || {
+                let grows = count.log_bytes(topic) > before;
+                (grows || process.status().is_some()).then_some(())
+            });
+            Duration::from_micros(random.between(0, longest / 10))
+        };
         let began = Instant::now();
         while began.elapsed() < moment && process.status().is_none() {
             std::thread::park_timeout(Duration::from_millis(1));
@@ -106,7 +118,7 @@ fn seeded_kills(test: &str, kills: usize) {
             None => {
                 process.kill();
                 killed += 1;
-                println!("kill {killed} after {moment:?}");
+                println!("kill {killed}: {moment:?}, {topic} had {before} bytes");
             }
         }
         let now = files(&count);

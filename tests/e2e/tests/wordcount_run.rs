@@ -71,14 +71,8 @@ fn a_run_told_to_stop_goes_on_later_and_counts_nothing_twice() {
     let count = WordCount::new();
     count.write("a.txt", text::unique_rows("a", &mut random, 8 << 20));
     let mut process = count.start(&[]);
-    let log = count.data_dir().join("log/counts-0");
     until("first counts", limits::RUN, || {
-        let segments = std::fs::read_dir(&log).ok()?.flatten();
-        let bytes: u64 = segments
-            .filter(|entry| entry.path().extension().is_some_and(|end| end == "log"))
-            .filter_map(|entry| Some(entry.metadata().ok()?.len()))
-            .sum();
-        (bytes > 0 || process.status().is_some()).then_some(())
+        (count.log_bytes("counts") > 0 || process.status().is_some()).then_some(())
     });
     let status = process.terminate();
     assert_eq!(status.code(), Some(STOPPED), "it stopped before its end: {status}, {process}");
