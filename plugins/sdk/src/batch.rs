@@ -195,12 +195,14 @@ fn part<'a>(arena: &'a [u8], at: &[u32], len: &[i32], record: usize) -> Option<&
     Some(&arena[start..start + len])
 }
 
+#[expect(clippy::derivable_impls, reason = "the type is generated")]
 impl Default for Batch {
     fn default() -> Self {
         Self { arena: Vec::new(), columns: Columns::default(), headers: Headers::default() }
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "the type is generated")]
 impl Default for Columns {
     fn default() -> Self {
         Self {
@@ -215,6 +217,7 @@ impl Default for Columns {
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "the type is generated")]
 impl Default for Headers {
     fn default() -> Self {
         Self {

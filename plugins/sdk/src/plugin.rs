@@ -136,12 +136,14 @@ impl Polled {
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "the type is generated")]
 impl Default for Progress {
     fn default() -> Self {
         Self { marks: Vec::new(), rejects: Vec::new(), stalled: Vec::new() }
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "the type is generated")]
 impl Default for Processed {
     fn default() -> Self {
         Self { outputs: Vec::new(), rejects: Vec::new() }

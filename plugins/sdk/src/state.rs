@@ -128,6 +128,7 @@ fn length(bytes: usize) -> i32 {
     i32::try_from(bytes).expect("a part stays below 2 GiB")
 }
 
+#[expect(clippy::derivable_impls, reason = "the type is generated")]
 impl Default for Packed {
     fn default() -> Self {
         Self { bytes: Vec::new(), len: Vec::new() }

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 fn wit_files(folder: &Path, into: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in std::fs::read_dir(folder).expect("the contract is beside the SDK") {
+        let path = entry.expect("a folder can be read to its end").path();
         if path.is_dir() {
             wit_files(&path, into);
         } else if path.extension().is_some_and(|extension| extension == "wit") {

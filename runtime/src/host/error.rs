@@ -56,7 +56,7 @@ pub enum HostError {
         path: PathBuf,
         /// Why.
         #[source]
-        source: CallError,
+        source: Box<CallError>,
     },
 }
 

@@ -142,9 +142,9 @@ impl Plugin {
         let role = Role::of(pre.clone(), host).map_err(contract)?;
         let describe = DescribePartPre::new(pre).map_err(contract)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let (about, schema) = told(host, &name, &describe)
-            .await
-            .map_err(|source| HostError::Describe { path: path.to_owned(), source })?;
+        let (about, schema) = told(host, &name, &describe).await.map_err(|source| {
+            HostError::Describe { path: path.to_owned(), source: Box::new(source) }
+        })?;
         let config_schema =
             serde_json::from_str(&schema).ok().filter(serde_json::Value::is_object).ok_or_else(
                 || contract(wasmtime::format_err!("its config-schema is no JSON object")),

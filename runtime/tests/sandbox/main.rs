@@ -3,6 +3,8 @@
 //! The components are those of `plugins/evil`. When they are not built, the
 //! tests say with which command they are.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 mod crossing;
 mod house;
 mod imports;
