@@ -97,6 +97,11 @@ impl Deed {
         }
     }
 
+    /// Whether it is this one.
+    pub fn is(&self, name: &str) -> bool {
+        self.name == name
+    }
+
     /// Rejects of a call's input.
     pub fn rejects(&self) -> Vec<Reject> {
         match self.name.as_str() {

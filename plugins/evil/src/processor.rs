@@ -39,6 +39,9 @@ impl Processor for EvilProcessor {
             *counts.entry(*key).or_insert(before.unwrap_or(0)) += 1;
         }
         self.counts.put_many(counts.iter().map(|(key, count)| (*key, Some(*count))));
+        if self.deed.is("hoard-state") {
+            hoard();
+        }
         // After the state was written: none of it may survive.
         self.deed.strike("process")?;
         let mut out = Batch::new();
@@ -47,5 +50,16 @@ impl Processor for EvilProcessor {
         }
         let outputs = vec![Output::new("counts", self.deed.spoil(out))];
         Ok(Processed { outputs, rejects: self.deed.rejects() })
+    }
+}
+
+/// Writes new keys for ever.
+fn hoard() -> ! {
+    let state = State::<Vec<u8>>::new();
+    let mut next = 0_u64;
+    loop {
+        let key = next.to_be_bytes();
+        state.put_many([(&key[..], Some(vec![0; 64 << 10]))]);
+        next += 1;
     }
 }

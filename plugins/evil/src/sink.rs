@@ -1,5 +1,6 @@
 //! A sink that sums, and keeps what it is told to.
 
+use longshore_sdk::formats::Writer;
 use longshore_sdk::{
     About, Config, Fault, Mark, Partition, Plugin, Progress, Records, Reject, Sink,
 };
@@ -49,6 +50,9 @@ impl Sink for EvilSink {
         records: Records,
     ) -> Result<Vec<Reject>, Fault> {
         self.deed.strike("put")?;
+        if self.deed.is("hoard-rows") {
+            hoard(&records)?;
+        }
         if self.read {
             let batch = records.read();
             let sum = batch.iter().map(|record| sum(record.value.unwrap_or_default())).sum::<u64>();
@@ -70,6 +74,14 @@ impl Sink for EvilSink {
     fn drain(&mut self) -> Result<Progress, Fault> {
         self.kept.clear();
         Ok(Progress { marks: std::mem::take(&mut self.marks), ..Progress::default() })
+    }
+}
+
+/// Encodes the same records over and over, for no upload.
+fn hoard(records: &Records) -> Result<(), Fault> {
+    let writer = Writer::create("lines", "{}")?;
+    loop {
+        writer.append(records, &[])?;
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) struct Guest {
     pub(super) state: StateStore,
     /// Bytes of the batches that it holds.
     pub(super) held: Arc<AtomicUsize>,
+    /// Bytes that its writers hold.
+    pub(super) encoded: usize,
     pub(super) words: String,
     pub(super) stderr: Stderr,
     pub(super) log: LogBudget,
@@ -44,6 +46,7 @@ impl Guest {
             context,
             state: StateStore::new(limits.state_bytes),
             held: Arc::default(),
+            encoded: 0,
             words: String::new(),
             wasi: wasi::context(&stderr),
             stderr,

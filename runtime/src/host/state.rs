@@ -14,7 +14,9 @@ pub struct StateStore {
     settled: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Written by the call that runs; `None` deletes.
     pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Bytes of `settled`, and of `pending`.
     bytes: usize,
+    pending_bytes: usize,
     limit: usize,
 }
 
@@ -57,7 +59,14 @@ impl StateStore {
 
     /// Sets the value of `key` for the running call; `None` deletes.
     pub fn put(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), StateFull> {
-        self.pending.insert(key.to_vec(), value.map(<[u8]>::to_vec));
+        let value = value.map(<[u8]>::to_vec);
+        let value_len = value.as_ref().map_or(0, Vec::len);
+        match self.pending.insert(key.to_vec(), value) {
+            // The key was counted when it came.
+            Some(old) => self.pending_bytes -= old.map_or(0, |old| old.len()),
+            None => self.pending_bytes += key.len(),
+        }
+        self.pending_bytes += value_len;
         self.check()
     }
 
@@ -96,6 +105,7 @@ impl StateStore {
     /// records, in the order of their keys.
     pub fn commit(&mut self) -> Batch {
         let mut changes = Batch::default();
+        self.pending_bytes = 0;
         for (key, value) in std::mem::take(&mut self.pending) {
             changes.push(Some(&key), value.as_deref(), -1);
             self.settle(key, value);
@@ -106,6 +116,7 @@ impl StateStore {
     /// The call failed: nothing was written.
     pub fn discard(&mut self) {
         self.pending.clear();
+        self.pending_bytes = 0;
     }
 
     /// Keys that have a value, those of the running call not counted.
@@ -132,11 +143,9 @@ impl StateStore {
         }
     }
 
-    /// Both maps' bytes: an overestimate while a call rewrites what is there.
+    /// Both maps' bytes: more than will be there when a call rewrites values.
     fn check(&self) -> Result<(), StateFull> {
-        // The running call's writes are bounded by its transfers; summing them
-        // on each write would make a call quadratic.
-        let bytes = self.bytes;
+        let bytes = self.bytes + self.pending_bytes;
         if bytes > self.limit { Err(StateFull { bytes, limit: self.limit }) } else { Ok(()) }
     }
 }
@@ -163,11 +172,15 @@ mod tests {
     }
 
     #[test]
-    fn a_full_state_is_told() {
-        let mut state = StateStore::new(4);
+    fn a_full_state_is_told_whether_full_of_old_or_of_new_entries() {
+        let mut state = StateStore::new(8);
         state.put(b"key", Some(b"value")).unwrap();
+        assert_eq!(state.put(b"k", Some(b"")), Err(StateFull { bytes: 9, limit: 8 }));
+        state.discard();
+        state.put(b"key", Some(b"value")).unwrap();
+        state.put(b"key", Some(b"other")).unwrap();
         state.commit();
-        assert_eq!(state.put(b"k", None), Err(StateFull { bytes: 8, limit: 4 }));
+        assert_eq!(state.put(b"k", None), Err(StateFull { bytes: 9, limit: 8 }));
     }
 
     fn operations() -> impl Strategy<Value = Vec<(u8, Option<u8>, bool, bool)>> {
@@ -189,6 +202,9 @@ mod tests {
                     None => drop(running.remove(&key)),
                 }
                 prop_assert_eq!(state.get(&key), value.as_deref());
+                let pending: usize = state.pending.iter()
+                    .map(|(k, v)| k.len() + v.as_ref().map_or(0, Vec::len)).sum();
+                prop_assert_eq!(state.pending_bytes, pending);
                 let seen: Vec<_> = state.scan(&[3], 3).into_iter()
                     .map(|(k, v)| (k.to_vec(), v.to_vec())).collect();
                 let expected: Vec<_> = running.range(vec![3_u8]..).take(3)

@@ -69,6 +69,7 @@ impl House {
             call: CALL,
             memory_bytes: 32 << 20,
             transfer_bytes: 8 << 20,
+            state_bytes: 4 << 20,
             ..Limits::default()
         };
         let cache_dir = folder.path().join("cache");

@@ -62,3 +62,14 @@ async fn state_written_in_a_call_that_fails_is_gone() {
         assert!(processor.state().is_empty(), "{evil}");
     }
 }
+
+#[tokio::test]
+async fn state_beyond_its_limit_is_refused_also_within_one_call() {
+    let house = House::new();
+    let mut processor = house.processor(&[("evil", "hoard-state")]).await.unwrap();
+    let error = processor.process("words", words(&["a"])).await.unwrap_err();
+    let Cause::Trap { trap, .. } = &error.cause else { panic!("{error}") };
+    assert!(trap.starts_with("the state would have"), "{trap}");
+    assert!(trap.contains("may have 4194304"), "{trap}");
+    assert!(processor.state().is_empty());
+}

@@ -8,6 +8,7 @@ use crate::format::{FormatError, Writer};
 use crate::host::bindings::describe::longshore::formats::formats;
 use crate::host::bindings::types;
 use crate::host::guest::Guest;
+use crate::host::limits::FORMAT_BYTES_MAX;
 use crate::host::records::HeldRecords;
 
 /// What a `writer` resource is.
@@ -39,7 +40,17 @@ impl formats::HostWriter for Guest {
         if let Some(at) = which.iter().find(|at| **at as usize >= batch.len()) {
             bail!("writer.append names record {at} of a batch of {}", batch.len());
         }
-        let rejects = self.table.get_mut(&writer)?.0.append(&batch, &converters, &which);
+        let writer = &mut self.table.get_mut(&writer)?.0;
+        let before = writer.buffered();
+        let rejects = writer.append(&batch, &converters, &which);
+        self.encoded += writer.buffered() - before;
+        if self.encoded > FORMAT_BYTES_MAX {
+            bail!(
+                "its writers hold {} bytes, and may hold {FORMAT_BYTES_MAX} before an upload \
+                 takes them",
+                self.encoded
+            );
+        }
         Ok(Ok(rejects
             .into_iter()
             .map(|reject| types::Reject {
@@ -54,7 +65,7 @@ impl formats::HostWriter for Guest {
     }
 
     fn drop(&mut self, writer: Resource<HostWriter>) -> wasmtime::Result<()> {
-        self.table.delete(writer)?;
+        self.encoded -= self.table.delete(writer)?.0.buffered();
         Ok(())
     }
 }

@@ -13,7 +13,7 @@ use crate::host::bindings::types;
 use crate::host::connections::objects_fault;
 use crate::host::convert;
 use crate::host::guest::Guest;
-use crate::host::limits::SCAN_BYTES_MIN;
+use crate::host::limits::{FORMAT_BYTES_MAX, SCAN_BYTES_MIN};
 
 /// What a `bucket` resource is: a granted connection.
 #[derive(Debug)]
@@ -206,6 +206,16 @@ impl HostScan {
             if ended {
                 return Ok(None);
             }
+            if self.input.len() > FORMAT_BYTES_MAX {
+                return Err(types::Fault::Fatal(types::Detail {
+                    code: "row-too-long".to_owned(),
+                    message: format!(
+                        "`{}`: the row at byte {} is longer than {FORMAT_BYTES_MAX} bytes",
+                        self.blob.path(),
+                        self.decoder.position()
+                    ),
+                }));
+            }
         }
     }
 }
@@ -224,14 +234,16 @@ impl store::HostUpload for Guest {
     ) -> Answer<()> {
         let HostWriter(encoder) = self.table.get_mut(&writer)?;
         if last {
+            let before = encoder.buffered();
             encoder.finish();
+            self.encoded += encoder.buffered() - before;
         }
         // Taken only once it is written: after a fault the guest sends it again.
         let part = encoder.encoded().to_vec();
         let HostUpload(upload) = self.table.get(&upload)?;
         let written = upload.write(part).await;
         if written.is_ok() {
-            self.table.get_mut(&writer)?.0.take();
+            self.encoded -= self.table.get_mut(&writer)?.0.take().len();
         }
         Ok(answer(written))
     }
