@@ -18,7 +18,7 @@ use crate::kafka::{
 const PRODUCER_BUFFER_BYTES: usize = 16 << 20;
 /// Read ahead for one connector, in bytes, over all its partitions. Records
 /// on their way are in memory once here and once in the batch being worked on.
-const CONSUMER_BUFFER_BYTES: usize = 8 << 20;
+const CONSUMER_BUFFER_BYTES: usize = 4 << 20;
 /// How long the broker may hold a fetch that has nothing yet. One fetch is
 /// under way at a time, and a partition that is assigned meanwhile waits for
 /// its end: a task's start is worth more than a few requests less when idle.

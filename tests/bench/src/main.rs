@@ -4,6 +4,7 @@
 //! compare; a ratio whose two sides were measured in turn does. Nothing here
 //! asserts a speed.
 
+mod guest;
 mod log;
 mod pipeline;
 mod report;
@@ -14,6 +15,7 @@ Usage: longshore-bench [PART...]
 
 Parts (all of them unless named):
   log       produce and fetch against raw append and read of the same bytes
+  guest     a record through a WASM plugin against the same code native
   start     cold start to first acknowledgement, memory of an idle node
   pipeline  rows per second through the word count, memory while it runs
 
@@ -22,7 +24,7 @@ Example: make bench
 
 fn main() {
     let parts: Vec<String> = std::env::args().skip(1).collect();
-    let known = ["log", "start", "pipeline"];
+    let known = ["log", "guest", "start", "pipeline"];
     if let Some(unknown) = parts.iter().find(|part| !known.contains(&part.as_str())) {
         eprint!("{unknown}: no such part\n\n{HELP}");
         std::process::exit(2);
@@ -30,6 +32,9 @@ fn main() {
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|name| name == part);
     if wanted("log") {
         log::measure();
+    }
+    if wanted("guest") {
+        guest::measure();
     }
     if wanted("start") {
         start::measure();
