@@ -55,8 +55,9 @@ fn bytes_that_are_not_utf8_part_words() {
     let cut = random.flat_map(|byte| std::iter::once(byte).chain((byte > 0xdf).then_some(b'-')));
     count.write("random.bin", cut.collect::<Vec<_>>());
     count.run_and_compare();
-    assert_eq!(count.counts().get("caf"), Some(&1));
-    assert_eq!(count.counts().get("café"), Some(&1));
+    // Random bytes may have them once more.
+    assert!(count.counts().contains_key("caf"));
+    assert!(count.counts().contains_key("café"));
 }
 
 #[test]
