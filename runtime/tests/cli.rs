@@ -1,5 +1,7 @@
 //! Every command as its user meets it: arguments, outputs, exit codes.
 
+#![allow(clippy::unwrap_used)] // Helpers of tests panic as tests do.
+
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
