@@ -59,7 +59,9 @@ impl Format {
 pub struct DecodeOptions {
     /// A carriage return before the line feed belongs to the terminator.
     pub strip_cr: bool,
-    /// A longer row, its terminator not counted, ends the decoding. Bytes.
+    /// A longer row, its terminator not counted, ends the decoding. Bytes, at
+    /// most [`ROW_BYTES_CEILING`].
+    #[serde(deserialize_with = "row_bytes")]
     pub max_row_bytes: usize,
 }
 
@@ -72,6 +74,19 @@ impl Default for DecodeOptions {
 /// The longest row unless the options say otherwise, in bytes: what fits a
 /// record under Kafka's default `max.message.bytes`, with room for its framing.
 pub const MAX_ROW_BYTES: usize = (1 << 20) - 1024;
+
+/// The longest row that any option may allow, in bytes: a row without an end
+/// is held in the host's memory up to it.
+pub const ROW_BYTES_CEILING: usize = 128 << 20;
+
+fn row_bytes<'a, D: serde::Deserializer<'a>>(number: D) -> Result<usize, D::Error> {
+    let bytes = usize::deserialize(number)?;
+    if bytes > ROW_BYTES_CEILING {
+        let reason = format!("`max-row-bytes` is {bytes}, and may be {ROW_BYTES_CEILING} at most");
+        return Err(serde::de::Error::custom(reason));
+    }
+    Ok(bytes)
+}
 
 /// Options of encoding: none so far, so that a misspelt one is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]

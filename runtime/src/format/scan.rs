@@ -120,6 +120,19 @@ mod tests {
     }
 
     #[test]
+    fn a_limit_of_rows_that_memory_would_not_bear_is_refused() {
+        run(async {
+            let root = tempfile::tempdir().unwrap();
+            for bytes in [(128_u64 << 20) + 1, u64::MAX] {
+                let options = format!(r#"{{"max-row-bytes": {bytes}}}"#);
+                let blob = blob(&root, b"one\n").await;
+                let error = Scan::open(blob, "lines", &options, 0, true).unwrap_err().to_string();
+                assert!(error.contains("may be 134217728 at most"), "{error}");
+            }
+        });
+    }
+
+    #[test]
     fn what_is_not_in_the_format_names_object_and_place() {
         run(async {
             let root = tempfile::tempdir().unwrap();

@@ -28,7 +28,7 @@ pub const TABLE_ELEMENTS_MAX: usize = 100_000;
 pub const SCAN_BYTES_MIN: u32 = 64 << 10;
 
 /// What the writers of one instance may hold before an upload takes it, in
-/// bytes; and what a scan may hold of a row that does not end.
+/// bytes.
 pub const FORMAT_BYTES_MAX: usize = 128 << 20;
 
 /// The largest component file, in bytes.

@@ -6,14 +6,14 @@ use longshore_driver_objects::{Blob, Bucket, Object, ObjectsError, Upload};
 use wasmtime::component::Resource;
 
 use super::formats::{HostWriter, format_fault};
-use crate::format::Decoder;
-use crate::host::bindings::describe::longshore::formats::formats::Decoded;
+use crate::format::{Decoded, Scan, ScanError};
+use crate::host::bindings::describe::longshore::formats::formats;
 use crate::host::bindings::describe::longshore::object_store::store;
 use crate::host::bindings::types;
 use crate::host::connections::objects_fault;
 use crate::host::convert;
 use crate::host::guest::Guest;
-use crate::host::limits::{FORMAT_BYTES_MAX, SCAN_BYTES_MIN};
+use crate::host::limits::SCAN_BYTES_MIN;
 
 /// What a `bucket` resource is: a granted connection.
 #[derive(Debug)]
@@ -25,13 +25,7 @@ pub struct HostBlob(Blob);
 
 /// What a `scan` resource is.
 #[derive(Debug)]
-pub struct HostScan {
-    blob: Blob,
-    decoder: Decoder,
-    /// The start of a row that is not whole yet, from the decoder's position.
-    input: Vec<u8>,
-    complete: bool,
-}
+pub struct HostScan(Scan);
 
 /// What an `upload` resource is.
 #[derive(Debug)]
@@ -157,12 +151,8 @@ impl store::HostBlob for Guest {
         complete: bool,
     ) -> Answer<Resource<HostScan>> {
         let HostBlob(blob) = self.table.get(&blob)?;
-        let blob = blob.clone();
-        match Decoder::create(&format, &options, at) {
-            Ok(decoder) => {
-                let scan = HostScan { blob, decoder, input: Vec::new(), complete };
-                Ok(Ok(self.table.push(scan)?))
-            }
+        match Scan::open(blob.clone(), &format, &options, at, complete) {
+            Ok(scan) => Ok(Ok(self.table.push(HostScan(scan))?)),
             Err(error) => Ok(Err(format_fault(&error))),
         }
     }
@@ -174,49 +164,30 @@ impl store::HostBlob for Guest {
 }
 
 impl store::HostScan for Guest {
-    async fn next(&mut self, scan: Resource<HostScan>, max_bytes: u32) -> Answer<Option<Decoded>> {
-        let scan = self.table.get_mut(&scan)?;
-        Ok(scan.next(max_bytes).await)
+    async fn next(
+        &mut self,
+        scan: Resource<HostScan>,
+        max_bytes: u32,
+    ) -> Answer<Option<formats::Decoded>> {
+        let HostScan(scan) = self.table.get_mut(&scan)?;
+        Ok(match scan.next(max_bytes.max(SCAN_BYTES_MIN)).await {
+            Ok(decoded) => Ok(decoded.map(|Decoded { batch, ends }| formats::Decoded {
+                batch: convert::to_guest_batch(batch),
+                ends,
+            })),
+            Err(ScanError::Objects(error)) => answer(Err(error)),
+            Err(ScanError::Decode { path, source: error }) => {
+                Err(types::Fault::Fatal(types::Detail {
+                    code: error.code().to_owned(),
+                    message: format!("`{path}`: {error}"),
+                }))
+            }
+        })
     }
 
     async fn drop(&mut self, scan: Resource<HostScan>) -> wasmtime::Result<()> {
         self.table.delete(scan)?;
         Ok(())
-    }
-}
-
-impl HostScan {
-    async fn next(&mut self, max_bytes: u32) -> Result<Option<Decoded>, types::Fault> {
-        loop {
-            let at = self.decoder.position() + self.input.len() as u64;
-            let piece = max_bytes.max(SCAN_BYTES_MIN);
-            let read = answer(self.blob.read_onto(at, piece, &mut self.input).await)?;
-            let ended = read == 0;
-            let decoded =
-                self.decoder.decode(&mut self.input, self.complete && ended).map_err(|error| {
-                    types::Fault::Fatal(types::Detail {
-                        code: error.code().to_owned(),
-                        message: format!("`{}`: {error}", self.blob.path()),
-                    })
-                })?;
-            if !decoded.ends.is_empty() {
-                let batch = convert::to_guest_batch(decoded.batch);
-                return Ok(Some(Decoded { batch, ends: decoded.ends }));
-            }
-            if ended {
-                return Ok(None);
-            }
-            if self.input.len() > FORMAT_BYTES_MAX {
-                return Err(types::Fault::Fatal(types::Detail {
-                    code: "row-too-long".to_owned(),
-                    message: format!(
-                        "`{}`: the row at byte {} is longer than {FORMAT_BYTES_MAX} bytes",
-                        self.blob.path(),
-                        self.decoder.position()
-                    ),
-                }));
-            }
-        }
     }
 }
 
