@@ -4,6 +4,14 @@ use std::process::Command;
 
 use super::*;
 
+/// The folder of Kafka's jars, which `tests/systems/install.sh java` fills.
+fn kafkas_jars() -> String {
+    let cache = std::env::var("LONGSHORE_CACHE").unwrap_or_else(|_| {
+        format!("{}/.cache/longshore", std::env::var("HOME").expect("HOME is set"))
+    });
+    format!("{cache}/java/lib")
+}
+
 /// Runs the tool on one file; its output, and a panic if it complains.
 fn dump(lib: &str, file: &Path, extra: &[&str]) -> String {
     let output = Command::new("java")
@@ -23,9 +31,9 @@ fn dump(lib: &str, file: &Path, extra: &[&str]) -> String {
 }
 
 #[test]
-#[ignore = "needs Java and Kafka's jars: KAFKA_LIB=folder cargo test -- --ignored"]
+#[ignore = "second tier"]
 fn kafkas_tool_reads_segments_indexes_and_snapshots() {
-    let lib = std::env::var("KAFKA_LIB").expect("KAFKA_LIB is the folder of Kafka's jars");
+    let lib = kafkas_jars();
     let home = home();
     let config = config(&[
         ("cleanup.policy", "compact"),
