@@ -267,9 +267,14 @@ impl<'a> Reader<'a> {
         const NAME: &str = "rest.listeners";
         let listeners = split(&self.text(NAME, "http://127.0.0.1:8083"));
         let address = match listeners.as_slice() {
-            [one] => one.strip_prefix("http://").filter(|address| {
-                address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
-            }),
+            // Kafka Connect's examples write the scheme in capitals.
+            [one] => one
+                .split_once("://")
+                .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("http"))
+                .map(|(_, address)| address)
+                .filter(|address| {
+                    address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+                }),
             _ => None,
         };
         match address {
@@ -335,6 +340,12 @@ mod tests {
         assert_eq!(worker.rest_listener, "127.0.0.1:8083");
         assert_eq!(worker.config.group_id, "longshore");
         assert_eq!(worker.config.bootstrap_servers, "");
+    }
+
+    #[test]
+    fn the_scheme_of_a_rest_listener_may_be_in_capitals_as_kafka_connect_has_it() {
+        let node = load("rest.listeners: HTTP://127.0.0.1:0").unwrap();
+        assert_eq!(node.worker.unwrap().rest_listener, "127.0.0.1:0");
     }
 
     #[test]
