@@ -353,6 +353,8 @@ mod tests {
         let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs");
         let node = NodeConfig::load(&configs.join("node.yaml")).unwrap();
         assert!(node.broker.is_some() && node.worker.is_some());
+        let image = NodeConfig::load(&configs.join("../deploy/node.yaml")).unwrap();
+        assert!(image.broker.is_some() && image.worker.is_some());
         let worker = NodeConfig::load(&configs.join("worker.yaml")).unwrap();
         assert!(worker.broker.is_none() && worker.worker.is_some());
     }
