@@ -7,13 +7,14 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    auth::{TlsError, TlsListener},
     config::{BrokerConfig, ConfigError, ListenerConfig},
     controller::{
         BrokerRecord, Controller, ControllerError, Endpoint, JournalError, LocalController,
     },
     datadir::{DataDir, DataDirError},
     group::{GroupCoordinator, GroupSettings},
-    kafka::{self, MemoryBudget},
+    kafka::{self, Listener, LogLimit, MemoryBudget},
     limits,
     node::Node,
     partition::{Background, PartitionManager, check_topic_configs},
@@ -48,6 +49,20 @@ pub enum StartError {
         listener: ListenerConfig,
         /// The system's reason.
         source: io::Error,
+    },
+    /// A listener has no certificates that it could show.
+    #[error("{listener}: {source}")]
+    Tls {
+        /// As configured.
+        listener: ListenerConfig,
+        /// What is wrong.
+        source: Box<TlsError>,
+    },
+    /// A listener that the configuration says no protocol of.
+    #[error("{listener} has no entry in listener.security.protocol.map")]
+    NoProtocol {
+        /// As configured.
+        listener: ListenerConfig,
     },
     /// Clients cannot be told an address that means every interface.
     #[error(
@@ -92,6 +107,7 @@ impl Broker {
         check_topic_configs(&config.topic_defaults)
             .map_err(|reason| StartError::TopicDefaults { reason })?;
         raise_file_limit();
+        let listeners = listeners(&config)?;
         let data_dir =
             DataDir::open(&config.log_dir, config.node_id, config.cluster_id.as_deref())?;
         crate::log::list_partitions(data_dir.path())
@@ -127,6 +143,8 @@ impl Broker {
             partitions,
             groups,
             producer_ids: ProducerIds::default(),
+            listeners,
+            bad_connections: LogLimit::default(),
             stopping: stopping.clone(),
             config,
         });
@@ -196,6 +214,23 @@ async fn follow_image(node: &Node) {
         image.mark_unchanged();
         node.follow_image().await;
     }
+}
+
+/// What each listener asks of its clients; reads the certificates.
+fn listeners(config: &BrokerConfig) -> Result<Vec<Listener>, StartError> {
+    let open = |listener: &ListenerConfig| {
+        let security = config
+            .security
+            .get(&listener.name)
+            .ok_or_else(|| StartError::NoProtocol { listener: listener.clone() })?;
+        let tls = security.tls.clone().map(TlsListener::open).transpose();
+        let tls = tls.map_err(|source| StartError::Tls {
+            listener: listener.clone(),
+            source: Box::new(source),
+        })?;
+        Ok(Listener { tls: tls.map(Arc::new) })
+    };
+    config.listeners.iter().map(open).collect()
 }
 
 async fn bind(config: &BrokerConfig) -> Result<(Vec<TcpListener>, Vec<Endpoint>), StartError> {

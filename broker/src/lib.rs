@@ -6,6 +6,7 @@
 //! | [`config`] | [`BrokerConfig`] from Kafka's property names |
 //! | [`log`] | the log of one partition: segments, indexes, recovery, retention, compaction |
 //! | [`controller`] | metadata decisions behind a trait, over a durable journal |
+//! | [`auth`] | who a client is: TLS, certificates, principals |
 //! | `kafka` | listener, framing, one file for each API key |
 //! | `group` | the group coordinator, a plain state machine and its driver |
 //! | `partition` | the node's partitions, loaded, followed and kept in the background |
@@ -21,6 +22,7 @@
 //! Invariant: from produce to fetch a record batch is not decompressed or
 //! re-encoded, save for the exceptions that `log` lists.
 
+pub mod auth;
 pub mod broker;
 mod clock;
 pub mod config;

@@ -22,6 +22,9 @@ pub(crate) const CONTROL_FRAME_BYTES_MAX: usize = 32 << 20;
 /// How long a half-sent frame may make no progress.
 pub(crate) const FRAME_STALL: Duration = Duration::from_secs(30);
 
+/// How long a TLS handshake may take as a whole.
+pub(crate) const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
 /// How long a response may make no progress into a client's socket.
 pub(crate) const WRITE_STALL: Duration = Duration::from_secs(60);
 

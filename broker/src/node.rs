@@ -12,7 +12,7 @@ use crate::{
         Endpoint, NewTopic, TopicImage, TopicRef,
     },
     group::GroupCoordinator,
-    kafka::MemoryBudget,
+    kafka::{Listener, LogLimit, MemoryBudget},
     partition::PartitionManager,
     producer_ids::ProducerIds,
 };
@@ -28,6 +28,9 @@ pub(crate) struct Node {
     pub(crate) producer_ids: ProducerIds,
     pub(crate) request_memory: MemoryBudget,
     pub(crate) fetch_memory: MemoryBudget,
+    /// In the order of the configuration.
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) bad_connections: LogLimit,
     pub(crate) stopping: CancellationToken,
 }
 

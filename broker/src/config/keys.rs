@@ -276,4 +276,38 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
     topic_default("log.roll.ms", Long, "segment.ms", "The age at which a segment is full."),
     unset("log.roll.hours", Int, "log.roll.ms in hours."),
     topic_default("log.roll.jitter.ms", Long, "segment.jitter.ms", "Spread of the rolls in time."),
+    key(
+        "listener.security.protocol.map",
+        List,
+        "PLAINTEXT:PLAINTEXT,SSL:SSL",
+        "How each listener's bytes are protected, NAME:PROTOCOL.",
+    ),
+    key("ssl.keystore.type", String, "PEM", "The form of keys and certificates."),
+    unset(
+        "ssl.keystore.location",
+        String,
+        "A PEM file with the broker's private key and certificate chain; read anew when it changes.",
+    ),
+    unset("ssl.keystore.certificate.chain", String, "The certificate chain itself, as PEM."),
+    unset("ssl.keystore.key", String, "The private key itself, as PEM, not encrypted."),
+    key("ssl.truststore.type", String, "PEM", "The form of trusted certificates."),
+    unset(
+        "ssl.truststore.location",
+        String,
+        "A PEM file with the authorities that clients' certificates are checked against.",
+    ),
+    unset("ssl.truststore.certificates", String, "The authorities themselves, as PEM."),
+    key(
+        "ssl.client.auth",
+        String,
+        "none",
+        "Whether clients show a certificate: none, requested or required.",
+    ),
+    key("ssl.enabled.protocols", List, "TLSv1.2,TLSv1.3", "The versions of TLS that are spoken."),
+    key(
+        "ssl.principal.mapping.rules",
+        String,
+        "DEFAULT",
+        "From a client certificate's subject to its principal: DEFAULT or RULE:pattern/replacement/[LU].",
+    ),
 ];

@@ -2,11 +2,13 @@
 
 mod keys;
 mod listener;
+mod security;
 
 use std::{collections::BTreeMap, path::PathBuf, str::FromStr, time::Duration};
 
 pub use keys::{BROKER_KEYS, BrokerKey, ConfigKind};
 pub use listener::ListenerConfig;
+pub use security::{ListenerSecurity, SecurityProtocol, is_known, is_sensitive};
 
 /// Why a set of properties is no broker configuration.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -96,7 +98,9 @@ pub struct BrokerConfig {
     /// Topic configurations for which this broker sets another default, by the
     /// topic's key.
     pub topic_defaults: BTreeMap<String, String>,
-    /// The properties as given, by name.
+    /// What each listener asks of its clients, by the listener's name.
+    pub security: BTreeMap<String, ListenerSecurity>,
+    /// The properties as given, by name; those that are secrets without their value.
     pub properties: BTreeMap<String, String>,
 }
 
@@ -115,12 +119,17 @@ impl BrokerConfig {
     {
         let given: BTreeMap<String, String> =
             properties.into_iter().map(|(k, v)| (k.into(), v.into().trim().to_owned())).collect();
-        if let Some(name) = given.keys().find(|name| lookup(name).is_none()) {
+        if let Some(name) = given.keys().find(|name| !is_known(name)) {
             return Err(ConfigError::UnknownProperty { name: name.clone() });
         }
         let read = Reader { given: &given };
         if read.text("default.replication.factor") != Some("1") {
             return Err(read.invalid("default.replication.factor", "1: one node holds one replica"));
+        }
+        let listeners = read.listeners("listeners")?;
+        let mut security = BTreeMap::new();
+        for ListenerConfig { name, .. } in &listeners {
+            security.insert(name.clone(), ListenerSecurity::read(&given, name)?);
         }
         Ok(Self {
             node_id: match given.get("broker.id") {
@@ -128,7 +137,8 @@ impl BrokerConfig {
                 _ => read.number("node.id", 0)?,
             },
             cluster_id: given.get("cluster.id").cloned(),
-            listeners: read.listeners("listeners")?,
+            listeners,
+            security,
             advertised_listeners: read.listeners("advertised.listeners")?,
             log_dir: read.log_dir()?,
             auto_create_topics: read.boolean("auto.create.topics.enable")?,
@@ -158,7 +168,7 @@ impl BrokerConfig {
             flush_check: read.millis("log.flush.scheduler.interval.ms", 1)?,
             recovery_threads: read.number("num.recovery.threads.per.data.dir", 1)?,
             topic_defaults: read.topic_defaults()?,
-            properties: given.clone(),
+            properties: given.iter().map(shown).collect(),
         })
     }
 
@@ -171,6 +181,12 @@ impl BrokerConfig {
 /// The table's entry of a property.
 pub fn lookup(name: &str) -> Option<&'static BrokerKey> {
     BROKER_KEYS.iter().find(|key| key.name == name)
+}
+
+/// A property as it may be shown.
+fn shown((name, value): (&String, &String)) -> (String, String) {
+    let value = if is_sensitive(name) { String::new() } else { value.clone() };
+    (name.clone(), value)
 }
 
 struct Reader<'a> {

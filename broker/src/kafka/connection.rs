@@ -14,11 +14,8 @@ use kafka_protocol::{
     protocol::Decodable,
 };
 use tokio::{
-    io::AsyncWriteExt,
-    net::{
-        TcpStream,
-        tcp::{OwnedReadHalf, OwnedWriteHalf},
-    },
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
     sync::mpsc,
     time::{Instant, timeout},
 };
@@ -26,16 +23,19 @@ use tokio::{
 use super::{
     Client, Reply, api_versions, dispatch,
     frame::{Frame, FrameError, FrameReader},
+    handshake::{self, HandshakeError},
     memory::{MemoryBudget, MemoryGrant},
     response::{EncodeError, RequestId, Response},
     shape::{self, ShapeError},
     versions,
 };
-use crate::{limits, node::Node};
+use crate::{auth::Principal, limits, node::Node};
 
 /// Why a connection was closed by the broker.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectionError {
+    #[error(transparent)]
+    Handshake(#[from] HandshakeError),
     #[error(transparent)]
     Frame(#[from] FrameError),
     #[error("a request header cannot be read: {reason}")]
@@ -61,15 +61,18 @@ pub(crate) enum ConnectionError {
 /// An answer in its turn, and the memory of its request.
 type Pending = (Reply, MemoryGrant);
 
+/// Who is at the other end of a connection.
+#[derive(Debug, Clone)]
+struct Peer {
+    address: SocketAddr,
+    listener: usize,
+    principal: Arc<Principal>,
+}
+
 /// Serves a connection until either side ends it.
 pub(crate) async fn serve(node: Arc<Node>, stream: TcpStream, peer: SocketAddr, listener: usize) {
-    let (read, write) = stream.into_split();
-    let (sender, receiver) = mpsc::channel(limits::PIPELINE_DEPTH_MAX);
-    let reader = read_requests(&node, read, peer, listener, sender);
-    let writer = write_replies(write, receiver, &node.fetch_memory);
     let result = tokio::select! {
-        result = reader => result,
-        result = writer => result,
+        result = secure(&node, stream, peer, listener) => result,
         () = node.stopping.cancelled() => Ok(()),
     };
     match result {
@@ -77,15 +80,55 @@ pub(crate) async fn serve(node: Arc<Node>, stream: TcpStream, peer: SocketAddr, 
         Err(error @ (ConnectionError::Io(_) | ConnectionError::Frame(FrameError::Idle { .. }))) => {
             tracing::debug!(%peer, %error, "connection closed");
         }
-        Err(error) => tracing::warn!(%peer, %error, "connection closed"),
+        Err(error) => node.bad_connections.line(|left_out| {
+            tracing::warn!(%peer, %error, left_out, "connection closed");
+        }),
+    }
+}
+
+/// Does the handshake that the listener asks for, then serves requests.
+async fn secure(
+    node: &Arc<Node>,
+    stream: TcpStream,
+    address: SocketAddr,
+    listener: usize,
+) -> Result<(), ConnectionError> {
+    match &node.listeners[listener].tls {
+        None => {
+            let principal = Arc::new(Principal::anonymous());
+            let (read, write) = stream.into_split();
+            exchange(node, read, write, Peer { address, listener, principal }).await
+        }
+        Some(tls) => {
+            let idle_max = node.config.connection_idle_max;
+            let (stream, principal) = handshake::accept(tls, stream, idle_max).await?;
+            let principal = Arc::new(principal);
+            tracing::debug!(peer = %address, %principal, "TLS handshake done");
+            let (read, write) = tokio::io::split(stream);
+            exchange(node, read, write, Peer { address, listener, principal }).await
+        }
+    }
+}
+
+async fn exchange(
+    node: &Arc<Node>,
+    read: impl AsyncRead + Unpin,
+    write: impl AsyncWrite + Unpin,
+    peer: Peer,
+) -> Result<(), ConnectionError> {
+    let (sender, receiver) = mpsc::channel(limits::PIPELINE_DEPTH_MAX);
+    let reader = read_requests(node, read, peer, sender);
+    let writer = write_replies(write, receiver, &node.fetch_memory);
+    tokio::select! {
+        result = reader => result,
+        result = writer => result,
     }
 }
 
 async fn read_requests(
     node: &Arc<Node>,
-    socket: OwnedReadHalf,
-    peer: SocketAddr,
-    listener: usize,
+    socket: impl AsyncRead + Unpin,
+    peer: Peer,
     replies: mpsc::Sender<Pending>,
 ) -> Result<(), ConnectionError> {
     let config = &node.config;
@@ -96,7 +139,7 @@ async fn read_requests(
         node.request_memory.clone(),
     );
     while let Some(Frame { bytes, memory }) = frames.next().await? {
-        let reply = begin(node, bytes, peer, listener).await?;
+        let reply = begin(node, bytes, &peer).await?;
         if replies.send((reply, memory)).await.is_err() {
             break;
         }
@@ -105,7 +148,7 @@ async fn read_requests(
 }
 
 async fn write_replies(
-    mut socket: OwnedWriteHalf,
+    mut socket: impl AsyncWrite + Unpin,
     mut replies: mpsc::Receiver<Pending>,
     fetch_memory: &MemoryBudget,
 ) -> Result<(), ConnectionError> {
@@ -122,13 +165,22 @@ async fn write_replies(
 }
 
 async fn write_response(
-    socket: &mut OwnedWriteHalf,
+    socket: &mut (impl AsyncWrite + Unpin),
     response: &mut Response,
     fetch_memory: &MemoryBudget,
 ) -> Result<(), ConnectionError> {
     let mut moved = Instant::now();
-    while response.has_remaining() {
-        match timeout(limits::WRITE_STALL_SCARCE, socket.write_buf(response)).await {
+    loop {
+        // TLS holds what it has encrypted until it is flushed.
+        let written = !response.has_remaining();
+        let step = async {
+            match written {
+                true => socket.flush().await.map(|()| 0),
+                false => socket.write_buf(response).await,
+            }
+        };
+        match timeout(limits::WRITE_STALL_SCARCE, step).await {
+            Ok(Ok(_)) if written => return Ok(()),
             Ok(Ok(0)) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
             Ok(Ok(_)) => moved = Instant::now(),
             Ok(Err(error)) => return Err(error.into()),
@@ -140,16 +192,10 @@ async fn write_response(
             Err(_) => {}
         }
     }
-    Ok(())
 }
 
 /// Reads a request's header and begins to answer it.
-async fn begin(
-    node: &Arc<Node>,
-    bytes: BytesMut,
-    peer: SocketAddr,
-    listener: usize,
-) -> Result<Reply, ConnectionError> {
+async fn begin(node: &Arc<Node>, bytes: BytesMut, peer: &Peer) -> Result<Reply, ConnectionError> {
     let number = i16::from_be_bytes([bytes[0], bytes[1]]);
     let version = i16::from_be_bytes([bytes[2], bytes[3]]);
     let key = ApiKey::try_from(number).map_err(|()| ConnectionError::UnknownKey { key: number })?;
@@ -167,8 +213,13 @@ async fn begin(
     }
     let (header, bytes) = split(bytes, key, version)?;
     let id = RequestId { api_version: version, correlation_id: header.correlation_id };
-    let client = Client { id: header.client_id, peer, listener };
-    tracing::trace!(%peer, ?key, version, correlation_id = id.correlation_id, "request");
+    let client = Client {
+        id: header.client_id,
+        peer: peer.address,
+        listener: peer.listener,
+        principal: Arc::clone(&peer.principal),
+    };
+    tracing::trace!(peer = %peer.address, principal = %client.principal, ?key, version, correlation_id = id.correlation_id, "request");
     dispatch(node, key, id, client, bytes).await
 }
 

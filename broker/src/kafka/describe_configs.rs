@@ -16,7 +16,7 @@ use kafka_protocol::{
 
 use super::errors;
 use crate::{
-    config::{BROKER_KEYS, BrokerKey, ConfigKind},
+    config::{BROKER_KEYS, BrokerKey, ConfigKind, is_sensitive},
     controller::TopicImage,
     log::{TOPIC_CONFIGS, TopicConfig},
     node::Node,
@@ -177,13 +177,14 @@ fn describe_broker(
             let row = key.topic.and_then(crate::log::topic_config);
             row.map(|row| row.default)
         };
-        let value = node.config.effective(key).or_else(default);
+        let sensitive = is_sensitive(key.name);
+        let value = node.config.effective(key).or_else(default).filter(|_| !sensitive);
         let mut result = DescribeConfigsResourceResult::default()
             .with_name(StrBytes::from_static_str(key.name))
             .with_value(value.map(|value| StrBytes::from_string(value.to_owned())))
             .with_read_only(true)
             .with_config_source(if set { SOURCE_BROKER_FILE } else { SOURCE_DEFAULT })
-            .with_is_sensitive(false);
+            .with_is_sensitive(sensitive);
         if version >= 3 {
             result = result.with_config_type(wire(key.kind));
         }

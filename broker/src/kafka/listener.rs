@@ -9,10 +9,17 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use super::connection;
-use crate::node::Node;
+use crate::{auth::TlsListener, node::Node};
 
 /// The pause after a failed accept, which is mostly a lack of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a listener asks of its clients.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    /// Where its bytes are encrypted.
+    pub(crate) tls: Option<Arc<TlsListener>>,
+}
 
 /// Accepts until the node stops. `index` is the listener's place in the configuration.
 pub(crate) async fn accept(
@@ -36,7 +43,9 @@ pub(crate) async fn accept(
             }
         };
         let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else {
-            tracing::warn!(%peer, "connection refused: max.connections are open");
+            node.bad_connections.line(|left_out| {
+                tracing::warn!(%peer, left_out, "connection refused: max.connections are open");
+            });
             continue;
         };
         prepare(&stream, peer);

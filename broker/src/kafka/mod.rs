@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! listener.rs    accepts connections, up to a bound
+//! handshake.rs   TLS, before a connection's first request
 //! connection.rs  one client: requests in, answers out in the same order
 //! frame.rs       length-prefixed frames, read without trusting the length
 //! shape.rs       a request's arrays and strings checked before decoding
@@ -9,12 +10,14 @@
 //! memory.rs      bounds on the memory of requests and fetches under way
 //! response.rs    answers as pieces, record bytes never copied
 //! errors.rs      our errors as Kafka's codes
+//! bad_connections.rs  log lines about bad connections, at a bounded rate
 //! ```
 //!
 //! Each API key has a file of its own, named as Kafka names it; [`dispatch`]
 //! is the list of them.
 
 mod api_versions;
+mod bad_connections;
 mod connection;
 mod create_partitions;
 mod create_topics;
@@ -29,6 +32,7 @@ mod errors;
 mod fetch;
 mod find_coordinator;
 mod frame;
+mod handshake;
 mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
@@ -58,10 +62,11 @@ use kafka_protocol::{
     protocol::{Decodable, Encodable, HeaderVersion, StrBytes},
 };
 
-pub(crate) use listener::accept;
+pub(crate) use bad_connections::LogLimit;
+pub(crate) use listener::{Listener, accept};
 pub(crate) use memory::MemoryBudget;
 
-use crate::node::Node;
+use crate::{auth::Principal, node::Node};
 use response::{EncodeError, RequestId, Response};
 
 /// Who asks.
@@ -73,6 +78,8 @@ pub(crate) struct Client {
     pub(crate) peer: SocketAddr,
     /// The listener that it came by: it is told that listener's address.
     pub(crate) listener: usize,
+    /// The name that it acts under.
+    pub(crate) principal: Arc<Principal>,
 }
 
 /// The answer to a request that has been begun.

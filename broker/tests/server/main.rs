@@ -8,16 +8,19 @@
 //! | `topics` | topics, partitions, configurations |
 //! | `groups` | membership and committed offsets |
 //! | `hostile` | frames that no client would send |
+//! | `security_tls` | encrypted listeners, certificates, their replacement |
 //! | `restart` | what is there after a shutdown and after a loss |
 
 // Helpers of tests fail as tests do; the lint knows only functions marked so.
 #![allow(clippy::unwrap_used)]
 
+mod certificates;
 mod groups;
 mod hostile;
 mod offsets;
 mod produce_fetch;
 mod restart;
+mod security_tls;
 mod support;
 mod topics;
 mod versions;
