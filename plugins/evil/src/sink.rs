@@ -7,12 +7,14 @@ use longshore_sdk::{
 
 use crate::deed::Deed;
 
-/// `keep=true` holds on to every handle until `drain`.
+/// `keep=true` holds on to every handle until `drain`. `read` says what is done
+/// with a batch: `sum` all bytes of its values, `touch` the first of each, or
+/// `nothing`.
 #[derive(Debug)]
 pub struct EvilSink {
     deed: Deed,
     keep: bool,
-    read: bool,
+    read: String,
     kept: Vec<Records>,
     marks: Vec<Mark>,
 }
@@ -33,7 +35,7 @@ impl Sink for EvilSink {
         Ok(Self {
             deed,
             keep: config.parsed("keep", false)?,
-            read: config.parsed("read", true)?,
+            read: config.get("read").unwrap_or("sum").to_owned(),
             kept: Vec::new(),
             marks: Vec::new(),
         })
@@ -53,10 +55,10 @@ impl Sink for EvilSink {
         if self.deed.is("hoard-rows") {
             hoard(&records)?;
         }
-        if self.read {
-            let batch = records.read();
-            let sum = batch.iter().map(|record| sum(record.value.unwrap_or_default())).sum::<u64>();
-            longshore_sdk::host::count("sum", sum);
+        match self.read.as_str() {
+            "sum" => count(&records, sum),
+            "touch" => count(&records, |value| value.first().map_or(0, |byte| u64::from(*byte))),
+            _ => {}
         }
         let next = records.route().offset.last().map_or(0, |last| last + 1);
         self.marks.push(Mark { partition: from.clone(), next });
@@ -85,7 +87,14 @@ fn hoard(records: &Records) -> Result<(), Fault> {
     }
 }
 
-/// The yardstick's work on a value.
-pub fn sum(value: &[u8]) -> u64 {
-    value.iter().map(|byte| u64::from(*byte)).sum()
+/// Reads a batch and tells the host what its values come to.
+fn count(records: &Records, work: fn(&[u8]) -> u64) {
+    let batch = records.read();
+    let sum = batch.iter().map(|record| work(record.value.unwrap_or_default())).sum();
+    longshore_sdk::host::count("sum", sum);
+}
+
+/// The yardstick's work on a value: at most 16 MiB, in lanes of 32 bits.
+fn sum(value: &[u8]) -> u64 {
+    u64::from(value.iter().map(|byte| u32::from(*byte)).sum::<u32>())
 }

@@ -28,8 +28,10 @@ pub struct Crossing {
     pub instantiate_ns: f64,
     /// A call that does nothing.
     pub call_ns: f64,
-    /// A record handed in, its value's bytes summed in the guest.
+    /// A record handed in, the first byte of its value read in the guest.
     pub record_in_ns: f64,
+    /// A record handed in, its value's bytes summed in the guest.
+    pub record_in_summed_ns: f64,
     /// A record handed in of which the guest sees only the columns.
     pub record_routed_ns: f64,
     /// A record handed out.
@@ -93,8 +95,9 @@ pub async fn crossing(plugins: &Path) -> Result<Crossing, MeasureError> {
         load_cached_ns: load.nanoseconds(),
         instantiate_ns: instantiate.nanoseconds(),
         call_ns: call.nanoseconds(),
-        record_in_ns: put(&sink, &batch, "true").await? / RECORDS as f64,
-        record_routed_ns: put(&sink, &batch, "false").await? / RECORDS as f64,
+        record_in_ns: put(&sink, &batch, "touch").await? / RECORDS as f64,
+        record_in_summed_ns: put(&sink, &batch, "sum").await? / RECORDS as f64,
+        record_routed_ns: put(&sink, &batch, "nothing").await? / RECORDS as f64,
         record_out_ns: poll(&host, plugins).await? / RECORDS as f64,
         record_native_ns: native.nanoseconds() / RECORDS as f64,
     })
@@ -146,8 +149,8 @@ fn records() -> Batch {
 }
 
 fn sum(batch: &Batch) -> u64 {
-    let value = |at| batch.value(at).unwrap_or_default().iter().map(|byte| u64::from(*byte));
-    (0..batch.len()).map(|at| value(at).sum::<u64>()).sum()
+    let value = |at| batch.value(at).unwrap_or_default().iter().map(|byte| u32::from(*byte));
+    (0..batch.len()).map(|at| u64::from(value(at).sum::<u32>())).sum()
 }
 
 fn context() -> OpenContext {

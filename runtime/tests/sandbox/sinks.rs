@@ -85,7 +85,7 @@ async fn rows_encoded_for_no_upload_do_not_fill_the_hosts_memory() {
     let house = House::new();
     let mut row = Batch::default();
     row.push(None, Some(&vec![b'x'; 1 << 20]), -1);
-    let mut sink = house.sink(&[("evil", "hoard-rows"), ("read", "false")]).await.unwrap();
+    let mut sink = house.sink(&[("evil", "hoard-rows"), ("read", "nothing")]).await.unwrap();
     let error = sink.put(&rows(), "rows", Arc::new(row)).await.unwrap_err();
     let Cause::Trap { trap, .. } = &error.cause else { panic!("{error}") };
     assert!(trap.starts_with("its writers hold 134217"), "{trap}");

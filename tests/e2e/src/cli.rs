@@ -9,12 +9,12 @@
 
 use std::process::{Command, Stdio};
 
-use crate::{Process, paths};
+use crate::{Process, paths, process::tied_command};
 
 /// The command `longshore arguments…`; the caller may set its folder and
 /// environment.
 pub fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(paths::longshore());
+    let mut command = tied_command(&paths::longshore());
     command.args(arguments).stdin(Stdio::null());
     command
 }

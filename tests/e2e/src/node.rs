@@ -3,11 +3,11 @@
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 
 use tempfile::TempDir;
 
-use crate::process::{Process, Stream};
+use crate::process::{Process, Stream, tied_command};
 use crate::{limits, paths};
 
 /// What a node prints, once, when it serves: `longshore ready kafka=… rest=…`.
@@ -156,7 +156,7 @@ impl Node {
     pub fn launch(&mut self) {
         let file = self.folder.path().join("node.yaml");
         std::fs::write(&file, self.file()).expect("node.yaml can be written");
-        let mut command = Command::new(paths::longshore());
+        let mut command = tied_command(&paths::longshore());
         command.arg("server").arg("-c").arg(&file).current_dir(self.folder.path());
         for (name, value) in &self.settings.environment {
             command.env(name, value);

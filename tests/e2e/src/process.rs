@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
@@ -73,6 +74,14 @@ impl Output {
             output.changed.notify_all();
         });
     }
+}
+
+/// A command whose process is killed when the thread that started it ends, so
+/// that a test runner which is killed itself leaves nothing behind.
+pub fn tied_command(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
 }
 
 impl Process {
