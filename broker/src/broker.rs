@@ -19,6 +19,7 @@ use crate::{
     node::Node,
     partition::{Background, PartitionManager, check_topic_configs},
     producer_ids::ProducerIds,
+    txn::gate::ClosedGate,
 };
 
 /// Why a broker did not start. Nothing is left running.
@@ -145,6 +146,7 @@ impl Broker {
             producer_ids: ProducerIds::default(),
             listeners,
             bad_connections: LogLimit::default(),
+            transactions: Box::new(ClosedGate),
             stopping: stopping.clone(),
             config,
         });

@@ -10,6 +10,7 @@
 //! | `kafka` | listener, framing, one file for each API key |
 //! | `group` | the group coordinator, a plain state machine and its driver |
 //! | `partition` | the node's partitions, loaded, followed and kept in the background |
+//! | `txn` | transactions across partitions |
 //! | `node` | what all connections share |
 //! | `datadir` | lock, `meta.properties` and layout of the data directory |
 //! | `crash` | named points at which tests end the process |
@@ -39,6 +40,7 @@ mod node;
 mod partition;
 mod producer_ids;
 mod topics;
+mod txn;
 
 pub use broker::{Broker, StartError};
 pub use config::{BrokerConfig, ConfigError, ListenerConfig};

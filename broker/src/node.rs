@@ -15,6 +15,7 @@ use crate::{
     kafka::{Listener, LogLimit, MemoryBudget},
     partition::PartitionManager,
     producer_ids::ProducerIds,
+    txn::gate::TransactionGate,
 };
 
 /// A running node.
@@ -26,6 +27,8 @@ pub(crate) struct Node {
     pub(crate) partitions: Arc<PartitionManager>,
     pub(crate) groups: GroupCoordinator,
     pub(crate) producer_ids: ProducerIds,
+    /// Asked before a transaction begins in a partition.
+    pub(crate) transactions: Box<dyn TransactionGate>,
     pub(crate) request_memory: MemoryBudget,
     pub(crate) fetch_memory: MemoryBudget,
     /// In the order of the configuration.

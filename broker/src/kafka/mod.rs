@@ -48,6 +48,7 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 mod produce_request;
+mod produce_transaction;
 mod response;
 mod shape;
 mod sync_group;
@@ -121,7 +122,7 @@ async fn dispatch(
         ApiKey::Produce => {
             let request = produce_request::decode(body, version)
                 .map_err(|source| ConnectionError::Shape { key, version, source })?;
-            produce::handle(node, request, id)
+            produce::handle(node, request, id).await
         }
         ApiKey::Fetch => Ok(fetch::handle(node, decode(key, version, body)?, id)),
         ApiKey::JoinGroup => Ok(join_group::handle(node, decode(key, version, body)?, id, &client)),

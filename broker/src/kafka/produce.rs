@@ -14,10 +14,12 @@ use kafka_protocol::{
         ProduceResponse, TopicName,
         produce_response::{PartitionProduceResponse, TopicProduceResponse},
     },
+    protocol::StrBytes,
 };
 
 use super::{
-    Reply, connection::ConnectionError, errors, produce_request::ProduceFrame, response::RequestId,
+    Reply, connection::ConnectionError, errors, produce_request::ProduceFrame, produce_transaction,
+    response::RequestId,
 };
 use crate::{
     node::Node,
@@ -33,32 +35,29 @@ struct Outcome {
     result: Result<(Arc<Partition>, Appended), Refusal>,
 }
 
-struct Refusal {
-    code: ResponseError,
-    message: String,
+/// Why records were not appended.
+pub(super) struct Refusal {
+    pub(super) code: ResponseError,
+    pub(super) message: String,
 }
 
-pub(super) fn handle(
+pub(super) async fn handle(
     node: &Arc<Node>,
     request: ProduceFrame,
     id: RequestId,
 ) -> Result<Reply, ConnectionError> {
     let acks = request.acks;
     let timeout = Duration::from_millis(request.timeout_ms.max(0) as u64);
-    let refused = if request.is_transactional {
-        Some((ResponseError::TransactionalIdAuthorizationFailed, "transactions are not served"))
-    } else if !matches!(acks, -1..=1) {
-        Some((ResponseError::InvalidRequiredAcks, "acks must be -1, 0 or 1"))
-    } else {
-        None
-    };
+    let refused = (!matches!(acks, -1..=1))
+        .then_some((ResponseError::InvalidRequiredAcks, "acks must be -1, 0 or 1"));
+    let by = By { transactional_id: request.transactional_id, acks, version: id.api_version };
     let mut outcomes = Vec::with_capacity(request.topics.len());
     for (topic, partitions) in request.topics {
         let mut of_topic = Vec::with_capacity(partitions.len());
         for (index, records) in partitions {
             let result = match refused {
                 Some((code, message)) => Err(Refusal { code, message: message.to_owned() }),
-                None => append(node, &topic, index, records, acks),
+                None => append(node, &by, &topic, index, records).await,
             };
             of_topic.push(Outcome { index, result });
         }
@@ -84,12 +83,19 @@ fn first_error(outcomes: &[(TopicName, Vec<Outcome>)]) -> Option<&Refusal> {
         .find_map(|outcome| outcome.result.as_ref().err())
 }
 
-fn append(
+/// What holds for all partitions of a request.
+struct By {
+    transactional_id: Option<StrBytes>,
+    acks: i16,
+    version: i16,
+}
+
+async fn append(
     node: &Node,
+    by: &By,
     topic: &TopicName,
     index: i32,
     records: Option<BytesMut>,
-    acks: i16,
 ) -> Result<(Arc<Partition>, Appended), Refusal> {
     if topics::is_internal(topic) {
         let message = format!("topic `{}` is written by the broker alone", topic.as_str());
@@ -103,7 +109,9 @@ fn append(
         code: ResponseError::InvalidRecord,
         message: "there is no record batch".to_owned(),
     })?;
-    match partition.append(&mut records, acks == ACKS_ALL) {
+    let id = by.transactional_id.as_ref();
+    let verified = produce_transaction::verify(node, &partition, id, &records, by.version).await?;
+    match partition.append(&mut records, by.acks == ACKS_ALL, verified) {
         Ok(appended) => Ok((partition, appended)),
         Err(error) => Err(refusal(&partition, &error)),
     }

@@ -18,7 +18,7 @@ pub(super) type PartitionRecords = (i32, Option<BytesMut>);
 /// A Produce request.
 #[derive(Debug)]
 pub(super) struct ProduceFrame {
-    pub(super) is_transactional: bool,
+    pub(super) transactional_id: Option<StrBytes>,
     pub(super) acks: i16,
     pub(super) timeout_ms: i32,
     /// By topic, in the order of the request.
@@ -28,7 +28,7 @@ pub(super) struct ProduceFrame {
 /// Takes apart a body whose shape has been checked.
 pub(super) fn decode(body: BytesMut, version: i16) -> Result<ProduceFrame, ShapeError> {
     let mut read = Reader { rest: body, flexible: version >= FLEXIBLE_FROM };
-    let is_transactional = read.text()?.is_some();
+    let transactional_id = read.text()?;
     let acks = read.rest.try_get_i16().map_err(|_| ShapeError::Short)?;
     let timeout_ms = read.int32()?;
     // Both counts were checked against the bytes that are there.
@@ -50,7 +50,7 @@ pub(super) fn decode(body: BytesMut, version: i16) -> Result<ProduceFrame, Shape
         read.tags()?;
         topics.push((TopicName(name), partitions));
     }
-    Ok(ProduceFrame { is_transactional, acks, timeout_ms, topics })
+    Ok(ProduceFrame { transactional_id, acks, timeout_ms, topics })
 }
 
 struct Reader {
@@ -150,13 +150,13 @@ mod tests {
                 topic("a", vec![data(0, Some(b"xyz")), data(7, None)]),
                 topic("b", vec![data(1, Some(b""))]),
             ]);
-        for version in 3..=11 {
+        for version in 3..=12 {
             let mut body = BytesMut::new();
             request.encode(&mut body, version).unwrap();
             super::super::shape::check(kafka_protocol::messages::ApiKey::Produce, version, &body)
                 .unwrap();
             let frame = decode(body, version).unwrap();
-            assert!(frame.is_transactional);
+            assert_eq!(frame.transactional_id.as_deref(), Some("t"));
             assert_eq!((frame.acks, frame.timeout_ms), (-1, 1500));
             let (name, partitions) = &frame.topics[0];
             assert_eq!(name.as_str(), "a");

@@ -21,7 +21,7 @@ const fn served(key: ApiKey, min: i16, max: i16) -> Served {
 /// as "no compression" and drops it without a word; versions 0 to 2 are
 /// refused when they come, as Kafka 4 does.
 pub(crate) const SERVED: &[Served] = &[
-    served(ApiKey::Produce, 0, 11),
+    served(ApiKey::Produce, 0, 12),
     served(ApiKey::Fetch, 4, 12),
     served(ApiKey::ListOffsets, 1, 8),
     served(ApiKey::Metadata, 0, 12),

@@ -8,8 +8,9 @@ use super::codec::Codec;
 use super::config::{LogConfig, TimestampType};
 use super::error::{AppendError, FileContext, FileError};
 use super::files::Kind;
+use super::marker::Marker;
 use super::partition::{Appender, Log};
-use super::producers::{SentBatch, SequenceError, Verdict};
+use super::producers::{SentBatch, SequenceError, Verdict, Verification};
 use super::record::{self, Records};
 use super::segment::Segment;
 use super::snapshot;
@@ -33,6 +34,9 @@ pub struct AppendOptions {
     pub origin: Origin,
     /// The broker's clock, ms since 1970.
     pub now_ms: i64,
+    /// That the coordinator knows of the transaction which the batches may begin.
+    /// A client's batch cannot begin one without (KIP-890).
+    pub verification: Option<Verification>,
 }
 
 /// Where a request went.
@@ -83,9 +87,12 @@ impl Log {
 
         let mut appender = self.lock_appender();
         self.check_online()?;
-        if options.origin == Origin::Client
-            && let Some(first) = judge(&appender, &headers)?
-        {
+        if options.origin == Origin::Broker {
+            for (header, batch) in pieces(batches, &headers) {
+                let marker = Marker::parse(header, batch);
+                appender.producers.check_broker(header, marker.as_ref())?;
+            }
+        } else if let Some(first) = judge(&appender, &headers, options.verification)? {
             return Ok(Appended {
                 base_offset: first.base_offset(),
                 last_offset: first.last_offset,
@@ -115,11 +122,11 @@ impl Log {
         }
         crate::crash::point("log-append-before-index");
         appender.active.publish(&headers, config.index_interval_bytes);
-        for header in &headers {
-            appender.producers.note(header);
+        for (header, batch) in pieces(batches, &headers) {
+            appender.producers.note(header, Marker::parse(header, batch).as_ref());
         }
         appender.next_offset = next_offset;
-        self.publish(next_offset);
+        self.publish(&mut appender);
         Ok(Appended {
             base_offset,
             last_offset: next_offset - 1,
@@ -128,6 +135,25 @@ impl Log {
             duplicate: false,
             flush_before_answer: self.flush_is_due(next_offset, &config),
         })
+    }
+
+    /// Ends a producer's transaction in this partition. Also without one: the
+    /// coordinator repeats a marker whose answer it missed, and a fenced epoch must
+    /// be known here. Such a marker is written like any other and ends nothing.
+    ///
+    /// # Errors
+    /// [`SequenceError::Fenced`] when a higher producer epoch was seen here,
+    /// [`SequenceError::CoordinatorFenced`] when a newer coordinator has written
+    /// here; else as [`Log::append`]. The log is unchanged then.
+    pub fn append_marker(
+        &self,
+        marker: &Marker,
+        leader_epoch: i32,
+        now_ms: i64,
+    ) -> Result<Appended, AppendError> {
+        let options =
+            AppendOptions { leader_epoch, origin: Origin::Broker, now_ms, verification: None };
+        self.append(&mut marker.build(now_ms), &options)
     }
 
     fn roll_if_due(
@@ -332,7 +358,11 @@ fn stamp(bytes: &mut [u8], headers: &mut [BatchHeader], now_ms: i64) {
 }
 
 /// Judges sequences. `Some` is the batch that the request repeats.
-fn judge(appender: &Appender, headers: &[BatchHeader]) -> Result<Option<SentBatch>, AppendError> {
+fn judge(
+    appender: &Appender,
+    headers: &[BatchHeader],
+    verification: Option<Verification>,
+) -> Result<Option<SentBatch>, AppendError> {
     for (index, header) in headers.iter().enumerate() {
         if !header.has_producer_id() {
             continue;
@@ -340,7 +370,9 @@ fn judge(appender: &Appender, headers: &[BatchHeader]) -> Result<Option<SentBatc
         let before = &headers[..index];
         let earlier = before.iter().rfind(|other| other.producer_id == header.producer_id);
         match appender.producers.check(header, earlier)? {
-            Verdict::InSequence => {}
+            Verdict::InSequence => {
+                appender.producers.check_transaction(header, verification)?;
+            }
             Verdict::Duplicate(first) if headers.len() == 1 => return Ok(Some(first)),
             // Clients send one batch a partition; half a duplicate has no answer.
             Verdict::Duplicate(first) => {
@@ -354,6 +386,19 @@ fn judge(appender: &Appender, headers: &[BatchHeader]) -> Result<Option<SentBatc
         }
     }
     Ok(None)
+}
+
+/// Each header with the bytes of its whole batch.
+fn pieces<'a>(
+    bytes: &'a [u8],
+    headers: &'a [BatchHeader],
+) -> impl Iterator<Item = (&'a BatchHeader, &'a [u8])> {
+    let mut rest = bytes;
+    headers.iter().map(move |header| {
+        let (batch, after) = rest.split_at(header.size_bytes);
+        rest = after;
+        (header, batch)
+    })
 }
 
 /// Sets offsets and leader epoch in headers and bytes; returns the next offset.

@@ -258,6 +258,11 @@ impl BatchHeader {
         self.max_timestamp_ms = now_ms;
     }
 
+    /// Sets the control bit.
+    pub(crate) fn set_control(&mut self) {
+        self.attributes |= CONTROL_BIT;
+    }
+
     /// Sets or clears the transactional bit.
     pub(crate) fn set_transactional(&mut self, transactional: bool) {
         self.attributes &= !TRANSACTIONAL_BIT;

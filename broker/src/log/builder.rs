@@ -101,6 +101,13 @@ impl BatchBuilder {
         self
     }
 
+    /// Makes its record one for the broker's and the clients' own use.
+    #[must_use]
+    pub(crate) fn control(mut self) -> Self {
+        self.header.set_control();
+        self
+    }
+
     /// Adds a record with the next offset.
     pub fn push(
         &mut self,

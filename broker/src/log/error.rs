@@ -180,6 +180,12 @@ impl AppendError {
                 ResponseError::OutOfOrderSequenceNumber
             }
             Self::Sequence(SequenceError::Fenced { .. }) => ResponseError::InvalidProducerEpoch,
+            Self::Sequence(SequenceError::CoordinatorFenced { .. }) => {
+                ResponseError::TransactionCoordinatorFenced
+            }
+            Self::Sequence(SequenceError::TransactionState { .. }) => {
+                ResponseError::InvalidTxnState
+            }
             Self::File(_) | Self::Offline(_) => ResponseError::KafkaStorageError,
         }
     }

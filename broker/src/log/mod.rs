@@ -13,7 +13,8 @@
 //! | `clean` | compaction: what, the offset map, the filter, the swap |
 //! | `segment`, `index`, `scan` | one segment, its sparse indexes, walking over it |
 //! | `batch`, `record`, `builder`, `codec`, `varint` | the record format, v2 |
-//! | `producers`, `snapshot` | idempotent producers and their snapshots |
+//! | `producers`, `snapshot` | idempotent and transactional producers, their snapshots |
+//! | `marker`, `transactions` | the ends of transactions; what holds the last stable offset |
 //! | `epochs`, `checkpoint`, `files` | the small files beside the segments |
 //! | `config`, `limits`, `error` | topic configs, bounds, what can go wrong |
 //!
@@ -36,6 +37,7 @@ mod flush;
 mod index;
 pub mod limits;
 mod lookup;
+mod marker;
 mod open;
 mod partition;
 mod producers;
@@ -47,6 +49,7 @@ mod segment;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod transactions;
 mod varint;
 
 pub use append::{AppendOptions, Appended, Origin};
@@ -65,8 +68,10 @@ pub use error::{
     AppendError, Corruption, FileError, MaintenanceError, Offline, OpenError, ReadError,
 };
 pub use lookup::TimestampOffset;
+pub use marker::{Marker, MarkerKind};
 pub use open::{Recovery, TornTail};
 pub use partition::{Log, LogEnds};
-pub use producers::{Producer, Producers, SentBatch, SequenceError, Verdict};
+pub use producers::{Producer, Producers, SentBatch, SequenceError, Verdict, Verification};
 pub use read::{Fetched, ReadLimit, ReadUpTo};
 pub use record::{Record, Records};
+pub use transactions::Completed;

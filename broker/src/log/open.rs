@@ -16,6 +16,7 @@ use super::error::{Corruption, FileContext, FileError, OpenError, scan_failure};
 use super::files::{self, Kind};
 use super::flush::FlushState;
 use super::limits::PRODUCER_ID_EXPIRATION_MS;
+use super::marker::Marker;
 use super::partition::{Appender, Log, LogEnds, Maintenance, Segments};
 use super::producers::Producers;
 use super::scan::ScanError;
@@ -121,6 +122,7 @@ impl Log {
         }
         let mut producers = load_producers::<OpenError>(dir, &segments, end_offset)?;
         producers.expire(now_ms, PRODUCER_ID_EXPIRATION_MS);
+        producers.replicated(end_offset);
         let log = Self {
             dir: dir.to_owned(),
             topic,
@@ -133,15 +135,18 @@ impl Log {
             log_start: AtomicI64::new(log_start),
             log_end: AtomicI64::new(end_offset),
             high_watermark: AtomicI64::new(end_offset),
+            last_stable: AtomicI64::new(end_offset),
             sole_replica: AtomicBool::new(true),
             ends: watch::Sender::new(LogEnds {
                 log_end_offset: end_offset,
                 high_watermark: end_offset,
+                last_stable_offset: end_offset,
             }),
             flush: FlushState::new(end_offset, checkpointed.unwrap_or(0), now_ms),
             closing: AtomicBool::new(false),
             offline: OnceLock::new(),
         };
+        log.settle_transactions(&mut log.lock_appender());
         if let Err(error) = log.checkpoint_recovery_point() {
             tracing::warn!(%error, "the next open may have to scan more");
         }
@@ -391,7 +396,8 @@ where
                 match scanner.next() {
                     Ok(None) => break,
                     Ok(Some(batch)) if batch.header.base_offset >= from => {
-                        producers.note(&batch.header);
+                        let marker = Marker::parse(&batch.header, batch.bytes);
+                        producers.note(&batch.header, marker.as_ref());
                     }
                     Ok(Some(_)) => {}
                     Err(error) => return Err(scan_failure(error, path, position)),

@@ -13,7 +13,7 @@ use super::config::LogConfig;
 use super::epochs::LeaderEpochs;
 use super::error::Offline;
 use super::flush::FlushState;
-use super::producers::{Producer, Producers};
+use super::producers::{Producer, Producers, Verification};
 use super::segment::Segment;
 
 /// The durable log of one partition.
@@ -35,6 +35,7 @@ pub struct Log {
     pub(super) log_start: AtomicI64,
     pub(super) log_end: AtomicI64,
     pub(super) high_watermark: AtomicI64,
+    pub(super) last_stable: AtomicI64,
     /// Whether the high watermark follows the log end: no other replica has a say.
     pub(super) sole_replica: AtomicBool,
     pub(super) ends: watch::Sender<LogEnds>,
@@ -70,6 +71,8 @@ pub struct LogEnds {
     pub log_end_offset: i64,
     /// Offset after the last record that consumers may see.
     pub high_watermark: i64,
+    /// Offset after the last record that `read_committed` consumers may see.
+    pub last_stable_offset: i64,
 }
 
 impl Log {
@@ -120,19 +123,40 @@ impl Log {
         self.high_watermark.load(Ordering::Acquire)
     }
 
+    /// Offset after the last record that `read_committed` consumers may see: the
+    /// first of the oldest open transaction, at most the high watermark.
+    #[must_use]
+    pub fn last_stable_offset(&self) -> i64 {
+        self.last_stable.load(Ordering::Acquire)
+    }
+
+    /// Whether a producer has a transaction open here in this epoch.
+    #[must_use]
+    pub fn has_open_transaction(&self, producer_id: i64, producer_epoch: i16) -> bool {
+        self.lock_appender().producers.has_open_transaction(producer_id, producer_epoch)
+    }
+
+    /// To be taken before the coordinator is asked about a transaction which the
+    /// next batch would begin, and handed over with that batch.
+    #[must_use]
+    pub fn begin_verification(&self) -> Verification {
+        Verification { log_end_offset: self.lock_appender().next_offset }
+    }
+
     /// Says whether the high watermark follows the log end by itself, which holds
     /// after open, or is moved by replication with [`Log::set_high_watermark`].
     pub fn set_sole_replica(&self, sole: bool) {
-        let appender = self.lock_appender();
+        let mut appender = self.lock_appender();
         self.sole_replica.store(sole, Ordering::Release);
-        self.publish(appender.next_offset);
+        self.publish(&mut appender);
     }
 
     /// Moves the high watermark, bounded by the log's start and end.
     pub fn set_high_watermark(&self, offset: i64) {
-        let _appender = self.lock_appender();
+        let mut appender = self.lock_appender();
         let offset = offset.min(self.log_end_offset()).max(self.log_start_offset());
         self.high_watermark.store(offset, Ordering::Release);
+        self.settle_transactions(&mut appender);
         self.notify();
     }
 
@@ -208,18 +232,33 @@ impl Log {
     }
 
     /// Makes a new log end visible and wakes who waits for it.
-    pub(super) fn publish(&self, log_end_offset: i64) {
+    pub(super) fn publish(&self, appender: &mut Appender) {
+        let log_end_offset = appender.next_offset;
         self.log_end.store(log_end_offset, Ordering::Release);
         if self.sole_replica.load(Ordering::Acquire) || self.high_watermark() > log_end_offset {
             self.high_watermark.store(log_end_offset, Ordering::Release);
         }
+        self.settle_transactions(appender);
         self.notify();
+    }
+
+    /// Brings the last stable offset to where high watermark and transactions are.
+    pub(super) fn settle_transactions(&self, appender: &mut Appender) {
+        let high_watermark = self.high_watermark();
+        appender.producers.replicated(high_watermark);
+        // What lies below the log start holds nobody back: it cannot be read.
+        let first_unstable = appender.producers.first_unstable_offset();
+        let last_stable = first_unstable.map_or(high_watermark, |offset| {
+            offset.max(self.log_start_offset()).min(high_watermark)
+        });
+        self.last_stable.store(last_stable, Ordering::Release);
     }
 
     fn notify(&self) {
         self.ends.send_replace(LogEnds {
             log_end_offset: self.log_end_offset(),
             high_watermark: self.high_watermark(),
+            last_stable_offset: self.last_stable_offset(),
         });
     }
 

@@ -1,10 +1,13 @@
-//! State of idempotent producers: which sequence comes next, and what was sent
-//! twice. No clock, file or socket: batches in, verdicts out.
+//! State of idempotent and transactional producers: which sequence comes next,
+//! what was sent twice, which transactions are open. No clock, file or socket:
+//! batches in, verdicts out.
 
 use std::collections::{HashMap, VecDeque};
 
 use super::batch::{BatchHeader, NO_SEQUENCE, add_sequence};
 use super::limits::PRODUCER_BATCHES_MAX;
+use super::marker::Marker;
+use super::transactions::{Completed, Transactions};
 
 /// A batch that a producer has sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub struct Producer {
     pub coordinator_epoch: i32,
     /// First offset of its open transaction, if one is open.
     pub transaction_start: Option<i64>,
+    /// Offset of the last marker written for it, as far as this process has seen.
+    pub last_marker_offset: Option<i64>,
 }
 
 impl Producer {
@@ -100,12 +105,44 @@ pub enum SequenceError {
         /// The newest epoch seen.
         current: i16,
     },
+    /// TRANSACTION_COORDINATOR_FENCED
+    #[error(
+        "a coordinator of epoch {found} would end a transaction of producer {producer_id}, \
+         one of epoch {current} has written since"
+    )]
+    CoordinatorFenced {
+        /// Whose transaction.
+        producer_id: i64,
+        /// Epoch of the coordinator that asks.
+        found: i32,
+        /// Epoch of the last one that wrote a marker.
+        current: i32,
+    },
+    /// INVALID_TXN_STATE
+    #[error("producer {producer_id}: {reason}")]
+    TransactionState {
+        /// Whose batch.
+        producer_id: i64,
+        /// What does not fit.
+        reason: &'static str,
+    },
+}
+
+/// A proof that the coordinator was asked about a transaction, and since when it
+/// holds: a marker written later makes it void (KIP-890). Taken with
+/// [`Log::begin_verification`](super::Log::begin_verification) *before* the
+/// coordinator is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verification {
+    /// Log end at that time.
+    pub(super) log_end_offset: i64,
 }
 
 /// The producers of one partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Producers {
     by_id: HashMap<i64, Producer>,
+    transactions: Transactions,
 }
 
 impl Producers {
@@ -154,11 +191,70 @@ impl Producers {
         }
     }
 
-    /// Takes note of a batch that is in the log. Batches of producers that are
-    /// not idempotent are ignored.
-    pub fn note(&mut self, batch: &BatchHeader) {
+    /// Judges a client's batch by its transaction: one that would begin a
+    /// transaction needs a verification that no marker has made void since, and
+    /// within a transaction nothing else may be written.
+    ///
+    /// # Errors
+    /// [`SequenceError::TransactionState`].
+    pub fn check_transaction(
+        &self,
+        batch: &BatchHeader,
+        verification: Option<Verification>,
+    ) -> Result<(), SequenceError> {
+        let producer_id = batch.producer_id;
+        let known = self.by_id.get(&producer_id);
+        let refuse = |reason| Err(SequenceError::TransactionState { producer_id, reason });
+        let is_open = known.is_some_and(|known| known.transaction_start.is_some());
+        if !batch.is_transactional() {
+            return match is_open {
+                true => refuse("a batch outside of its open transaction"),
+                false => Ok(()),
+            };
+        }
+        if is_open && known.is_some_and(|known| known.epoch == batch.producer_epoch) {
+            return Ok(());
+        }
+        let Some(verification) = verification else {
+            return refuse("the partition was not added to its transaction");
+        };
+        let last_marker = known.and_then(|known| known.last_marker_offset);
+        match last_marker.is_some_and(|offset| offset >= verification.log_end_offset) {
+            true => refuse("its transaction was ended while the batch was on its way"),
+            false => Ok(()),
+        }
+    }
+
+    /// Judges a batch that the broker itself writes: offset commits and markers.
+    ///
+    /// # Errors
+    /// When the producer's or the coordinator's epoch is fenced.
+    pub fn check_broker(
+        &self,
+        batch: &BatchHeader,
+        marker: Option<&Marker>,
+    ) -> Result<(), SequenceError> {
+        let producer_id = batch.producer_id;
+        let Some(known) = self.by_id.get(&producer_id) else { return Ok(()) };
+        let (found, current) = (batch.producer_epoch, known.epoch);
+        if found < current {
+            return Err(SequenceError::Fenced { producer_id, found, current });
+        }
+        let (found, current) =
+            (marker.map_or(i32::MAX, |marker| marker.coordinator_epoch), known.coordinator_epoch);
+        if found < current {
+            return Err(SequenceError::CoordinatorFenced { producer_id, found, current });
+        }
+        Ok(())
+    }
+
+    /// Takes note of a batch that is in the log; `marker` is what [`Marker::parse`]
+    /// finds in it. Batches of producers that are not idempotent are ignored.
+    /// Returns the transaction that it ends, if there was one: a marker may be
+    /// written twice, or for a partition to which nothing was sent.
+    pub fn note(&mut self, batch: &BatchHeader, marker: Option<&Marker>) -> Option<Completed> {
         if !batch.has_producer_id() {
-            return;
+            return None;
         }
         let producer = self.by_id.entry(batch.producer_id).or_insert_with(|| Producer {
             epoch: batch.producer_epoch,
@@ -166,6 +262,7 @@ impl Producers {
             last_timestamp_ms: batch.max_timestamp_ms,
             coordinator_epoch: -1,
             transaction_start: None,
+            last_marker_offset: None,
         });
         if producer.epoch != batch.producer_epoch {
             producer.epoch = batch.producer_epoch;
@@ -173,14 +270,25 @@ impl Producers {
         }
         producer.last_timestamp_ms = batch.max_timestamp_ms;
         if batch.is_control() {
-            producer.transaction_start = None;
-            return;
+            // A marker that compaction emptied outlived its transaction.
+            let marker = marker?;
+            producer.coordinator_epoch = marker.coordinator_epoch;
+            producer.last_marker_offset = Some(batch.last_offset());
+            let first_offset = producer.transaction_start.take()?;
+            let (producer_id, last_offset) = (batch.producer_id, batch.last_offset());
+            return Some(self.transactions.end(
+                first_offset,
+                producer_id,
+                last_offset,
+                marker.kind,
+            ));
         }
-        if batch.is_transactional() {
-            producer.transaction_start.get_or_insert(batch.base_offset);
+        if batch.is_transactional() && producer.transaction_start.is_none() {
+            producer.transaction_start = Some(batch.base_offset);
+            self.transactions.begin(batch.base_offset, batch.producer_id);
         }
         if batch.base_sequence == NO_SEQUENCE {
-            return;
+            return None;
         }
         if producer.batches.len() == PRODUCER_BATCHES_MAX {
             producer.batches.pop_front();
@@ -191,10 +299,33 @@ impl Producers {
             offset_delta: batch.last_offset_delta,
             timestamp_ms: batch.max_timestamp_ms,
         });
+        None
+    }
+
+    /// Whether a producer has a transaction open in this epoch.
+    #[must_use]
+    pub fn has_open_transaction(&self, producer_id: i64, producer_epoch: i16) -> bool {
+        self.by_id.get(&producer_id).is_some_and(|producer| {
+            producer.epoch == producer_epoch && producer.transaction_start.is_some()
+        })
+    }
+
+    /// First offset of the oldest transaction whose end is not certain: it is
+    /// open, or its marker is not below the high watermark.
+    pub(super) fn first_unstable_offset(&self) -> Option<i64> {
+        self.transactions.first_unstable_offset()
+    }
+
+    /// The high watermark has come this far.
+    pub(super) fn replicated(&mut self, high_watermark: i64) {
+        self.transactions.replicated(high_watermark);
     }
 
     /// Puts back what a snapshot held.
     pub(crate) fn restore(&mut self, producer_id: i64, producer: Producer) {
+        if let Some(first_offset) = producer.transaction_start {
+            self.transactions.begin(first_offset, producer_id);
+        }
         self.by_id.insert(producer_id, producer);
     }
 
@@ -254,7 +385,7 @@ mod tests {
         for step in 0..6 {
             let sent = batch(7, 0, step * 10, 10, i64::from(step) * 10);
             assert_eq!(producers.check(&sent, None), Ok(Verdict::InSequence));
-            producers.note(&sent);
+            producers.note(&sent, None);
         }
         for step in 1..6 {
             let again = batch(7, 0, step * 10, 10, 999);
@@ -272,7 +403,7 @@ mod tests {
     #[test]
     fn sequences_wrap_to_zero() {
         let mut producers = Producers::default();
-        producers.note(&batch(1, 0, i32::MAX - 1, 4, 0));
+        producers.note(&batch(1, 0, i32::MAX - 1, 4, 0), None);
         assert_eq!(producers.get(1).unwrap().last_sequence(), 1);
         assert_eq!(producers.check(&batch(1, 0, 2, 1, 4), None), Ok(Verdict::InSequence));
         let again = batch(1, 0, i32::MAX - 1, 4, 9);
@@ -282,11 +413,11 @@ mod tests {
     #[test]
     fn a_new_epoch_begins_at_zero_and_fences_the_old() {
         let mut producers = Producers::default();
-        producers.note(&batch(1, 3, 0, 1, 0));
+        producers.note(&batch(1, 3, 0, 1, 0), None);
         assert!(producers.check(&batch(1, 4, 1, 1, 1), None).is_err());
         let next = batch(1, 4, 0, 1, 1);
         assert_eq!(producers.check(&next, None), Ok(Verdict::InSequence));
-        producers.note(&next);
+        producers.note(&next, None);
         assert!(matches!(
             producers.check(&batch(1, 3, 1, 1, 2), None),
             Err(SequenceError::Fenced { found: 3, current: 4, .. })
@@ -302,7 +433,7 @@ mod tests {
     #[test]
     fn a_silent_producer_is_forgotten_unless_a_transaction_is_open() {
         let mut producers = Producers::default();
-        producers.note(&batch(1, 0, 0, 1, 0));
+        producers.note(&batch(1, 0, 0, 1, 0), None);
         assert_eq!(producers.expire(1000, 1000), 0);
         assert_eq!(producers.expire(1001, 1000), 1);
         assert!(producers.is_empty());
@@ -328,7 +459,7 @@ mod tests {
                 }
                 let next = batch(1, 0, sequence, count, offset);
                 prop_assert_eq!(producers.check(&next, None), Ok(Verdict::InSequence));
-                producers.note(&next);
+                producers.note(&next, None);
                 sequence = add_sequence(sequence, count);
                 offset += i64::from(count);
                 sent.push(next);

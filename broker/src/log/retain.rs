@@ -100,6 +100,7 @@ impl Log {
         }
         self.store_log_start(offset)?;
         let mut appender = self.lock_appender();
+        self.publish(&mut appender);
         if appender.epochs.truncate_start(offset) {
             appender.epochs.save().on("write the leader epochs of", &self.dir)?;
         }
@@ -227,7 +228,7 @@ impl Log {
             appender.epochs.save().on("write the leader epochs of", &self.dir)?;
         }
         self.flush.limit(end_offset);
-        self.publish(end_offset);
+        self.publish(appender);
         Ok(())
     }
 }

@@ -47,6 +47,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Headers only: skips over the records of large batches without reading.
+    /// Control batches come whole.
     pub(crate) fn headers(file: &'a File, position: u64, end: u64) -> Self {
         Self { whole: false, ..Self::batches(file, position, end) }
     }
@@ -69,7 +70,9 @@ impl<'a> Scanner<'a> {
             return Err(BatchError::Truncated { needed: size, available: left }.into());
         }
         let position = self.position;
-        self.have(if self.whole { header.size_bytes } else { header_bytes })?;
+        // A marker is its record; it is little more than a header.
+        let whole = self.whole || header.is_control();
+        self.have(if whole { header.size_bytes } else { header_bytes })?;
         self.position += size;
         let start = (position - self.buffer_at) as usize;
         let bytes = &self.buffer[start..self.buffer.len().min(start + header.size_bytes)];

@@ -109,6 +109,7 @@ fn decode(bytes: &[u8]) -> Option<Producers> {
                 last_timestamp_ms: timestamp_ms,
                 coordinator_epoch,
                 transaction_start: (transaction_start >= 0).then_some(transaction_start),
+                last_marker_offset: None,
             },
         );
     }
@@ -139,6 +140,7 @@ mod tests {
                     last_timestamp_ms: 5,
                     coordinator_epoch: -1,
                     transaction_start: open.then_some(last_offset),
+                    last_marker_offset: None,
                 });
             }
             let bytes = encode(&producers);

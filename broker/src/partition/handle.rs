@@ -17,7 +17,10 @@ use super::{
 pub(crate) use crate::log::Appended;
 use crate::{
     clock,
-    log::{AppendOptions, Log, LogConfig, NO_TIMESTAMP, Offline, Origin, ReadLimit, ReadUpTo},
+    log::{
+        AppendOptions, Log, LogConfig, Marker, NO_TIMESTAMP, Offline, Origin, ReadLimit, ReadUpTo,
+        Verification,
+    },
 };
 
 /// A partition that this node leads.
@@ -94,23 +97,64 @@ impl Partition {
         }
     }
 
-    /// Appends batches of a client, patching their offsets in place.
+    /// Appends batches of a client, patching their offsets in place. A batch that
+    /// begins a transaction here needs a `verification`: see
+    /// [`Partition::begin_verification`].
     pub(crate) fn append(
         &self,
         batches: &mut [u8],
         acks_all: bool,
+        verification: Option<Verification>,
     ) -> Result<Appended, PartitionError> {
         let log = self.log()?;
         let needed = log.config().min_insync_replicas;
         if acks_all && needed > 1 {
             return Err(PartitionError::NotEnoughReplicas { present: 1, needed });
         }
-        self.append_as(log, batches, Origin::Client)
+        self.append_as(log, batches, Origin::Client, verification)
     }
 
-    /// Appends batches of the broker itself.
+    /// Appends batches of the broker itself. A transactional batch (offsets that
+    /// are committed in a transaction) opens its producer's transaction here.
     pub(crate) fn append_internal(&self, batches: &mut [u8]) -> Result<Appended, PartitionError> {
-        self.append_as(self.log()?, batches, Origin::Broker)
+        self.append_as(self.log()?, batches, Origin::Broker, None)
+    }
+
+    /// Writes the end of a producer's transaction: a commit or abort marker. What
+    /// [`Partition::settled`] says of the result holds for it too.
+    ///
+    /// With no open transaction the marker is written all the same and ends nothing,
+    /// so a coordinator may repeat it.
+    ///
+    /// # Errors
+    /// INVALID_PRODUCER_EPOCH when a newer epoch of the producer was seen here,
+    /// TRANSACTION_COORDINATOR_FENCED when a newer coordinator has written here:
+    /// the caller is a zombie and must not repeat it. Others may be repeated.
+    #[allow(dead_code, reason = "the coordinator is who ends transactions")]
+    pub(crate) fn append_marker(&self, marker: &Marker) -> Result<Appended, PartitionError> {
+        let leader_epoch = self.leader_epoch.load(Ordering::Acquire);
+        let appended = self.log()?.append_marker(marker, leader_epoch, clock::wall_ms())?;
+        self.waiters.wake();
+        Ok(appended)
+    }
+
+    /// Whether the producer has a transaction open here in this epoch: its next
+    /// batch needs no verification. False also when the partition is offline.
+    pub(crate) fn has_open_transaction(&self, producer_id: i64, producer_epoch: i16) -> bool {
+        self.log().is_ok_and(|log| log.has_open_transaction(producer_id, producer_epoch))
+    }
+
+    /// To be called *before* the coordinator is asked whether this partition is in
+    /// the producer's transaction; the append then fails if a marker was written
+    /// in between (KIP-890).
+    pub(crate) fn begin_verification(&self) -> Result<Verification, PartitionError> {
+        Ok(self.log()?.begin_verification())
+    }
+
+    /// Offset after the last record that `read_committed` consumers may see.
+    #[allow(dead_code, reason = "fetches of read_committed readers ask for it")]
+    pub(crate) fn last_stable_offset(&self) -> Option<i64> {
+        self.log().ok().map(|log| log.last_stable_offset())
     }
 
     fn append_as(
@@ -118,11 +162,13 @@ impl Partition {
         log: &Log,
         batches: &mut [u8],
         origin: Origin,
+        verification: Option<Verification>,
     ) -> Result<Appended, PartitionError> {
         let options = AppendOptions {
             leader_epoch: self.leader_epoch.load(Ordering::Acquire),
             origin,
             now_ms: clock::wall_ms(),
+            verification,
         };
         let appended = log.append(batches, &options)?;
         self.waiters.wake();

@@ -287,7 +287,7 @@ mod tests {
         let mut builder = BatchBuilder::new(0);
         builder.push(0, None, Some(b"value"), &[]);
         let partition = manager.get("topic", 0).unwrap();
-        let appended = partition.append(&mut builder.build().unwrap(), true).unwrap();
+        let appended = partition.append(&mut builder.build().unwrap(), true, None).unwrap();
         manager.close().await;
         appended.base_offset
     }

@@ -163,7 +163,7 @@ impl Log {
         let first_dirty = maintenance.first_dirty.max(self.log_start_offset());
         let all = self.segment_list();
         let (active, closed) = all.split_last()?;
-        let stable_end = self.stable_end();
+        let stable_end = self.last_stable_offset();
         let mut end = active.base_offset();
         let mut segments = Vec::with_capacity(closed.len());
         for (index, segment) in closed.iter().enumerate() {
@@ -195,14 +195,6 @@ impl Log {
             end,
             segments,
         })
-    }
-
-    /// Offset below which nothing can change any more: the high watermark, or
-    /// where the oldest open transaction begins.
-    fn stable_end(&self) -> i64 {
-        let appender = self.lock_appender();
-        let open = appender.producers.iter().filter_map(|(_, producer)| producer.transaction_start);
-        open.min().unwrap_or(i64::MAX).min(self.high_watermark())
     }
 
     /// Maps the keys of the dirty part, until the map is full. Returns the offset

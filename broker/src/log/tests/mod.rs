@@ -12,12 +12,13 @@ mod lookups;
 mod model;
 mod recovery;
 mod speed;
+mod transactions;
 
 /// A clock that stands still unless a test moves it.
 const NOW_MS: i64 = 1_700_000_000_000;
 
 const CLIENT: AppendOptions =
-    AppendOptions { leader_epoch: 0, origin: Origin::Client, now_ms: NOW_MS };
+    AppendOptions { leader_epoch: 0, origin: Origin::Client, now_ms: NOW_MS, verification: None };
 
 const ALL: ReadLimit =
     ReadLimit { max_bytes: usize::MAX / 2, at_least_one: true, up_to: ReadUpTo::LogEnd };
@@ -53,6 +54,29 @@ fn batch_of(values: &[&str]) -> Vec<u8> {
 
 fn append(log: &Log, mut batch: Vec<u8>) -> Appended {
     log.append(&mut batch, &CLIENT).unwrap()
+}
+
+/// A batch of a transactional producer.
+fn sent(producer_id: i64, epoch: i16, sequence: i32, values: &[&str]) -> Vec<u8> {
+    let mut builder = BatchBuilder::new(0).producer(producer_id, epoch, sequence).transactional();
+    for value in values {
+        builder.push(NOW_MS, Some(b"key"), Some(value.as_bytes()), &[]);
+    }
+    builder.build().unwrap()
+}
+
+/// Appends a client's transactional batch that the coordinator was asked about.
+fn append_verified(log: &Log, mut batch: Vec<u8>) -> Result<Appended, AppendError> {
+    let options = AppendOptions { verification: Some(log.begin_verification()), ..CLIENT };
+    log.append(&mut batch, &options)
+}
+
+fn marker(producer_id: i64, producer_epoch: i16, kind: MarkerKind) -> Marker {
+    Marker { producer_id, producer_epoch, coordinator_epoch: 0, kind }
+}
+
+fn end(log: &Log, marker: &Marker) -> Appended {
+    log.append_marker(marker, 0, NOW_MS).unwrap()
 }
 
 /// An owned record, for comparisons.

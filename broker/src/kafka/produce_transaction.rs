@@ -1,0 +1,69 @@
+//! A produced batch and its transaction: who may begin one in a partition.
+
+use kafka_protocol::{error::ResponseError, protocol::StrBytes};
+
+use super::produce::Refusal;
+use crate::{
+    log::{Batches, Verification},
+    node::Node,
+    partition::Partition,
+    txn::gate::TransactionQuery,
+};
+
+/// From here on producers do not send AddPartitionsToTxn (KIP-890).
+const ADDS_PARTITIONS_FROM: i16 = 12;
+
+/// Asks the coordinator if `records` would begin a transaction in `partition`.
+/// `None` when they would not.
+pub(super) async fn verify(
+    node: &Node,
+    partition: &Partition,
+    transactional_id: Option<&StrBytes>,
+    records: &[u8],
+    version: i16,
+) -> Result<Option<Verification>, Refusal> {
+    let Some((producer_id, producer_epoch)) = transactional_producer(records)? else {
+        return Ok(None);
+    };
+    let Some(transactional_id) = transactional_id else {
+        let message = "a transactional batch came without a transactional id".to_owned();
+        return Err(Refusal { code: ResponseError::TransactionalIdAuthorizationFailed, message });
+    };
+    if partition.has_open_transaction(producer_id, producer_epoch) {
+        return Ok(None);
+    }
+    let verification = partition
+        .begin_verification()
+        .map_err(|error| Refusal { code: error.code(), message: error.to_string() })?;
+    let query = TransactionQuery {
+        transactional_id,
+        producer_id,
+        producer_epoch,
+        topic: partition.topic(),
+        partition: partition.index(),
+        adds_partition: version >= ADDS_PARTITIONS_FROM,
+    };
+    node.transactions.verify(query).await.map_err(|error| {
+        tracing::debug!(%partition, producer_id, %error, "a transaction may not begin here");
+        Refusal { code: error.produce_code(version), message: error.to_string() }
+    })?;
+    Ok(Some(verification))
+}
+
+/// Id and epoch of the producer whose transaction the batches belong to. Batches
+/// that are malformed are left to the log, which says what is wrong with them.
+fn transactional_producer(records: &[u8]) -> Result<Option<(i64, i16)>, Refusal> {
+    let mut found = None;
+    for (header, _) in Batches::new(records).map_while(Result::ok) {
+        if !header.is_transactional() || !header.has_producer_id() {
+            continue;
+        }
+        let producer = (header.producer_id, header.producer_epoch);
+        if found.is_some_and(|found| found != producer) {
+            let message = "the transactional batches are of more than one producer".to_owned();
+            return Err(Refusal { code: ResponseError::InvalidProducerIdMapping, message });
+        }
+        found = Some(producer);
+    }
+    Ok(found)
+}
