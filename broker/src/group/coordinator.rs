@@ -16,7 +16,7 @@ use super::{
     membership::LeavingMember,
     offsets::{CommittedOffset, Offsets},
     records::{self, Key},
-    state::{Action, Bounds, Group, GroupError, GroupState, Now, StoredGroup, Token},
+    state::{Action, Bounds, Group, GroupError, GroupState, Now, StoredGroup, Token, WriteId},
     store::{self, Entries, StoreError},
     sync::{SyncAnswer, SyncRequest},
 };
@@ -271,7 +271,7 @@ impl GroupCoordinator {
         let shared = match self.find(id) {
             Some(shared) => shared,
             None if generation < 0 => self.find_or_create(id),
-            None => return Err(GroupError::IllegalGeneration.into()),
+            None => return Err(CommitError::NoGroup),
         };
         let mut slot = lock(&shared);
         slot.group.commit(member_id, instance_id, generation, now())?;
@@ -407,14 +407,13 @@ impl GroupCoordinator {
                             let _ = waiting.send(answer);
                         }
                     }
-                    Action::Store(stored) => self.store(shared, slot, &stored),
+                    Action::Store(write, stored) => self.store(shared, slot, write, &stored),
                 }
             }
         }
     }
 
-    fn store(&self, shared: &SharedSlot, slot: &mut Slot, stored: &StoredGroup) {
-        let generation = stored.generation;
+    fn store(&self, shared: &SharedSlot, slot: &mut Slot, write: WriteId, stored: &StoredGroup) {
         let mut entries = Entries::default();
         entries.put(&Key::Group { group: slot.id.clone() }, Some(records::encode_group(stored)));
         match store::append(&self.0.partitions, &slot.id, &entries) {
@@ -423,14 +422,14 @@ impl GroupCoordinator {
                 tokio::spawn(async move {
                     let settled = partition.settled(&appended).await;
                     let mut slot = lock(&shared);
-                    slot.group.stored(generation, settled.is_ok(), now());
+                    slot.group.stored(write, settled.is_ok(), now());
                     coordinator.carry_out(&shared, &mut slot);
                 });
             }
-            Ok(_) => slot.group.stored(generation, true, now()),
+            Ok(_) => slot.group.stored(write, true, now()),
             Err(error) => {
                 tracing::error!(group = %slot.id, %error, "a group could not be written down");
-                slot.group.stored(generation, false, now());
+                slot.group.stored(write, false, now());
             }
         }
     }

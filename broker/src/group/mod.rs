@@ -3,9 +3,13 @@
 //!
 //! ```text
 //! state.rs        a group: its members, its states, what it asks to be done
-//! join.rs         joining, and completing a rebalance
+//! join.rs         joining
+//! rebalance.rs    the joining phase: begun, awaited, completed
+//! static_member.rs  a member that comes back as another process
 //! sync.rs         handing out assignments
 //! membership.rs   heartbeats, leaving, sessions that end
+//! commit.rs       who may commit, and when offsets expire
+//! subscription.rs what consumers subscribe to
 //! offsets.rs      committed offsets, and when they expire
 //! records.rs      Kafka's record formats of __consumer_offsets
 //! store.rs        those records, written to and read from the topic
@@ -14,21 +18,27 @@
 //! describe.rs     groups as administrators see them
 //! ```
 //!
-//! Invariant: the first five files decide and touch no clock, socket or file.
+//! Invariant: the files down to `offsets.rs` decide and touch no clock, socket or file.
 //! Time is passed in, what is to be done comes out as [`Action`]s. The server
 //! calls the very functions that the seeded simulation in `simulation.rs` drives.
 
+mod commit;
 mod coordinator;
 mod describe;
 mod join;
 mod membership;
 mod offsets;
+mod rebalance;
 mod records;
 #[cfg(test)]
 mod simulation;
 mod state;
+mod static_member;
 mod store;
+mod subscription;
 mod sync;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 pub(crate) use coordinator::{CommitError, GroupCoordinator, GroupSettings};

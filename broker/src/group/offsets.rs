@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::commit::ExpiryRule;
+
 /// A committed offset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CommittedOffset {
@@ -64,18 +66,18 @@ impl Offsets {
         self.0.iter().flat_map(each).collect()
     }
 
-    /// The offsets of a group without members that have outlived `retention_ms`
-    /// both since they were committed and since the group lost its last member.
+    /// The offsets that have outlived `retention_ms` by this rule.
     pub(crate) fn expired(
         &self,
-        empty_since_ms: i64,
+        rule: &ExpiryRule,
         now_ms: i64,
         retention_ms: i64,
     ) -> Vec<(String, i32)> {
         let mut expired = Vec::new();
-        for (topic, partitions) in &self.0 {
+        let may_expire = |topic: &str| !rule.subscribed.contains(topic);
+        for (topic, partitions) in self.0.iter().filter(|(topic, _)| may_expire(topic)) {
             for (partition, offset) in partitions {
-                let last_used = offset.commit_timestamp_ms.max(empty_since_ms);
+                let last_used = offset.commit_timestamp_ms.max(rule.since_ms);
                 if now_ms.saturating_sub(last_used) >= retention_ms {
                     expired.push((topic.clone(), *partition));
                 }
@@ -99,12 +101,18 @@ mod tests {
         let mut offsets = Offsets::default();
         offsets.set("old", 0, committed(100));
         offsets.set("new", 3, committed(900));
-        let expired = |empty_since_ms, now_ms| offsets.expired(empty_since_ms, now_ms, 1000);
+        let expired = |since_ms, now_ms| {
+            offsets.expired(&ExpiryRule { since_ms, subscribed: [].into() }, now_ms, 1000)
+        };
         assert!(expired(i64::MIN, 1099).is_empty());
         assert_eq!(expired(i64::MIN, 1100), [("old".to_owned(), 0)]);
         assert!(expired(500, 1499).is_empty(), "the group had members until 500");
         assert_eq!(expired(500, 1500), [("old".to_owned(), 0)]);
         assert_eq!(expired(500, 1900).len(), 2);
+        let subscribed = ["new".to_owned()].into();
+        let rule = ExpiryRule { since_ms: i64::MIN, subscribed };
+        let of_the_other_topic = [("old".to_owned(), 0)];
+        assert_eq!(offsets.expired(&rule, 100_000, 1000), of_the_other_topic);
     }
 
     #[test]

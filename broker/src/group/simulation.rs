@@ -1,10 +1,14 @@
 //! A seeded simulation of one group: clients that join, sync, beat, leave,
-//! lose answers and die, against the state machine that the server calls.
+//! lose answers and die, static members that restart, administrators that
+//! remove them and brokers that restart, against the state machine that the
+//! server calls.
 //!
 //! What must hold whatever happens:
 //! - a member that is heard of in time is never unknown to the group;
 //! - generations only grow, and each has one leader;
-//! - what a member is assigned is what its generation's leader assigned to it;
+//! - what a member is assigned is what its generation's leader assigned to it,
+//!   a static member that restarted what its former self was;
+//! - a static member that restarts does not unsettle a stable group;
 //! - once the chaos ends, all who live become stable members of one generation.
 //!
 //! A failure prints its seed: run again with `LONGSHORE_SEED=<seed>`.
@@ -16,7 +20,7 @@ use bytes::Bytes;
 use super::{
     join::{JoinAnswer, JoinRequest},
     membership::LeavingMember,
-    state::{Action, Bounds, Group, GroupError, GroupState, Now, Token},
+    state::{Action, Bounds, Group, GroupError, GroupState, Now, StoredGroup, Token, WriteId},
     sync::{SyncAnswer, SyncRequest},
 };
 
@@ -25,6 +29,7 @@ const REBALANCE_MS: u64 = 20_000;
 const BEAT_MS: u64 = 1_000;
 const STEP_MS_MAX: u64 = 300;
 const CLIENTS: usize = 6;
+const PROTOCOL: &str = "range";
 
 /// SplitMix64: small, and the same everywhere.
 struct Random(u64);
@@ -73,6 +78,15 @@ struct Client {
     metadata: Bytes,
     doing: Doing,
     beat_at_ms: u64,
+    /// A restart or an administrator may have removed it.
+    may_be_unknown: bool,
+}
+
+impl Client {
+    fn begin_anew(&mut self) {
+        self.member_id = String::new();
+        self.doing = Doing::Out;
+    }
 }
 
 struct World {
@@ -82,10 +96,14 @@ struct World {
     clients: Vec<Client>,
     next_token: Token,
     next_member: u64,
-    /// Generations to be told of as stored, and whether that went well.
-    storing: VecDeque<(i32, bool)>,
+    /// Writes to be told of as done, and whether they went well.
+    storing: VecDeque<(WriteId, bool)>,
     /// By generation: what its leader assigned.
     assigned: BTreeMap<i32, HashMap<String, Bytes>>,
+    /// The ids that a static member's id took the place of.
+    former: HashMap<String, String>,
+    /// What a broker that starts anew would read.
+    on_disk: Option<StoredGroup>,
     last_generation: i32,
     trace: Vec<String>,
 }
@@ -95,13 +113,14 @@ impl World {
         let mut random = Random(seed);
         let bounds = Bounds { initial_rebalance_delay_ms: random.below(4000), members_max: 100 };
         let clients = (0..CLIENTS).map(|number| Client {
-            instance_id: (number % 3 == 2).then(|| format!("static-{number}")),
-            knows_member_ids: number % 2 == 0,
+            instance_id: (number % 2 == 1).then(|| format!("static-{number}")),
+            knows_member_ids: number % 3 != 0,
             member_id: String::new(),
             generation: -1,
             metadata: Bytes::from_static(b"0"),
             doing: Doing::Out,
             beat_at_ms: 0,
+            may_be_unknown: false,
         });
         Self {
             now_ms: 0,
@@ -111,6 +130,8 @@ impl World {
             next_member: 0,
             storing: VecDeque::new(),
             assigned: BTreeMap::new(),
+            former: HashMap::new(),
+            on_disk: None,
             last_generation: 0,
             trace: Vec::new(),
             random,
@@ -127,9 +148,12 @@ impl World {
             self.group.advance(self.now());
             self.carry_out(chaos);
         }
+        if chaos && self.random.once_in(400) {
+            self.restart_broker();
+        }
         if !self.storing.is_empty() && self.random.once_in(3) {
-            let (generation, success) = self.storing.pop_front().expect("not empty");
-            self.group.stored(generation, success, self.now());
+            let (write, success) = self.storing.pop_front().expect("not empty");
+            self.group.stored(write, success, self.now());
             self.carry_out(chaos);
         }
         for number in 0..CLIENTS {
@@ -154,8 +178,27 @@ impl World {
         }
     }
 
+    /// What was not written down is lost, waiting requests are too.
+    fn restart_broker(&mut self) {
+        self.trace.push(format!("{} the broker restarts", self.now_ms));
+        let bounds = self.group.bounds;
+        self.group = match self.on_disk.clone() {
+            Some(stored) => Group::load(bounds, stored, self.now()),
+            None => Group::new(bounds, self.now()),
+        };
+        self.storing.clear();
+        for client in &mut self.clients {
+            if matches!(client.doing, Doing::Joining(_) | Doing::Syncing(_)) {
+                client.doing = Doing::Out;
+            }
+            client.may_be_unknown = true;
+        }
+        self.last_generation = self.group.generation;
+        self.assigned.retain(|generation, _| *generation <= self.last_generation);
+    }
+
     fn disturb(&mut self, number: usize) {
-        let kind = self.random.below(4);
+        let kind = self.random.below(6);
         let client = &mut self.clients[number];
         self.trace.push(format!("{} client {number} disturbance {kind}", self.now_ms));
         match kind {
@@ -170,11 +213,24 @@ impl World {
                     member_id: client.member_id.clone(),
                     instance_id: client.instance_id.clone(),
                 };
-                client.member_id = String::new();
-                client.doing = Doing::Out;
+                let gone = client.may_be_unknown;
+                client.begin_anew();
                 let now = self.now();
                 let left = self.group.leave(&leaving, now);
-                assert_ne!(left, Err(GroupError::UnknownMemberId), "a stable member leaves");
+                assert!(left.is_ok() || gone, "a stable member leaves: {left:?}");
+            }
+            4 if client.doing == Doing::Stable && client.instance_id.is_some() => {
+                self.restart_static(number);
+            }
+            5 if client.doing == Doing::Stable && client.instance_id.is_some() => {
+                let leaving = LeavingMember {
+                    member_id: String::new(),
+                    instance_id: client.instance_id.clone(),
+                };
+                client.may_be_unknown = true;
+                let now = self.now();
+                // It is gone already if it was removed before and has not heard of it.
+                let _ = self.group.leave(&leaving, now);
             }
             3 if client.doing == Doing::Stable => {
                 client.metadata = Bytes::from(self.now_ms.to_string());
@@ -182,6 +238,32 @@ impl World {
             }
             _ => {}
         }
+    }
+
+    /// The process dies and another takes its place within the session.
+    fn restart_static(&mut self, number: usize) {
+        let before = (self.group.state(), self.group.generation);
+        let client = &mut self.clients[number];
+        let member_id = std::mem::take(&mut client.member_id);
+        let (instance_id, generation) = (client.instance_id.clone(), client.generation);
+        self.join(number);
+        if before.0 != GroupState::Stable {
+            return;
+        }
+        assert_eq!((self.group.state(), self.group.generation), before, "nobody else notices");
+        let now = self.now();
+        let fenced = self.group.heartbeat(&member_id, instance_id.as_deref(), generation, now);
+        assert_eq!(fenced, Err(GroupError::FencedInstanceId), "its former self is fenced");
+    }
+
+    /// The id that the leader knew this member by.
+    fn assigned_id<'a>(&'a self, id: &'a str, given: &HashMap<String, Bytes>) -> &'a str {
+        let mut id = id;
+        while !given.contains_key(id) {
+            let Some(former) = self.former.get(id) else { break };
+            id = former;
+        }
+        id
     }
 
     fn token(&mut self) -> Token {
@@ -196,6 +278,10 @@ impl World {
         let now = self.now();
         let client = &mut self.clients[number];
         client.doing = Doing::Joining(token);
+        let holder = client.instance_id.as_ref().and_then(|id| self.group.instances.get(id));
+        if let (Some(holder), true) = (holder, client.member_id.is_empty()) {
+            self.former.insert(fresh_member_id.clone(), holder.clone());
+        }
         let request = JoinRequest {
             member_id: client.member_id.clone(),
             fresh_member_id,
@@ -205,7 +291,7 @@ impl World {
             session_timeout_ms: SESSION_MS,
             rebalance_timeout_ms: REBALANCE_MS,
             protocol_type: "consumer".to_owned(),
-            protocols: vec![("range".to_owned(), client.metadata.clone())],
+            protocols: vec![(PROTOCOL.to_owned(), client.metadata.clone())],
             requires_known_member_id: client.knows_member_ids,
             can_skip_assignment: client.knows_member_ids,
         };
@@ -221,7 +307,10 @@ impl World {
             .iter()
             .map(|id| (id.clone(), Bytes::from(format!("{id} in {generation}"))))
             .collect();
-        if !assignments.is_empty() {
+        // Else it is of a generation that a restart of the broker took back.
+        let awaited = self.group.state() == GroupState::CompletingRebalance
+            && self.group.generation == generation;
+        if awaited && !assignments.is_empty() {
             self.assigned.entry(generation).or_insert_with(|| assignments.clone());
         }
         client.doing = Doing::Syncing(token);
@@ -230,7 +319,7 @@ impl World {
             instance_id: client.instance_id.clone(),
             generation,
             protocol_type: Some("consumer".to_owned()),
-            protocol: Some("range".to_owned()),
+            protocol: Some(PROTOCOL.to_owned()),
             assignments,
         };
         self.group.sync(request, token, now);
@@ -248,6 +337,11 @@ impl World {
             Err(GroupError::RebalanceInProgress | GroupError::IllegalGeneration) => {
                 client.doing = Doing::Out;
             }
+            Err(GroupError::UnknownMemberId | GroupError::FencedInstanceId)
+                if client.may_be_unknown =>
+            {
+                client.begin_anew();
+            }
             Err(error) => panic!("a live member's heartbeat was refused: {error}"),
         }
     }
@@ -263,11 +357,14 @@ impl World {
                     self.trace.push(format!("{} sync {token} {answer:?}", self.now_ms));
                     self.synced(token, answer);
                 }
-                Action::Store(stored) => {
+                Action::Store(write, stored) => {
                     assert!(stored.generation >= self.last_generation, "generations only grow");
                     self.last_generation = stored.generation;
                     let success = !(chaos && self.random.once_in(20));
-                    self.storing.push_back((stored.generation, success));
+                    if success {
+                        self.on_disk = Some(stored);
+                    }
+                    self.storing.push_back((write, success));
                 }
             }
         }
@@ -284,9 +381,11 @@ impl World {
         }
         match answer.error {
             None => {
-                assert!(answer.generation >= client.generation, "generations only grow");
+                let grew = answer.generation >= client.generation || client.may_be_unknown;
+                assert!(grew, "generations only grow");
                 client.member_id = answer.member_id;
                 client.generation = answer.generation;
+                client.may_be_unknown = false;
                 let leads = answer.leader == client.member_id && !answer.skip_assignment;
                 assert_eq!(leads, !answer.members.is_empty() && !answer.skip_assignment);
                 let members = if leads { answer.members } else { Vec::new() };
@@ -296,7 +395,14 @@ impl World {
                 client.member_id = answer.member_id;
                 client.doing = Doing::Out;
             }
-            Some(GroupError::RebalanceInProgress) => client.doing = Doing::Out,
+            Some(GroupError::RebalanceInProgress | GroupError::CoordinatorNotAvailable) => {
+                client.doing = Doing::Out;
+            }
+            Some(GroupError::UnknownMemberId | GroupError::FencedInstanceId)
+                if client.may_be_unknown =>
+            {
+                client.begin_anew();
+            }
             Some(error) => panic!(
                 "a live member's join was refused: {error}; what led to it:\n{}",
                 self.trace[self.trace.len().saturating_sub(25)..].join("\n")
@@ -305,15 +411,17 @@ impl World {
     }
 
     fn synced(&mut self, token: Token, answer: SyncAnswer) {
-        let waiting = |client: &&mut Client| client.doing == Doing::Syncing(token);
-        let Some(client) = self.clients.iter_mut().find(waiting) else { return };
+        let waiting = |client: &Client| client.doing == Doing::Syncing(token);
+        let Some(number) = self.clients.iter().position(waiting) else { return };
+        if answer.error.is_none() {
+            let client = &self.clients[number];
+            let given = self.assigned.get(&client.generation).expect("a leader assigned");
+            let expected = given.get(self.assigned_id(&client.member_id, given));
+            assert_eq!(Some(&answer.assignment), expected, "as the leader assigned");
+        }
+        let client = &mut self.clients[number];
         match answer.error {
             None => {
-                let given = self.assigned.get(&client.generation);
-                if client.instance_id.is_none() {
-                    let expected = given.and_then(|given| given.get(&client.member_id));
-                    assert_eq!(Some(&answer.assignment), expected, "as the leader assigned");
-                }
                 client.doing = Doing::Stable;
                 client.beat_at_ms = self.now_ms;
             }
@@ -322,6 +430,11 @@ impl World {
                 | GroupError::IllegalGeneration
                 | GroupError::CoordinatorNotAvailable,
             ) => client.doing = Doing::Out,
+            Some(GroupError::UnknownMemberId | GroupError::FencedInstanceId)
+                if client.may_be_unknown =>
+            {
+                client.begin_anew();
+            }
             Some(error) => panic!("a live member's sync was refused: {error}"),
         }
     }

@@ -7,8 +7,14 @@ use indexmap::IndexMap;
 
 use super::{join::JoinAnswer, sync::SyncAnswer};
 
+/// How long a new member's JoinGroup may wait. It has no id yet to beat with.
+const NEW_MEMBER_JOIN_TIMEOUT_MS: u64 = 5 * 60 * 1000;
+
 /// Marks a request that waits for its answer.
 pub(crate) type Token = u64;
+
+/// Marks a group that is being written down.
+pub(crate) type WriteId = u64;
 
 /// The two clocks: sessions must not jump with the wall clock, and what is
 /// written down must mean something after a restart.
@@ -86,19 +92,26 @@ pub(crate) struct Member {
     pub(crate) sync: Option<Token>,
     /// Whether this generation's SyncGroup is still to come.
     pub(crate) owes_sync: bool,
+    /// Whether it has never yet completed a join.
+    pub(crate) is_new: bool,
     /// When the session ends unless the member is heard of.
     pub(crate) session_deadline_ms: u64,
 }
 
 impl Member {
     /// Whether the session can end: a member whose request waits here is
-    /// alive as far as anyone can tell.
+    /// alive as far as anyone can tell. Not so a new one: a client that gives
+    /// up and joins anew each time would fill the group with the dead.
     pub(super) fn can_expire(&self) -> bool {
-        self.join.is_none() && self.sync.is_none()
+        self.is_new || (self.join.is_none() && self.sync.is_none())
     }
 
     pub(super) fn heard_of(&mut self, now: Now) {
-        self.session_deadline_ms = now.monotonic_ms + self.session_timeout_ms;
+        let session_ms = match self.is_new {
+            true => NEW_MEMBER_JOIN_TIMEOUT_MS,
+            false => self.session_timeout_ms,
+        };
+        self.session_deadline_ms = now.monotonic_ms + session_ms;
     }
 
     pub(super) fn metadata(&self, protocol: &str) -> Bytes {
@@ -138,8 +151,8 @@ pub(crate) enum Action {
     AnswerJoin(Token, JoinAnswer),
     /// Answer a waiting SyncGroup.
     AnswerSync(Token, SyncAnswer),
-    /// Write the group down, then call [`Group::stored`] with its generation.
-    Store(StoredGroup),
+    /// Write the group down, then call [`Group::stored`].
+    Store(WriteId, StoredGroup),
 }
 
 /// Bounds of the configuration.
@@ -178,7 +191,10 @@ pub(crate) struct Group {
     /// When members that have not sent their SyncGroup are removed.
     pub(super) sync_deadline_ms: Option<u64>,
     /// Assignments of a leader whose generation is being written down.
-    pub(super) storing: Option<HashMap<String, Bytes>>,
+    pub(super) storing: Option<(WriteId, HashMap<String, Bytes>)>,
+    /// Answers of static members that wait until their new id is written down.
+    pub(super) replaced: Vec<(WriteId, Token, JoinAnswer)>,
+    pub(super) last_write: WriteId,
     /// When the group came to its present state, on the wall clock.
     pub(super) state_since_ms: i64,
     pub(super) actions: Vec<Action>,
@@ -199,6 +215,8 @@ impl Group {
             phase: None,
             sync_deadline_ms: None,
             storing: None,
+            replaced: Vec::new(),
+            last_write: 0,
             state_since_ms: now.wall_ms,
             actions: Vec::new(),
         }
@@ -232,11 +250,16 @@ impl Group {
                 join: None,
                 sync: None,
                 owes_sync: false,
+                is_new: false,
                 session_deadline_ms: now.monotonic_ms + session_timeout_ms,
             };
             group.members.insert(stored.id, member);
         }
         group.protocol = Some(protocol);
+        if group.members.len() > bounds.members_max {
+            // The limit was lowered: members commit, rejoin, and the last are turned away.
+            group.prepare_rebalance(now);
+        }
         group
     }
 
@@ -254,10 +277,6 @@ impl Group {
 
     pub(crate) fn members(&self) -> &IndexMap<String, Member> {
         &self.members
-    }
-
-    pub(crate) fn state_since_ms(&self) -> i64 {
-        self.state_since_ms
     }
 
     /// What is to be done since this was last asked.
@@ -299,41 +318,15 @@ impl Group {
         }
     }
 
-    /// That a commit may be taken: from a member of this generation, or from
-    /// outside while there are no members.
-    ///
-    /// A commit in the joining phase is taken: the member does not know yet.
-    pub(crate) fn commit(
-        &mut self,
-        member_id: &str,
-        instance_id: Option<&str>,
-        generation: i32,
-        now: Now,
-    ) -> Result<(), GroupError> {
-        if self.state == GroupState::Dead {
-            return Err(GroupError::CoordinatorNotAvailable);
-        }
-        if generation < 0 && member_id.is_empty() && instance_id.is_none() {
-            return match self.members.is_empty() {
-                true => Ok(()),
-                false => Err(GroupError::UnknownMemberId),
-            };
-        }
-        self.check_member(member_id, instance_id)?;
-        if generation != self.generation {
-            return Err(GroupError::IllegalGeneration);
-        }
-        if self.state == GroupState::CompletingRebalance {
-            return Err(GroupError::RebalanceInProgress);
-        }
-        if let Some(member) = self.members.get_mut(member_id) {
-            member.heard_of(now);
-        }
-        Ok(())
+    /// Has the group written down with these assignments.
+    pub(super) fn store(&mut self, assignments: &HashMap<String, Bytes>) -> WriteId {
+        self.last_write += 1;
+        let stored = self.to_stored(assignments);
+        self.actions.push(Action::Store(self.last_write, stored));
+        self.last_write
     }
 
-    /// The group as it is to be written down, with these assignments.
-    pub(super) fn to_stored(&self, assignments: &HashMap<String, Bytes>) -> StoredGroup {
+    fn to_stored(&self, assignments: &HashMap<String, Bytes>) -> StoredGroup {
         let protocol = self.protocol.as_deref().unwrap_or_default();
         let members = self.members.iter().map(|(id, member)| StoredMember {
             id: id.clone(),

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::state::{Action, Group, GroupError, GroupState, Now, Token};
+use super::state::{Action, Group, GroupError, GroupState, Now, Token, WriteId};
 
 /// A SyncGroup request.
 #[derive(Debug, Clone)]
@@ -72,9 +72,8 @@ impl Group {
                     self.actions.push(Action::AnswerSync(old, given_up));
                 }
                 if is_leader && self.storing.is_none() {
-                    let stored = self.to_stored(&request.assignments);
-                    self.storing = Some(request.assignments);
-                    self.actions.push(Action::Store(stored));
+                    let write = self.store(&request.assignments);
+                    self.storing = Some((write, request.assignments));
                 }
             }
             GroupState::Stable => {
@@ -89,11 +88,12 @@ impl Group {
         Ok(())
     }
 
-    /// Hears how writing down went. A generation that is past does not matter.
-    pub(crate) fn stored(&mut self, generation: i32, success: bool, now: Now) {
-        let current =
-            self.state == GroupState::CompletingRebalance && self.generation == generation;
-        let Some(mut assignments) = self.storing.take_if(|_| current) else { return };
+    /// Hears how a write went. One that a later rebalance has overtaken does
+    /// not matter.
+    pub(crate) fn stored(&mut self, write: WriteId, success: bool, now: Now) {
+        self.replacement_stored(write, success);
+        let awaited = self.storing.take_if(|(awaited, _)| *awaited == write);
+        let Some((_, mut assignments)) = awaited else { return };
         if !success {
             // The members must not act on what a restart would forget.
             self.abandon_assignment(GroupError::CoordinatorNotAvailable, now);

@@ -62,24 +62,15 @@ impl GroupCoordinator {
     }
 
     fn expire_group(&self, shared: &SharedSlot, slot: &mut Slot) -> Result<(), StoreError> {
-        if slot.group.state() != GroupState::Empty {
-            return Ok(());
-        }
-        // A group that never had members counts from its commits alone.
-        let empty_since_ms = match slot.group.protocol_type() {
-            Some(_) => slot.group.state_since_ms(),
-            None => i64::MIN,
-        };
-        let now_ms = clock::wall_ms();
-        let expired = slot.offsets.expired(empty_since_ms, now_ms, self.0.settings.retention_ms);
+        let Some(rule) = slot.group.expiry_rule() else { return Ok(()) };
+        let expired = slot.offsets.expired(&rule, clock::wall_ms(), self.0.settings.retention_ms);
         if !expired.is_empty() {
             tracing::info!(group = %slot.id, offsets = expired.len(), "offsets expired");
         }
         self.forget_offsets(slot, &expired)?;
+        // Ids that were given out keep the group: they are about to join.
         let idle = slot.group.next_deadline_ms().is_none() && slot.offsets.is_empty();
-        if idle
-            && now_ms.saturating_sub(slot.group.state_since_ms()) >= self.0.settings.retention_ms
-        {
+        if idle && slot.group.state() == GroupState::Empty {
             self.end(shared, slot)?;
         }
         Ok(())

@@ -5,6 +5,7 @@ use kafka_protocol::{error::ResponseError, protocol::StrBytes};
 use crate::{
     controller::{ControllerError, TopicRef},
     group::{CommitError, GroupError},
+    limits,
 };
 
 /// No error.
@@ -47,6 +48,11 @@ pub(super) fn group(error: GroupError) -> ResponseError {
 /// The same, where there may be no error.
 pub(super) fn group_or_none(error: Option<GroupError>) -> i16 {
     error.map_or(NONE, |error| group(error).code())
+}
+
+/// Whether this is the id of a group that can have members.
+pub(super) fn is_group_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= limits::GROUP_ID_BYTES_MAX
 }
 
 /// The code of a refused commit or deletion.

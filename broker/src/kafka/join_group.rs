@@ -41,7 +41,7 @@ pub(super) fn handle(
 
 fn check(node: &Node, request: &JoinGroupRequest) -> Option<ResponseError> {
     let long = |text: &str| text.len() > limits::GROUP_ID_BYTES_MAX;
-    if request.group_id.is_empty() || long(&request.group_id) {
+    if !errors::is_group_id(&request.group_id) {
         return Some(ResponseError::InvalidGroupId);
     }
     let session = request.session_timeout_ms;

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use kafka_protocol::messages::{
-    LeaveGroupRequest, LeaveGroupResponse, leave_group_response::MemberResponse,
+use kafka_protocol::{
+    error::ResponseError,
+    messages::{LeaveGroupRequest, LeaveGroupResponse, leave_group_response::MemberResponse},
 };
 
 use super::errors;
@@ -14,6 +15,10 @@ pub(super) async fn handle(
     request: LeaveGroupRequest,
     version: i16,
 ) -> LeaveGroupResponse {
+    if !errors::is_group_id(&request.group_id) {
+        let code = ResponseError::InvalidGroupId.code();
+        return LeaveGroupResponse::default().with_error_code(code);
+    }
     if version < 3 {
         let leaving = LeavingMember { member_id: request.member_id.to_string(), instance_id: None };
         let left = node.groups.leave(&request.group_id, &leaving);

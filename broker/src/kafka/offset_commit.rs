@@ -11,9 +11,15 @@ use kafka_protocol::{
 };
 
 use super::{Reply, errors, response::RequestId};
-use crate::{clock, group::CommittedOffset, limits, node::Node};
+use crate::{
+    clock,
+    group::{CommitError, CommittedOffset},
+    limits,
+    node::Node,
+};
 
 pub(super) fn handle(node: &Arc<Node>, request: OffsetCommitRequest, id: RequestId) -> Reply {
+    let version = id.api_version;
     let refused = refused_partitions(node, &request);
     let now_ms = clock::wall_ms();
     let mut offsets = Vec::new();
@@ -35,7 +41,8 @@ pub(super) fn handle(node: &Arc<Node>, request: OffsetCommitRequest, id: Request
         }
     }
     let committing =
-        if request.group_id.is_empty() || request.group_id.len() > limits::GROUP_ID_BYTES_MAX {
+        // Kafka takes commits of the empty group id still.
+        if request.group_id.len() > limits::GROUP_ID_BYTES_MAX {
             Err(ResponseError::InvalidGroupId)
         } else {
             let instance = request.group_instance_id.as_deref();
@@ -44,7 +51,11 @@ pub(super) fn handle(node: &Arc<Node>, request: OffsetCommitRequest, id: Request
                 .commit(&request.group_id, &request.member_id, instance, generation, offsets)
                 .map_err(|error| {
                     tracing::debug!(group = %request.group_id.as_str(), %error, "commit refused");
-                    errors::commit(&error)
+                    match error {
+                        // What a client of these versions knows to handle.
+                        CommitError::NoGroup if version < 9 => ResponseError::IllegalGeneration,
+                        error => errors::commit(&error),
+                    }
                 })
         };
     Reply::later(id, async move {

@@ -17,6 +17,9 @@ use crate::{
 
 pub(super) fn handle(node: &Arc<Node>, request: SyncGroupRequest, id: RequestId) -> Reply {
     let version = id.api_version;
+    if !errors::is_group_id(&request.group_id) {
+        return Reply::later(id, async { refuse(ResponseError::InvalidGroupId) });
+    }
     // The frame that assignments are slices of must not live as long as the group.
     let assignments = request.assignments.into_iter().map(|assignment| {
         (assignment.member_id.to_string(), Bytes::copy_from_slice(&assignment.assignment))
@@ -34,10 +37,13 @@ pub(super) fn handle(node: &Arc<Node>, request: SyncGroupRequest, id: RequestId)
         match answer.await {
             Ok(answer) => respond(answer, version),
             // The group was dropped with its waiting requests.
-            Err(_) => SyncGroupResponse::default()
-                .with_error_code(ResponseError::CoordinatorNotAvailable.code()),
+            Err(_) => refuse(ResponseError::CoordinatorNotAvailable),
         }
     })
+}
+
+fn refuse(code: ResponseError) -> SyncGroupResponse {
+    SyncGroupResponse::default().with_error_code(code.code())
 }
 
 fn respond(answer: SyncAnswer, version: i16) -> SyncGroupResponse {

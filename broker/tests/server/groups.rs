@@ -1,6 +1,6 @@
 //! Membership and committed offsets.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use bytes::Bytes;
 use kafka_protocol::messages::{
@@ -14,7 +14,9 @@ use kafka_protocol::messages::{
     sync_group_request::SyncGroupRequestAssignment,
 };
 
-use crate::support::{Client, TestBroker, name, text};
+use longshore_broker::Broker;
+
+use crate::support::{Client, TestBroker, config, name, text};
 
 fn group(id: &str) -> GroupId {
     GroupId(text(id))
@@ -236,7 +238,7 @@ async fn a_static_member_comes_back_without_a_rebalance_and_fences_its_former_se
 
 #[tokio::test]
 async fn joins_that_cannot_be_are_refused_with_kafkas_code() {
-    let broker = TestBroker::start(&[("group.max.size", "1")]).await;
+    let broker = TestBroker::start(&[]).await;
     let mut client = broker.client().await;
     coordinator(&mut client).await;
     let joined = join_anew(&mut client, "g").await;
@@ -250,10 +252,14 @@ async fn joins_that_cannot_be_are_refused_with_kafkas_code() {
         (join("g", "").with_session_timeout_ms(-1), 26),
         (join("g", "").with_protocols(vec![]), 23),
         (join("g", "").with_protocol_type(text("consumer")), 23),
-        (join("g", ""), 81),
     ] {
         assert_eq!(client.call(9, &request).await.error_code, code, "{request:?}");
     }
+    let full = TestBroker::start(&[("group.max.size", "1")]).await;
+    let mut client = full.client().await;
+    coordinator(&mut client).await;
+    join_anew(&mut client, "g").await;
+    assert_eq!(client.call(9, &join("g", "")).await.error_code, 81);
 }
 
 #[tokio::test]
@@ -297,7 +303,6 @@ async fn commits_that_cannot_be_are_refused_with_kafkas_code() {
     let mut elsewhere = commit("g", &joined.member_id, 1, 1, "");
     elsewhere.topics[0].partitions[0].partition_index = 5;
     for (request, code) in [
-        (commit("", "", -1, 1, ""), 24),
         (commit("g", "", -1, 1, ""), 25),
         (commit("g", "stranger", 1, 1, ""), 25),
         (commit("g", &joined.member_id, 2, 1, ""), 22),
@@ -308,6 +313,77 @@ async fn commits_that_cannot_be_are_refused_with_kafkas_code() {
         assert_eq!(commit_code(&mut client, &request).await, code);
     }
     assert_eq!(committed(&mut client, &["g"]).await["g"].0, -1);
+    // From v9 on a client tells a group that is gone from a generation that is.
+    let absent = client.call(9, &commit("none", "m", 1, 1, "")).await;
+    assert_eq!(absent.topics[0].partitions[0].error_code, 69);
+}
+
+#[tokio::test]
+async fn the_empty_group_id_has_offsets_but_no_members() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    client.create_topic("topic", 1).await;
+    coordinator(&mut client).await;
+    assert_eq!(commit_code(&mut client, &commit("", "", -1, 4, "")).await, 0);
+    assert_eq!(committed(&mut client, &[""]).await[""].0, 4);
+    let nobody = JoinGroupResponse::default();
+    assert_eq!(client.call(9, &join("", "")).await.error_code, 24);
+    assert_eq!(client.call(5, &sync("", &nobody, &[])).await.error_code, 24);
+    assert_eq!(beat(&mut client, "", &nobody).await, 24);
+    let leaving = LeaveGroupRequest::default().with_group_id(group(""));
+    assert_eq!(client.call(5, &leaving).await.error_code, 24);
+}
+
+#[tokio::test]
+async fn offsets_expire_only_where_nobody_subscribes_and_the_group_goes_with_its_last() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    for topic in ["topic", "kept"] {
+        client.create_topic(topic, 1).await;
+    }
+    coordinator(&mut client).await;
+    let mut subscription = b"\0\x01\0\0\0\x01\0\x04kept".to_vec();
+    subscription.extend_from_slice(&[0xff; 4]);
+    let subscribed = |member: &str| {
+        let mut request = join("live", member).with_protocol_type(text("consumer"));
+        request.protocols[0].metadata = subscription.clone().into();
+        request.with_session_timeout_ms(120_000)
+    };
+    let first = client.call(9, &subscribed("")).await;
+    let joined = client.call(9, &subscribed(&first.member_id)).await;
+    client.call(5, &sync("live", &joined, &[(&joined.member_id, "x")])).await;
+    let mut both = commit("live", &joined.member_id, 1, 1, "");
+    both.topics.push(both.topics[0].clone().with_name(name("kept")));
+    assert_eq!(commit_code(&mut client, &both).await, 0);
+    assert_eq!(commit_code(&mut client, &commit("simple", "", -1, 2, "")).await, 0);
+
+    let TestBroker { broker, directory } = broker;
+    broker.shutdown().await;
+    let mut expiring = config(directory.path(), &[("offsets.retention.check.interval.ms", "10")]);
+    expiring.offsets_retention = Duration::from_millis(1);
+    let broker = TestBroker { broker: Broker::start(expiring).await.unwrap(), directory };
+    let mut client = broker.client().await;
+    let all = |id: &str| {
+        let of = OffsetFetchRequestGroup::default().with_group_id(group(id)).with_topics(None);
+        OffsetFetchRequest::default().with_groups(vec![of])
+    };
+    loop {
+        let found = client.call(8, &all("live")).await;
+        let topics: Vec<&str> = found.groups[0].topics.iter().map(|topic| &**topic.name).collect();
+        let simple = client.call(8, &all("simple")).await;
+        if topics == ["kept"] && simple.groups[0].topics.is_empty() {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    loop {
+        let listed = client.call(5, &ListGroupsRequest::default()).await.groups;
+        if listed.len() == 1 {
+            assert_eq!(listed[0].group_id, group("live"));
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
