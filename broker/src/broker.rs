@@ -7,10 +7,11 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::{TlsError, TlsListener},
+    auth::{self, ITERATIONS_DEFAULT, ScramCredential, TlsError, TlsListener},
     config::{BrokerConfig, ConfigError, ListenerConfig},
     controller::{
         BrokerRecord, Controller, ControllerError, Endpoint, JournalError, LocalController,
+        ScramChange,
     },
     datadir::{DataDir, DataDirError},
     group::{GroupCoordinator, GroupSettings},
@@ -123,6 +124,7 @@ impl Broker {
             sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
         controller.register_broker(BrokerRecord { node_id: config.node_id, endpoints }).await?;
 
+        add_scram_users(&config, &*controller).await?;
         let partitions = Arc::new(PartitionManager::new(
             data_dir.path(),
             config.topic_defaults.clone(),
@@ -145,6 +147,7 @@ impl Broker {
             groups,
             producer_ids: ProducerIds::default(),
             listeners,
+            decoy_key: auth::decoy_key(),
             bad_connections: LogLimit::default(),
             transactions: Box::new(ClosedGate),
             stopping: stopping.clone(),
@@ -230,9 +233,32 @@ fn listeners(config: &BrokerConfig) -> Result<Vec<Listener>, StartError> {
             listener: listener.clone(),
             source: Box::new(source),
         })?;
-        Ok(Listener { tls: tls.map(Arc::new) })
+        Ok(Listener { tls: tls.map(Arc::new), sasl: security.sasl.clone().map(Arc::new) })
     };
     config.listeners.iter().map(open).collect()
+}
+
+/// Gives the controller the configuration's users that it lacks. Those that it
+/// has are left: their passwords may have been changed since.
+async fn add_scram_users(
+    config: &BrokerConfig,
+    controller: &impl Controller,
+) -> Result<(), ControllerError> {
+    let image = controller.image().borrow().clone();
+    let sasl = config.security.values().filter_map(|security| security.sasl.as_ref());
+    let changes = sasl
+        .flat_map(|sasl| &sasl.scram_users)
+        .filter(|((mechanism, user), _)| image.scram_credential(*mechanism, user).is_none())
+        .map(|((mechanism, user), password)| ScramChange {
+            user: user.clone(),
+            mechanism: *mechanism,
+            credential: Some(ScramCredential::from_password(
+                *mechanism,
+                password,
+                ITERATIONS_DEFAULT,
+            )),
+        });
+    controller.alter_scram_credentials(changes.collect()).await.map(drop)
 }
 
 async fn bind(config: &BrokerConfig) -> Result<(Vec<TcpListener>, Vec<Endpoint>), StartError> {

@@ -25,6 +25,15 @@ pub(crate) const FRAME_STALL: Duration = Duration::from_secs(30);
 /// How long a TLS handshake may take as a whole.
 pub(crate) const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
+/// How long a client may take to authenticate by SASL.
+pub(crate) const AUTHENTICATION_MAX: Duration = Duration::from_secs(30);
+
+/// Bytes of a principal's name.
+pub(crate) const PRINCIPAL_BYTES_MAX: usize = 1024;
+
+/// Bytes of a SCRAM credential's salt and of its salted password.
+pub(crate) const SCRAM_FIELD_BYTES_MAX: usize = 1024;
+
 /// How long a response may make no progress into a client's socket.
 pub(crate) const WRITE_STALL: Duration = Duration::from_secs(60);
 

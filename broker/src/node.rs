@@ -33,6 +33,8 @@ pub(crate) struct Node {
     pub(crate) fetch_memory: MemoryBudget,
     /// In the order of the configuration.
     pub(crate) listeners: Vec<Listener>,
+    /// What the salts of users that are not there are made of.
+    pub(crate) decoy_key: ring::hmac::Key,
     pub(crate) bad_connections: LogLimit,
     pub(crate) stopping: CancellationToken,
 }

@@ -5,6 +5,7 @@
 //! distinguished_name.rs a certificate's subject as Kafka writes it
 //! mapping.rs            ssl.principal.mapping.rules: from a subject to a name
 //! secret.rs             text that no log line and no answer shows
+//! sasl/                 names proved by passwords: PLAIN, SCRAM
 //! tls/                  certificates from PEM files, loaded anew when they change
 //! ```
 //!
@@ -13,11 +14,17 @@
 mod distinguished_name;
 mod mapping;
 mod principal;
+mod sasl;
 mod secret;
 mod tls;
 
 pub use mapping::{MappingError, PrincipalMapping};
 pub(crate) use principal::Principal;
+pub(crate) use sasl::{
+    AuthenticationError, Credentials, ITERATIONS_DEFAULT, ITERATIONS_MAX, ITERATIONS_MIN,
+    SaslSession, Step, decoy_key,
+};
+pub use sasl::{Mechanism, SaslSettings, ScramCredential};
 pub use secret::Secret;
 pub(crate) use tls::TlsListener;
 pub use tls::{ClientAuth, PemSource, TlsError, TlsSettings, TlsVersions};

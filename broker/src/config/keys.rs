@@ -279,8 +279,31 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
     key(
         "listener.security.protocol.map",
         List,
-        "PLAINTEXT:PLAINTEXT,SSL:SSL",
+        "PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL",
         "How each listener's bytes are protected, NAME:PROTOCOL.",
+    ),
+    unset(
+        "sasl.enabled.mechanisms",
+        List,
+        "How clients may log in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512.",
+    ),
+    key(
+        "sasl.server.max.receive.size",
+        Int,
+        "524288",
+        "The largest request accepted from a client that has not authenticated.",
+    ),
+    key(
+        "connections.max.reauth.ms",
+        Long,
+        "0",
+        "How long after its authentication a client must authenticate again; 0 is never.",
+    ),
+    key(
+        "connection.failed.authentication.delay.ms",
+        Int,
+        "100",
+        "How long the answer to a failed authentication is held back.",
     ),
     key("ssl.keystore.type", String, "PEM", "The form of keys and certificates."),
     unset(

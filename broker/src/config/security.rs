@@ -3,10 +3,13 @@
 //! A property with the prefix `listener.name.NAME.`, the name in lower case,
 //! is for that listener; without the prefix it is for all that have no other.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
+use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use super::{ConfigError, lookup};
-use crate::auth::{ClientAuth, PemSource, PrincipalMapping, Secret, TlsSettings, TlsVersions};
+use crate::auth::{
+    ClientAuth, Mechanism, PemSource, PrincipalMapping, SaslSettings, Secret, TlsSettings,
+    TlsVersions,
+};
 
 /// How a listener's bytes are protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +18,10 @@ pub enum SecurityProtocol {
     Plaintext,
     /// TLS.
     Ssl,
+    /// SASL over a plain connection.
+    SaslPlaintext,
+    /// SASL over TLS.
+    SaslSsl,
 }
 
 impl FromStr for SecurityProtocol {
@@ -24,6 +31,8 @@ impl FromStr for SecurityProtocol {
         match text.to_ascii_uppercase().as_str() {
             "PLAINTEXT" => Ok(Self::Plaintext),
             "SSL" => Ok(Self::Ssl),
+            "SASL_PLAINTEXT" => Ok(Self::SaslPlaintext),
+            "SASL_SSL" => Ok(Self::SaslSsl),
             _ => Err(()),
         }
     }
@@ -34,6 +43,8 @@ impl fmt::Display for SecurityProtocol {
         f.write_str(match self {
             Self::Plaintext => "PLAINTEXT",
             Self::Ssl => "SSL",
+            Self::SaslPlaintext => "SASL_PLAINTEXT",
+            Self::SaslSsl => "SASL_SSL",
         })
     }
 }
@@ -41,7 +52,12 @@ impl fmt::Display for SecurityProtocol {
 impl SecurityProtocol {
     /// Whether there is TLS.
     pub fn is_tls(self) -> bool {
-        matches!(self, Self::Ssl)
+        matches!(self, Self::Ssl | Self::SaslSsl)
+    }
+
+    /// Whether clients authenticate by SASL.
+    pub fn is_sasl(self) -> bool {
+        matches!(self, Self::SaslPlaintext | Self::SaslSsl)
     }
 }
 
@@ -52,10 +68,19 @@ pub struct ListenerSecurity {
     pub protocol: SecurityProtocol,
     /// Where the protocol has TLS.
     pub tls: Option<TlsSettings>,
+    /// Where the protocol has SASL.
+    pub sasl: Option<SaslSettings>,
 }
 
 /// Properties that may have a listener's prefix.
 const LISTENER_KEYS: &[&str] = &[
+    "connection.failed.authentication.delay.ms",
+    "connections.max.reauth.ms",
+    "plain.sasl.jaas.config",
+    "sasl.enabled.mechanisms",
+    "sasl.server.max.receive.size",
+    "scram-sha-256.sasl.jaas.config",
+    "scram-sha-512.sasl.jaas.config",
     "ssl.client.auth",
     "ssl.enabled.protocols",
     "ssl.keystore.certificate.chain",
@@ -86,7 +111,7 @@ pub fn is_known(name: &str) -> bool {
 
 /// Whether a property's value must not be shown.
 pub fn is_sensitive(name: &str) -> bool {
-    name.ends_with("ssl.keystore.key")
+    name.ends_with("ssl.keystore.key") || name.ends_with("sasl.jaas.config")
 }
 
 /// One listener's view of the properties.
@@ -104,8 +129,9 @@ impl ListenerSecurity {
         let prefix = format!("{PREFIX}{}.", listener.to_ascii_lowercase());
         let scoped = Scoped { given, prefix };
         let protocol = protocol(given, listener)?;
-        let tls = protocol.is_tls().then(|| scoped.tls()).transpose()?;
-        Ok(Self { protocol, tls })
+        let tls = protocol.is_tls().then(|| scoped.tls(protocol)).transpose()?;
+        let sasl = protocol.is_sasl().then(|| scoped.sasl()).transpose()?;
+        Ok(Self { protocol, tls, sasl })
     }
 }
 
@@ -115,7 +141,8 @@ fn protocol(
     listener: &str,
 ) -> Result<SecurityProtocol, ConfigError> {
     const MAP: &str = "listener.security.protocol.map";
-    const EXPECTED: &str = "NAME:PROTOCOL for each listener, PROTOCOL one of PLAINTEXT and SSL";
+    const EXPECTED: &str = "NAME:PROTOCOL for each listener, \
+         PROTOCOL one of PLAINTEXT, SSL, SASL_PLAINTEXT and SASL_SSL";
     let text = given.get(MAP).map_or("", String::as_str);
     let invalid = |value: &str| ConfigError::InvalidValue {
         name: MAP.to_owned(),
@@ -144,6 +171,18 @@ impl Scoped<'_> {
         value.map(String::as_str).or_else(default).filter(|value| !value.is_empty())
     }
 
+    /// What is given for this listener alone.
+    fn own(&self, name: &str) -> Option<&str> {
+        self.given.get(&format!("{}{name}", self.prefix)).map(String::as_str)
+    }
+
+    fn number(&self, name: &str) -> Result<u64, ConfigError> {
+        let expected = "a whole number from 0";
+        self.text(name)
+            .and_then(|text| text.parse().ok())
+            .ok_or_else(|| self.invalid(name, expected))
+    }
+
     /// An error about a property, under the name that it was given by.
     fn invalid(&self, name: &str, expected: &'static str) -> ConfigError {
         let scoped = format!("{}{name}", self.prefix);
@@ -156,7 +195,7 @@ impl Scoped<'_> {
         ConfigError::InvalidValue { name, value, expected }
     }
 
-    fn tls(&self) -> Result<TlsSettings, ConfigError> {
+    fn tls(&self, protocol: SecurityProtocol) -> Result<TlsSettings, ConfigError> {
         for name in ["ssl.keystore.type", "ssl.truststore.type"] {
             if self.text(name).is_some_and(|kind| !kind.eq_ignore_ascii_case("PEM")) {
                 return Err(self.invalid(name, "PEM; other kinds of stores are not read"));
@@ -174,7 +213,13 @@ impl Scoped<'_> {
         };
         let trusted =
             inline("ssl.truststore.certificates").or_else(|| file("ssl.truststore.location"));
-        let client_auth = match self.text("ssl.client.auth") {
+        // SASL says who a client is: there a certificate is asked for only if
+        // the listener's own property says so (KIP-684).
+        let asked = match protocol.is_sasl() {
+            true => self.own("ssl.client.auth"),
+            false => self.text("ssl.client.auth"),
+        };
+        let client_auth = match asked {
             Some("required") => ClientAuth::Required,
             Some("requested") => ClientAuth::Requested,
             Some("none") | None => ClientAuth::None,
@@ -192,6 +237,44 @@ impl Scoped<'_> {
         })?;
         let versions = self.tls_versions()?;
         Ok(TlsSettings { certificates, key, trusted, client_auth, versions, mapping })
+    }
+
+    fn sasl(&self) -> Result<SaslSettings, ConfigError> {
+        const MECHANISMS: &str = "sasl.enabled.mechanisms";
+        let mechanisms: Result<Vec<Mechanism>, ()> = self
+            .text(MECHANISMS)
+            .unwrap_or_default()
+            .split(',')
+            .map(|m| m.trim().parse())
+            .collect();
+        let mechanisms = mechanisms
+            .map_err(|()| self.invalid(MECHANISMS, "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"))?;
+        let users = |mechanism: Mechanism| {
+            let name = format!("{}.sasl.jaas.config", mechanism.name().to_ascii_lowercase());
+            let expected = "a login module, `required`, and user_NAME=\"password\" for each user, \
+                 with a semicolon at the end";
+            let entry = self.own(&name).map(SaslSettings::users);
+            match entry {
+                None => Ok(BTreeMap::new()),
+                Some(users) => users.ok_or_else(|| self.invalid(&name, expected)),
+            }
+        };
+        let mut scram_users = BTreeMap::new();
+        for mechanism in [Mechanism::ScramSha256, Mechanism::ScramSha512] {
+            let users = users(mechanism)?;
+            scram_users.extend(users.into_iter().map(|(user, word)| ((mechanism, user), word)));
+        }
+        let lifetime = self.number("connections.max.reauth.ms")?;
+        let delay = self.number("connection.failed.authentication.delay.ms")?;
+        let frame_bytes_max = self.number("sasl.server.max.receive.size")?;
+        Ok(SaslSettings {
+            mechanisms,
+            plain_users: users(Mechanism::Plain)?,
+            scram_users,
+            session_lifetime: (lifetime > 0).then(|| Duration::from_millis(lifetime)),
+            failure_delay: Duration::from_millis(delay),
+            frame_bytes_max: usize::try_from(frame_bytes_max).unwrap_or(usize::MAX),
+        })
     }
 
     fn tls_versions(&self) -> Result<TlsVersions, ConfigError> {

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use crate::auth::{Mechanism, ScramCredential};
 use uuid::Uuid;
 
 use super::record::{BrokerRecord, ConfigResource, MetadataRecord, PartitionRecord};
@@ -47,6 +48,7 @@ pub struct ClusterImage {
     topics: BTreeMap<String, Arc<TopicImage>>,
     names: HashMap<Uuid, String>,
     broker_configs: BTreeMap<ConfigResource, BTreeMap<String, String>>,
+    scram_credentials: Arc<BTreeMap<(Mechanism, String), ScramCredential>>,
     next_producer_id: i64,
 }
 
@@ -74,6 +76,18 @@ impl ClusterImage {
     /// Configurations of a broker, or of all, that were set at run time.
     pub fn broker_configs(&self, resource: &ConfigResource) -> Option<&BTreeMap<String, String>> {
         self.broker_configs.get(resource)
+    }
+
+    /// A user's SCRAM credential.
+    pub fn scram_credential(&self, mechanism: Mechanism, user: &str) -> Option<&ScramCredential> {
+        self.scram_credentials.get(&(mechanism, user.to_owned()))
+    }
+
+    /// All SCRAM credentials.
+    pub fn scram_credentials(&self) -> impl Iterator<Item = (Mechanism, &str, &ScramCredential)> {
+        self.scram_credentials
+            .iter()
+            .map(|((mechanism, user), credential)| (*mechanism, user.as_str(), credential))
     }
 
     /// The first producer id not given away.
@@ -105,6 +119,14 @@ impl ClusterImage {
             }
             MetadataRecord::Config { resource, key, value } => {
                 self.apply_config(resource, key, value.as_deref());
+            }
+            MetadataRecord::ScramCredential { user, mechanism, credential } => {
+                let credentials = Arc::make_mut(&mut self.scram_credentials);
+                let key = (*mechanism, user.clone());
+                match credential {
+                    Some(credential) => credentials.insert(key, credential.clone()),
+                    None => credentials.remove(&key),
+                };
             }
             MetadataRecord::ProducerIds { next } => {
                 self.next_producer_id = self.next_producer_id.max(*next);
@@ -172,6 +194,13 @@ impl ClusterImage {
         for (resource, configs) in &self.broker_configs {
             records.extend(config_records(resource, configs));
         }
+        records.extend(self.scram_credentials().map(|(mechanism, user, credential)| {
+            MetadataRecord::ScramCredential {
+                user: user.to_owned(),
+                mechanism,
+                credential: Some(credential.clone()),
+            }
+        }));
         records.push(MetadataRecord::ProducerIds { next: self.next_producer_id });
         records
     }

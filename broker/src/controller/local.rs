@@ -8,9 +8,11 @@ use uuid::Uuid;
 
 use super::{
     BrokerRecord, ClusterImage, ConfigChange, ConfigResource, Controller, ControllerError,
-    JournalError, MetadataRecord, NewTopic, TopicConfigCheck, TopicImage, TopicRef,
+    JournalError, MetadataRecord, NewTopic, NoCredential, ScramChange, TopicConfigCheck,
+    TopicImage, TopicRef,
     journal::Journal,
     plan::{self, TopicDefaults},
+    scram,
 };
 use crate::limits;
 
@@ -147,6 +149,20 @@ impl Controller for LocalController {
         })
         .await
         .map(drop)
+    }
+
+    async fn alter_scram_credentials(
+        &self,
+        changes: Vec<ScramChange>,
+    ) -> Result<Vec<Result<(), NoCredential>>, ControllerError> {
+        let mut answers = Vec::new();
+        self.change(false, |image| {
+            let (answered, records) = scram::alter(image, changes);
+            answers = answered;
+            Ok(records)
+        })
+        .await?;
+        Ok(answers)
     }
 
     async fn allocate_producer_ids(&self) -> Result<Range<i64>, ControllerError> {

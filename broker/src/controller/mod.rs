@@ -6,6 +6,7 @@
 //! image.rs    the state machine: records in, a readable image out, no I/O
 //! plan.rs     decisions: a request and the image in, records out, no I/O
 //! journal.rs  the durable local log of records, and its snapshot
+//! scram.rs    decisions about SCRAM credentials
 //! local.rs    the controller of a single node over that journal
 //! ```
 //!
@@ -21,6 +22,7 @@ mod journal;
 mod local;
 mod plan;
 mod record;
+mod scram;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -38,6 +40,7 @@ pub use local::LocalController;
 pub use plan::TopicConfigCheck;
 pub(crate) use plan::is_topic_name;
 pub use record::{BrokerRecord, ConfigResource, Endpoint, MetadataRecord, PartitionRecord};
+pub use scram::{NoCredential, ScramChange};
 
 /// A topic to be created.
 #[derive(Debug, Clone, Default)]
@@ -172,6 +175,12 @@ pub trait Controller: Send + Sync + 'static {
         changes: HashMap<String, ConfigChange>,
         validate_only: bool,
     ) -> Result<(), ControllerError>;
+
+    /// Changes SCRAM credentials; answers for each change.
+    async fn alter_scram_credentials(
+        &self,
+        changes: Vec<ScramChange>,
+    ) -> Result<Vec<Result<(), NoCredential>>, ControllerError>;
 
     /// Reserves producer ids that no one else will be given.
     async fn allocate_producer_ids(&self) -> Result<Range<i64>, ControllerError>;

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use crate::auth::{Mechanism, ScramCredential};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -101,6 +102,16 @@ pub enum MetadataRecord {
         key: String,
         /// Its value; none returns to the default.
         value: Option<String>,
+    },
+    /// A user's SCRAM credential of one mechanism is this from here on. Only
+    /// salted keys are written, never a password.
+    ScramCredential {
+        /// The user.
+        user: String,
+        /// The mechanism.
+        mechanism: Mechanism,
+        /// The credential; none removes it.
+        credential: Option<ScramCredential>,
     },
     /// Producer ids below this one have been given away.
     ProducerIds {

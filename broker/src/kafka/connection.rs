@@ -17,11 +17,13 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     sync::mpsc,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 use super::{
-    Client, Reply, api_versions, dispatch,
+    Client, Reply, api_versions,
+    authentication::Authentication,
+    dispatch,
     frame::{Frame, FrameError, FrameReader},
     handshake::{self, HandshakeError},
     memory::{MemoryBudget, MemoryGrant},
@@ -29,13 +31,21 @@ use super::{
     shape::{self, ShapeError},
     versions,
 };
-use crate::{auth::Principal, limits, node::Node};
+use crate::{
+    auth::{AuthenticationError, Principal},
+    limits,
+    node::Node,
+};
 
 /// Why a connection was closed by the broker.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectionError {
     #[error(transparent)]
     Handshake(#[from] HandshakeError),
+    #[error(transparent)]
+    Authentication(#[from] AuthenticationError),
+    #[error("the client had not authenticated after {} ms", limit.as_millis())]
+    SlowAuthentication { limit: Duration },
     #[error(transparent)]
     Frame(#[from] FrameError),
     #[error("a request header cannot be read: {reason}")]
@@ -66,7 +76,8 @@ type Pending = (Reply, MemoryGrant);
 struct Peer {
     address: SocketAddr,
     listener: usize,
-    principal: Arc<Principal>,
+    /// By its certificate, or anonymous.
+    principal: Principal,
 }
 
 /// Serves a connection until either side ends it.
@@ -80,6 +91,12 @@ pub(crate) async fn serve(node: Arc<Node>, stream: TcpStream, peer: SocketAddr, 
         Err(error @ (ConnectionError::Io(_) | ConnectionError::Frame(FrameError::Idle { .. }))) => {
             tracing::debug!(%peer, %error, "connection closed");
         }
+        Err(ConnectionError::Authentication(error)) => node.bad_connections.line(|left_out| {
+            let user = error.user();
+            tracing::info!(
+                target: "longshore::audit", %peer, user, %error, left_out, "authentication failed"
+            );
+        }),
         Err(error) => node.bad_connections.line(|left_out| {
             tracing::warn!(%peer, %error, left_out, "connection closed");
         }),
@@ -95,14 +112,13 @@ async fn secure(
 ) -> Result<(), ConnectionError> {
     match &node.listeners[listener].tls {
         None => {
-            let principal = Arc::new(Principal::anonymous());
+            let principal = Principal::anonymous();
             let (read, write) = stream.into_split();
             exchange(node, read, write, Peer { address, listener, principal }).await
         }
         Some(tls) => {
             let idle_max = node.config.connection_idle_max;
             let (stream, principal) = handshake::accept(tls, stream, idle_max).await?;
-            let principal = Arc::new(principal);
             tracing::debug!(peer = %address, %principal, "TLS handshake done");
             let (read, write) = tokio::io::split(stream);
             exchange(node, read, write, Peer { address, listener, principal }).await
@@ -138,13 +154,39 @@ async fn read_requests(
         config.connection_idle_max,
         node.request_memory.clone(),
     );
-    while let Some(Frame { bytes, memory }) = frames.next().await? {
-        let reply = begin(node, bytes, &peer).await?;
+    let listener = &node.listeners[peer.listener];
+    let mut authentication = Authentication::new(node, listener, peer.principal.clone());
+    let limit = limits::AUTHENTICATION_MAX.min(config.connection_idle_max);
+    let mut deadline = Instant::now() + limit;
+    loop {
+        let next = if authentication.is_done() {
+            frames.expect(config.request_bytes_max, false);
+            let next = frames.next().await?;
+            // For the session's renewal, should it begin with this request.
+            deadline = Instant::now() + limit;
+            next
+        } else {
+            let bytes_max = listener.frame_bytes_max_before_authentication();
+            let bytes_max = bytes_max.min(config.request_bytes_max);
+            frames.expect(bytes_max, authentication.expects_raw_token());
+            let next = timeout_at(deadline, frames.next()).await;
+            next.map_err(|_| ConnectionError::SlowAuthentication { limit })??
+        };
+        let Some(Frame { bytes, memory }) = next else { return Ok(()) };
+        let reply = begin(node, bytes, &peer, &mut authentication).await?;
+        let is_last = matches!(reply, Reply::Last(_));
+        if is_last {
+            // Whoever tries passwords waits for each; nothing more is read.
+            sleep(listener.failure_delay()).await;
+        }
         if replies.send((reply, memory)).await.is_err() {
-            break;
+            return Ok(());
+        }
+        if is_last {
+            // The writing half ends the connection, once the answer is out.
+            std::future::pending::<()>().await;
         }
     }
-    Ok(())
 }
 
 async fn write_replies(
@@ -157,6 +199,13 @@ async fn write_replies(
             Reply::Now(response) => response,
             Reply::Later(response) => response.await?,
             Reply::Never => continue,
+            Reply::Last(last) => {
+                let (response, error) = *last;
+                if let Some(mut response) = response {
+                    write_response(&mut socket, &mut response, fetch_memory).await?;
+                }
+                return Err(error);
+            }
         };
         drop(memory);
         write_response(&mut socket, &mut response, fetch_memory).await?;
@@ -195,7 +244,15 @@ async fn write_response(
 }
 
 /// Reads a request's header and begins to answer it.
-async fn begin(node: &Arc<Node>, bytes: BytesMut, peer: &Peer) -> Result<Reply, ConnectionError> {
+async fn begin(
+    node: &Arc<Node>,
+    bytes: BytesMut,
+    peer: &Peer,
+    authentication: &mut Authentication,
+) -> Result<Reply, ConnectionError> {
+    if authentication.expects_raw_token() {
+        return authentication.raw_token(node, peer.address, &bytes);
+    }
     let number = i16::from_be_bytes([bytes[0], bytes[1]]);
     let version = i16::from_be_bytes([bytes[2], bytes[3]]);
     let key = ApiKey::try_from(number).map_err(|()| ConnectionError::UnknownKey { key: number })?;
@@ -211,16 +268,17 @@ async fn begin(node: &Arc<Node>, bytes: BytesMut, peer: &Peer) -> Result<Reply, 
             ConnectionError::UnknownKey { key: number }
         });
     }
+    let principal = authentication.admit(key)?;
     let (header, bytes) = split(bytes, key, version)?;
     let id = RequestId { api_version: version, correlation_id: header.correlation_id };
-    let client = Client {
-        id: header.client_id,
-        peer: peer.address,
-        listener: peer.listener,
-        principal: Arc::clone(&peer.principal),
-    };
+    let client =
+        Client { id: header.client_id, peer: peer.address, listener: peer.listener, principal };
     tracing::trace!(peer = %peer.address, principal = %client.principal, ?key, version, correlation_id = id.correlation_id, "request");
-    dispatch(node, key, id, client, bytes).await
+    match key {
+        ApiKey::SaslHandshake => authentication.handshake(id, bytes),
+        ApiKey::SaslAuthenticate => authentication.authenticate(node, client.peer, id, bytes),
+        _ => dispatch(node, key, id, client, bytes).await,
+    }
 }
 
 /// Splits a request into its header and its body, whose shape is checked.

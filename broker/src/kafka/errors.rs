@@ -3,6 +3,7 @@
 use kafka_protocol::{error::ResponseError, protocol::StrBytes};
 
 use crate::{
+    auth::AuthenticationError,
     controller::{ControllerError, TopicRef},
     group::{CommitError, GroupError},
     limits,
@@ -23,6 +24,19 @@ pub(super) fn controller(error: &ControllerError) -> ResponseError {
         ControllerError::InvalidAssignment { .. } => ResponseError::InvalidReplicaAssignment,
         ControllerError::InvalidConfig { .. } => ResponseError::InvalidConfig,
         ControllerError::Storage { .. } => ResponseError::KafkaStorageError,
+    }
+}
+
+/// The code of a failed authentication.
+pub(super) fn authentication(error: &AuthenticationError) -> ResponseError {
+    match error {
+        AuthenticationError::Mechanism { .. } => ResponseError::UnsupportedSaslMechanism,
+        AuthenticationError::NoHandshake
+        | AuthenticationError::Unfinished
+        | AuthenticationError::Unauthenticated => ResponseError::IllegalSaslState,
+        AuthenticationError::Credentials { .. }
+        | AuthenticationError::Changed { .. }
+        | AuthenticationError::Expired => ResponseError::SaslAuthenticationFailed,
     }
 }
 

@@ -60,6 +60,7 @@ pub(crate) struct FrameReader<R> {
     socket: R,
     buffer: BytesMut,
     request_bytes_max: usize,
+    request_bytes_min: usize,
     idle_max: Duration,
     budget: MemoryBudget,
 }
@@ -81,7 +82,21 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         idle_max: Duration,
         budget: MemoryBudget,
     ) -> Self {
-        Self { socket, buffer: BytesMut::new(), request_bytes_max, idle_max, budget }
+        Self {
+            socket,
+            buffer: BytesMut::new(),
+            request_bytes_max,
+            request_bytes_min: REQUEST_BYTES_MIN,
+            idle_max,
+            budget,
+        }
+    }
+
+    /// Sets the largest frame; `raw` if the next is a token of SASL and not a
+    /// request, which may be as short as it likes.
+    pub(crate) fn expect(&mut self, request_bytes_max: usize, raw: bool) {
+        self.request_bytes_max = request_bytes_max;
+        self.request_bytes_min = if raw { 0 } else { REQUEST_BYTES_MIN };
     }
 
     /// The next frame; `None` when the client closed between frames.
@@ -98,7 +113,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         let length =
             i32::from_be_bytes([self.buffer[0], self.buffer[1], self.buffer[2], self.buffer[3]]);
         let length = match usize::try_from(length) {
-            Ok(bytes) if bytes >= REQUEST_BYTES_MIN => bytes,
+            Ok(bytes) if bytes >= self.request_bytes_min => bytes,
             _ => return Err(FrameError::Length { length }),
         };
         if length > self.request_bytes_max {

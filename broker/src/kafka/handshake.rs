@@ -12,7 +12,7 @@ use crate::{
 
 /// Why a connection had no handshake.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum HandshakeError {
+pub(crate) enum HandshakeError {
     #[error("the client does not speak TLS: this listener does")]
     Plaintext,
     #[error("the TLS handshake failed: {0}")]

@@ -9,7 +9,10 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use super::connection;
-use crate::{auth::TlsListener, node::Node};
+use crate::{
+    auth::{SaslSettings, TlsListener},
+    node::Node,
+};
 
 /// The pause after a failed accept, which is mostly a lack of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -19,6 +22,20 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Listener {
     /// Where its bytes are encrypted.
     pub(crate) tls: Option<Arc<TlsListener>>,
+    /// Where clients prove who they are by SASL.
+    pub(crate) sasl: Option<Arc<SaslSettings>>,
+}
+
+impl Listener {
+    /// The largest frame before the client has authenticated, in bytes.
+    pub(super) fn frame_bytes_max_before_authentication(&self) -> usize {
+        self.sasl.as_ref().map_or(usize::MAX, |sasl| sasl.frame_bytes_max)
+    }
+
+    /// How long the answer to a failed authentication is held back.
+    pub(super) fn failure_delay(&self) -> Duration {
+        self.sasl.as_ref().map_or(Duration::ZERO, |sasl| sasl.failure_delay)
+    }
 }
 
 /// Accepts until the node stops. `index` is the listener's place in the configuration.

@@ -3,6 +3,7 @@
 //! ```text
 //! listener.rs    accepts connections, up to a bound
 //! handshake.rs   TLS, before a connection's first request
+//! authentication.rs  SASL, and what is let in before it is over
 //! connection.rs  one client: requests in, answers out in the same order
 //! frame.rs       length-prefixed frames, read without trusting the length
 //! shape.rs       a request's arrays and strings checked before decoding
@@ -16,7 +17,9 @@
 //! Each API key has a file of its own, named as Kafka names it; [`dispatch`]
 //! is the list of them.
 
+mod alter_user_scram_credentials;
 mod api_versions;
+mod authentication;
 mod bad_connections;
 mod connection;
 mod create_partitions;
@@ -28,6 +31,7 @@ mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
+mod describe_user_scram_credentials;
 mod errors;
 mod fetch;
 mod find_coordinator;
@@ -50,6 +54,8 @@ mod produce;
 mod produce_request;
 mod produce_transaction;
 mod response;
+mod sasl_authenticate;
+mod sasl_handshake;
 mod shape;
 mod sync_group;
 mod versions;
@@ -91,6 +97,8 @@ pub(crate) enum Reply {
     Later(Pin<Box<dyn Future<Output = Result<Response, EncodeError>> + Send>>),
     /// The client wants none (acks=0).
     Never,
+    /// An answer, or none, after which the connection ends for this reason.
+    Last(Box<(Option<Response>, ConnectionError)>),
 }
 
 impl Reply {
@@ -158,6 +166,12 @@ async fn dispatch(
         ApiKey::DeleteGroups => answer!(|request| delete_groups::handle(node, request)),
         ApiKey::IncrementalAlterConfigs => {
             answer!(|request| incremental_alter_configs::handle(node, request))
+        }
+        ApiKey::DescribeUserScramCredentials => {
+            answer!(|request| describe_user_scram_credentials::handle(node, request))
+        }
+        ApiKey::AlterUserScramCredentials => {
+            answer!(|request| alter_user_scram_credentials::handle(node, request))
         }
         ApiKey::DescribeCluster => {
             answer!(|request| describe_cluster::handle(node, request, version, &client))

@@ -52,6 +52,14 @@ impl Response {
         Ok(Self::from_frame(frame.freeze()))
     }
 
+    /// A frame of these bytes alone.
+    pub(crate) fn raw(bytes: &[u8]) -> Self {
+        let mut frame = BytesMut::with_capacity(4 + bytes.len());
+        frame.put_u32(bytes.len() as u32);
+        frame.put_slice(bytes);
+        Self::from_frame(frame.freeze())
+    }
+
     fn from_frame(frame: Bytes) -> Self {
         Self { bytes: frame.len(), pieces: VecDeque::from([frame]), _memory: None }
     }

@@ -198,6 +198,17 @@ const SHAPES: &[Shape] = &[
             all(Structs(&[all(Text), all(Blob)])),
         ],
     ),
+    request(ApiKey::SaslHandshake, LAST, &[all(Text)]),
+    request(ApiKey::SaslAuthenticate, 2, &[all(Blob)]),
+    request(ApiKey::DescribeUserScramCredentials, 0, &[all(Structs(&[all(Text)]))]),
+    request(
+        ApiKey::AlterUserScramCredentials,
+        0,
+        &[
+            all(Structs(&[all(Text), all(INT8)])),
+            all(Structs(&[all(Text), all(INT8), all(INT32), all(Blob), all(Blob)])),
+        ],
+    ),
     request(ApiKey::DescribeGroups, 5, &[all(Plain(&Text)), from(3, INT8)]),
     request(ApiKey::ListGroups, 3, &[from(4, Plain(&Text)), from(5, Plain(&Text))]),
     request(ApiKey::ApiVersions, 3, &[from(3, Text), from(3, Text)]),

@@ -8,6 +8,7 @@
 //! | `topics` | topics, partitions, configurations |
 //! | `groups` | membership and committed offsets |
 //! | `hostile` | frames that no client would send |
+//! | `security_sasl` | passwords, sessions, what is let in before authentication |
 //! | `security_tls` | encrypted listeners, certificates, their replacement |
 //! | `restart` | what is there after a shutdown and after a loss |
 
@@ -20,6 +21,8 @@ mod hostile;
 mod offsets;
 mod produce_fetch;
 mod restart;
+mod sasl;
+mod security_sasl;
 mod security_tls;
 mod support;
 mod topics;

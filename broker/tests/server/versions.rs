@@ -90,6 +90,11 @@ async fn ask(client: &mut Client, key: ApiKey, version: i16) {
                     .with_name(Some(name("none"))),
             ]),
         },
+        SaslHandshake => messages::SaslHandshakeRequest::default().with_mechanism(text("PLAIN")),
+        SaslAuthenticate => messages::SaslAuthenticateRequest::default(),
+        DescribeUserScramCredentials => messages::DescribeUserScramCredentialsRequest::default(),
+        AlterUserScramCredentials => messages::AlterUserScramCredentialsRequest::default()
+            .with_deletions(vec![Default::default()]),
         DeleteRecords => messages::DeleteRecordsRequest::default(),
         InitProducerId => messages::InitProducerIdRequest::default(),
         DescribeConfigs => messages::DescribeConfigsRequest::default().with_resources(vec![
