@@ -19,8 +19,9 @@ use super::{
 };
 use crate::{
     limits,
+    log::AbortedTransaction,
     node::Node,
-    partition::{FetchWaiter, Partition},
+    partition::{FetchWaiter, Isolation, Partition},
 };
 
 /// The first version with compact lengths and tags.
@@ -31,7 +32,10 @@ struct Fetched {
     index: i32,
     code: i16,
     high_watermark: i64,
+    last_stable_offset: i64,
     log_start_offset: i64,
+    /// What `read_committed` consumers are to leave out; others are not told.
+    aborted: Option<Vec<AbortedTransaction>>,
     records: Bytes,
 }
 
@@ -41,7 +45,9 @@ impl Fetched {
             index,
             code: code.code(),
             high_watermark: -1,
+            last_stable_offset: -1,
             log_start_offset: -1,
+            aborted: None,
             records: Bytes::new(),
         }
     }
@@ -87,13 +93,14 @@ async fn fetch(node: &Arc<Node>, request: FetchRequest, id: RequestId) -> Respon
 /// Registers for appends to every partition; answers with 1 if any has
 /// something to say at once (records or an error), else 0.
 fn register(node: &Node, request: &FetchRequest, waiter: &Arc<FetchWaiter>) -> usize {
+    let isolation = Isolation::from_level(request.isolation_level);
     let mut readable = 0;
     for topic in &request.topics {
         for asked in &topic.partitions {
             let ready = match node.partitions.get(&topic.topic, asked.partition) {
                 Some(partition) => {
                     partition.register(waiter);
-                    partition.has_news_at(asked.fetch_offset)
+                    partition.has_news_at(asked.fetch_offset, isolation)
                 }
                 None => true,
             };
@@ -128,13 +135,14 @@ async fn read(node: &Arc<Node>, request: &Arc<FetchRequest>) -> Round {
 }
 
 fn read_blocking(node: &Node, request: &FetchRequest, mut left: usize) -> Round {
+    let isolation = Isolation::from_level(request.isolation_level);
     let mut round = Round { topics: Vec::new(), bytes: 0, failed: false, memory: None };
     for topic in &request.topics {
         let mut fetched = Vec::with_capacity(topic.partitions.len());
         for asked in &topic.partitions {
             let partition = node.partitions.get(&topic.topic, asked.partition);
             let mut one = match partition {
-                Some(partition) => read_one(&partition, asked, left, round.bytes == 0),
+                Some(partition) => read_one(&partition, asked, left, round.bytes == 0, isolation),
                 None => Fetched::failed(asked.partition, ResponseError::UnknownTopicOrPartition),
             };
             if round.bytes > 0 && one.records.len() > left {
@@ -156,23 +164,27 @@ fn read_one(
     asked: &FetchPartition,
     left: usize,
     at_least_one: bool,
+    isolation: Isolation,
 ) -> Fetched {
     if let Err(error) = partition.check_leader_epoch(asked.current_leader_epoch) {
         return Fetched::failed(asked.partition, error.code());
     }
     let bytes_max = left.min(asked.partition_max_bytes.max(0) as usize);
-    match partition.read(asked.fetch_offset, bytes_max, at_least_one) {
+    match partition.read(asked.fetch_offset, bytes_max, at_least_one, isolation) {
         Ok(read) => Fetched {
             index: asked.partition,
             code: errors::NONE,
             high_watermark: read.high_watermark,
+            last_stable_offset: read.last_stable_offset,
             log_start_offset: read.log_start_offset,
+            aborted: (isolation == Isolation::ReadCommitted).then_some(read.aborted),
             records: read.records,
         },
         Err(error) => {
             tracing::debug!(%partition, %error, offset = asked.fetch_offset, "a fetch was refused");
             Fetched {
                 high_watermark: partition.high_watermark().unwrap_or(-1),
+                last_stable_offset: partition.last_stable_offset().unwrap_or(-1),
                 log_start_offset: partition.log_start_offset().unwrap_or(-1),
                 ..Fetched::failed(asked.partition, error.code())
             }
@@ -231,13 +243,11 @@ fn put_partition(builder: &mut ResponseBuilder, version: i16, fetched: Fetched) 
     fields.put_i32(fetched.index);
     fields.put_i16(fetched.code);
     fields.put_i64(fetched.high_watermark);
-    // Without transactions everything below the high watermark is stable.
-    fields.put_i64(fetched.high_watermark);
+    fields.put_i64(fetched.last_stable_offset);
     if version >= 5 {
         fields.put_i64(fetched.log_start_offset);
     }
-    // No aborted transactions: an empty array.
-    put_count(fields, version, 0);
+    put_aborted(fields, version, fetched.aborted.as_deref());
     if version >= 11 {
         // No preferred read replica.
         fields.put_i32(-1);
@@ -251,6 +261,21 @@ fn put_partition(builder: &mut ResponseBuilder, version: i16, fetched: Fetched) 
     builder.splice(fetched.records);
     if version >= FLEXIBLE_FROM {
         builder.fields.put_u8(0);
+    }
+}
+
+fn put_aborted(fields: &mut BytesMut, version: i16, aborted: Option<&[AbortedTransaction]>) {
+    let flexible = version >= FLEXIBLE_FROM;
+    let Some(aborted) = aborted else {
+        return if flexible { fields.put_u8(0) } else { fields.put_i32(-1) };
+    };
+    put_count(fields, version, aborted.len());
+    for transaction in aborted {
+        fields.put_i64(transaction.producer_id);
+        fields.put_i64(transaction.first_offset);
+        if flexible {
+            fields.put_u8(0);
+        }
     }
 }
 
@@ -268,4 +293,66 @@ fn put_varint(fields: &mut BytesMut, mut value: u32) {
         value >>= 7;
     }
     fields.put_u8(value as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Buf;
+    use kafka_protocol::{
+        messages::{
+            FetchResponse, ResponseHeader, TopicName, fetch_request::FetchTopic,
+            fetch_response::AbortedTransaction as Aborted,
+        },
+        protocol::{Decodable, HeaderVersion, StrBytes},
+    };
+
+    use super::*;
+
+    #[test]
+    fn every_version_carries_the_stable_offset_and_what_was_aborted() {
+        let aborted = [(7, 3), (8, 4)].map(|(producer_id, first_offset)| AbortedTransaction {
+            producer_id,
+            first_offset,
+            last_offset: 9,
+            last_stable_offset: 10,
+        });
+        for version in 4..=12 {
+            let fetched = |aborted: Option<&[AbortedTransaction]>| Fetched {
+                index: 1,
+                code: errors::NONE,
+                high_watermark: 30,
+                last_stable_offset: 20,
+                log_start_offset: 10,
+                aborted: aborted.map(<[_]>::to_vec),
+                records: Bytes::from_static(b"records"),
+            };
+            let partitions = vec![fetched(None), fetched(Some(&[])), fetched(Some(&aborted))];
+            let topics = vec![partitions];
+            let round = Round { topics, bytes: 21, failed: false, memory: None };
+            let topic = FetchTopic::default().with_topic(TopicName(StrBytes::from_static_str("t")));
+            let request = FetchRequest::default().with_topics(vec![topic]);
+            let id = RequestId { api_version: version, correlation_id: 5 };
+            let mut frame = encode(id, &request, round);
+            let mut frame = frame.copy_to_bytes(frame.remaining());
+            assert_eq!(frame.get_u32() as usize, frame.len());
+            ResponseHeader::decode(&mut frame, FetchResponse::header_version(version)).unwrap();
+            let response = FetchResponse::decode(&mut frame, version).unwrap();
+            assert!(frame.is_empty(), "version {version}");
+            let partitions = &response.responses[0].partitions;
+            let expected = |(producer_id, first_offset): (i64, i64)| {
+                Aborted::default()
+                    .with_producer_id(producer_id.into())
+                    .with_first_offset(first_offset)
+            };
+            assert_eq!(partitions[0].aborted_transactions, None, "read_uncommitted: null");
+            assert_eq!(partitions[1].aborted_transactions, Some(vec![]));
+            let both = vec![expected((7, 3)), expected((8, 4))];
+            assert_eq!(partitions[2].aborted_transactions, Some(both), "version {version}");
+            for partition in partitions {
+                assert_eq!(partition.high_watermark, 30);
+                assert_eq!(partition.last_stable_offset, 20);
+                assert_eq!(partition.records.as_deref(), Some(&b"records"[..]));
+            }
+        }
+    }
 }

@@ -14,7 +14,7 @@ use kafka_protocol::{
 use super::errors;
 use crate::{
     node::Node,
-    partition::{OffsetSpec, Partition, PartitionError},
+    partition::{Isolation, OffsetSpec, Partition, PartitionError},
 };
 
 pub(super) async fn handle(
@@ -32,10 +32,11 @@ pub(super) async fn handle(
 }
 
 fn look_up(node: &Node, request: ListOffsetsRequest, version: i16) -> ListOffsetsResponse {
+    let isolation = Isolation::from_level(request.isolation_level);
     let topics = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|asked| {
             let partition = node.partitions.get(&topic.name, asked.partition_index);
-            answer(partition.as_deref(), asked, version)
+            answer(partition.as_deref(), asked, version, isolation)
         });
         let partitions = partitions.collect();
         ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions)
@@ -47,6 +48,7 @@ fn answer(
     partition: Option<&Partition>,
     asked: &ListOffsetsPartition,
     version: i16,
+    isolation: Isolation,
 ) -> ListOffsetsPartitionResponse {
     let response =
         ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
@@ -67,7 +69,7 @@ fn answer(
     };
     let found = partition
         .check_leader_epoch(asked.current_leader_epoch)
-        .and_then(|()| partition.find_offset(spec));
+        .and_then(|()| partition.find_offset(spec, isolation));
     match found {
         Ok(found) => {
             let response = response

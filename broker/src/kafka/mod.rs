@@ -31,6 +31,7 @@ mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
+mod describe_producers;
 mod describe_user_scram_credentials;
 mod errors;
 mod fetch;
@@ -175,6 +176,9 @@ async fn dispatch(
         }
         ApiKey::DescribeCluster => {
             answer!(|request| describe_cluster::handle(node, request, version, &client))
+        }
+        ApiKey::DescribeProducers => {
+            answer!(|request| describe_producers::handle(node, request))
         }
         _ => Err(ConnectionError::UnknownKey { key: key as i16 }),
     }

@@ -271,6 +271,7 @@ const SHAPES: &[Shape] = &[
     ),
     request(ApiKey::DeleteGroups, 2, &[all(Plain(&Text))]),
     request(ApiKey::DescribeCluster, 0, &[all(INT8), from(1, INT8)]),
+    request(ApiKey::DescribeProducers, 0, &[all(Structs(INT32_PARTITIONS))]),
 ];
 
 /// Follows `body` as a request of this key and version; bytes left over are

@@ -50,6 +50,7 @@ pub(crate) const SERVED: &[Served] = &[
     served(ApiKey::DescribeUserScramCredentials, 0, 0),
     served(ApiKey::AlterUserScramCredentials, 0, 0),
     served(ApiKey::DescribeCluster, 0, 1),
+    served(ApiKey::DescribeProducers, 0, 0),
 ];
 
 /// The first version of Produce that can be decoded: older ones carry message

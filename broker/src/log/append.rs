@@ -8,7 +8,7 @@ use super::codec::Codec;
 use super::config::{LogConfig, TimestampType};
 use super::error::{AppendError, FileContext, FileError};
 use super::files::Kind;
-use super::marker::Marker;
+use super::marker::{Marker, MarkerKind};
 use super::partition::{Appender, Log};
 use super::producers::{SentBatch, SequenceError, Verdict, Verification};
 use super::record::{self, Records};
@@ -87,10 +87,12 @@ impl Log {
 
         let mut appender = self.lock_appender();
         self.check_online()?;
+        let mut aborts = 0;
         if options.origin == Origin::Broker {
             for (header, batch) in pieces(batches, &headers) {
                 let marker = Marker::parse(header, batch);
                 appender.producers.check_broker(header, marker.as_ref())?;
+                aborts += usize::from(marker.is_some_and(|m| m.kind == MarkerKind::Abort));
             }
         } else if let Some(first) = judge(&appender, &headers, options.verification)? {
             return Ok(Appended {
@@ -113,17 +115,25 @@ impl Log {
             appender.epochs.note(options.leader_epoch, base_offset);
             appender.epochs.save().on("write the leader epochs of", &self.dir)?;
         }
-        match appender.active.write(batches) {
-            Ok(written) => written.on("append to", &appender.active.path(Kind::Log))?,
+        let active = Arc::clone(&appender.active);
+        let txn_index = || active.path(Kind::TxnIndex);
+        active.aborts().reserve(aborts).on("make room in", &txn_index())?;
+        match active.write(batches) {
+            Ok(written) => written.on("append to", &active.path(Kind::Log))?,
             Err(error) => {
                 self.go_offline(format_args!("a failed write could not be undone: {error}"));
                 self.check_online()?;
             }
         }
         crate::crash::point("log-append-before-index");
-        appender.active.publish(&headers, config.index_interval_bytes);
+        active.publish(&headers, config.index_interval_bytes);
         for (header, batch) in pieces(batches, &headers) {
-            appender.producers.note(header, Marker::parse(header, batch).as_ref());
+            // Before the last stable offset moves: who reads up to it finds the entry.
+            if let Err(error) = active.note_transaction(header, batch, &mut appender.producers) {
+                let path = txn_index();
+                self.go_offline(format_args!("write {} after its marker: {error}", path.display()));
+                self.check_online()?;
+            }
         }
         appender.next_offset = next_offset;
         self.publish(&mut appender);

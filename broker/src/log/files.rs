@@ -23,18 +23,21 @@ pub(crate) enum Kind {
     Log,
     Index,
     TimeIndex,
+    /// There only if the segment has an abort marker.
+    TxnIndex,
     Snapshot,
 }
 
 impl Kind {
-    /// The three files of a segment, the log last: it decides.
-    pub(crate) const SEGMENT: [Self; 3] = [Self::Index, Self::TimeIndex, Self::Log];
+    /// The files of a segment, the log last: it decides.
+    pub(crate) const SEGMENT: [Self; 4] = [Self::Index, Self::TimeIndex, Self::TxnIndex, Self::Log];
 
     fn extension(self) -> &'static str {
         match self {
             Self::Log => ".log",
             Self::Index => ".index",
             Self::TimeIndex => ".timeindex",
+            Self::TxnIndex => ".txnindex",
             Self::Snapshot => ".snapshot",
         }
     }
@@ -52,7 +55,7 @@ pub(crate) fn parse_name(name: &str) -> Option<(i64, Kind, &str)> {
         return None;
     }
     let offset = digits.parse().ok()?;
-    [Kind::TimeIndex, Kind::Index, Kind::Log, Kind::Snapshot]
+    [Kind::TimeIndex, Kind::TxnIndex, Kind::Index, Kind::Log, Kind::Snapshot]
         .into_iter()
         .find_map(|kind| Some((offset, kind, rest.strip_prefix(kind.extension())?)))
 }
@@ -180,7 +183,7 @@ mod tests {
     #[test]
     fn names_are_parsed_back_with_their_suffix() {
         let dir = Path::new("/d");
-        for kind in [Kind::Log, Kind::Index, Kind::TimeIndex, Kind::Snapshot] {
+        for kind in [Kind::Log, Kind::Index, Kind::TimeIndex, Kind::TxnIndex, Kind::Snapshot] {
             for suffix in ["", SWAP, CLEANED, DELETED] {
                 let path = path_of(dir, 4711, kind, suffix);
                 let name = path.file_name().unwrap().to_str().unwrap();

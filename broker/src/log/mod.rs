@@ -15,6 +15,7 @@
 //! | `batch`, `record`, `builder`, `codec`, `varint` | the record format, v2 |
 //! | `producers`, `snapshot` | idempotent and transactional producers, their snapshots |
 //! | `marker`, `transactions` | the ends of transactions; what holds the last stable offset |
+//! | `aborted` | the index of aborted transactions of one segment |
 //! | `epochs`, `checkpoint`, `files` | the small files beside the segments |
 //! | `config`, `limits`, `error` | topic configs, bounds, what can go wrong |
 //!
@@ -22,6 +23,7 @@
 //! passed in. Calls block on files: from async code use `spawn_blocking` for
 //! cleaning and retention; appends and reads of cached pages are short.
 
+mod aborted;
 mod append;
 mod batch;
 mod builder;
@@ -52,6 +54,7 @@ mod tests;
 mod transactions;
 mod varint;
 
+pub use aborted::AbortedTransaction;
 pub use append::{AppendOptions, Appended, Origin};
 pub use batch::{
     BatchError, BatchHeader, Batches, NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP, check_crc,

@@ -1,7 +1,7 @@
 //! Open: load what was closed cleanly, recover what was not.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use tokio::sync::watch;
@@ -120,6 +120,8 @@ impl Log {
         if epochs_changed || recovery.scanned_bytes > 0 {
             epochs.save().on("write the leader epochs of", dir)?;
         }
+        snapshot::retain(dir, |offset| offset <= end_offset)
+            .on("remove producer snapshots in", dir)?;
         let mut producers = load_producers::<OpenError>(dir, &segments, end_offset)?;
         producers.expire(now_ms, PRODUCER_ID_EXPIRATION_MS);
         producers.replicated(end_offset);
@@ -131,6 +133,7 @@ impl Log {
             maintenance: Mutex::new(Maintenance { first_dirty: first_dirty.min(end_offset) }),
             appender: Mutex::new(Appender { active, next_offset: end_offset, producers, epochs }),
             segments: RwLock::new(segments),
+            segments_left: AtomicU64::new(0),
             truncation: RwLock::new(()),
             log_start: AtomicI64::new(log_start),
             log_end: AtomicI64::new(end_offset),
@@ -193,7 +196,7 @@ impl Folder<'_> {
             .map(|(base, _, _)| *base)
             .collect();
         for (offset, kind, _) in listed {
-            let orphan = matches!(kind, Kind::Index | Kind::TimeIndex);
+            let orphan = matches!(kind, Kind::Index | Kind::TimeIndex | Kind::TxnIndex);
             if orphan && bases.binary_search(&offset).is_err() {
                 let path = files::path_of(self.dir, offset, kind, "");
                 files::remove(&path).on("remove", &path)?;
@@ -206,7 +209,7 @@ impl Folder<'_> {
         let mut segments = Segments::new();
         let mut end_offset = 0;
         for base in bases {
-            let segment = self.open_segment(*base)?;
+            let segment = self.open_segment(*base, &segments)?;
             if Some(base) == bases.last() {
                 end_offset =
                     segment.find_end_offset().map_err(|error| self.failure(error, *base, 0))?;
@@ -217,8 +220,16 @@ impl Folder<'_> {
         Ok(Loaded { segments, end_offset, recovery })
     }
 
-    fn open_segment(&self, base: i64) -> Result<Segment, OpenError> {
-        Segment::open(self.dir, base, self.index_interval_bytes, self.now_ms)
+    /// Opens a trusted segment; `before` holds all segments below it.
+    fn open_segment(&self, base: i64, before: &Segments) -> Result<Segment, OpenError> {
+        let opened = Segment::open(self.dir, base, self.now_ms)
+            .map_err(|error| self.failure(error, base, 0))?;
+        if let Some(segment) = opened {
+            return Ok(segment);
+        }
+        tracing::info!(dir = %self.dir.display(), base, "rebuilding the indexes of a segment");
+        let mut producers = load_producers::<OpenError>(self.dir, before, base)?;
+        Segment::rebuild(self.dir, base, self.index_interval_bytes, &mut producers, self.now_ms)
             .map_err(|error| self.failure(error, base, 0))
     }
 
@@ -230,13 +241,19 @@ impl Folder<'_> {
         let mut recovery = Recovery { clean_shutdown: false, scanned_bytes: 0, torn_tail: None };
         let mut segments = Segments::new();
         let mut end_offset = bases.first().copied().unwrap_or(0);
+        // Who had a transaction open where the scan begins, and from there on.
+        let mut producers = None;
         for (index, base) in bases.iter().enumerate() {
             let next_base = bases.get(index + 1).copied();
             if next_base.is_some_and(|next| next <= self.recovery_point) {
-                segments.insert(*base, Arc::new(self.open_segment(*base)?));
+                segments.insert(*base, Arc::new(self.open_segment(*base, &segments)?));
                 continue;
             }
-            let scan = self.scan(*base, next_base, epochs)?;
+            let producers = match &mut producers {
+                Some(producers) => producers,
+                None => producers.insert(load_producers::<OpenError>(self.dir, &segments, *base)?),
+            };
+            let scan = self.scan(*base, next_base, epochs, producers)?;
             end_offset = scan.end_offset;
             if let Some((position, reason)) = scan.bad {
                 let file = scan.segment.path(Kind::Log);
@@ -282,6 +299,7 @@ impl Folder<'_> {
         base: i64,
         next_base: Option<i64>,
         epochs: &mut LeaderEpochs,
+        producers: &mut Producers,
     ) -> Result<Scan, OpenError> {
         let path = files::path_of(self.dir, base, Kind::Log, "");
         let segment = Segment::open_for_rebuild(self.dir, base, self.now_ms).on("open", &path)?;
@@ -310,6 +328,9 @@ impl Folder<'_> {
                         }
                         Ok(()) => {
                             segment.note(&header, position, self.index_interval_bytes);
+                            segment
+                                .note_transaction(&header, scanned.bytes, producers)
+                                .on("write the transaction index of", &path)?;
                             epochs.note(header.leader_epoch, header.base_offset);
                             end_offset = header.next_offset();
                             continue;
@@ -372,7 +393,8 @@ impl Folder<'_> {
     }
 }
 
-/// The producers' state at `end_offset`: the newest snapshot, and the batches above it.
+/// The producers' state at `end_offset`, where `segments` end: the newest snapshot
+/// and the batches above it.
 pub(super) fn load_producers<E>(
     dir: &Path,
     segments: &Segments,
@@ -381,10 +403,9 @@ pub(super) fn load_producers<E>(
 where
     E: From<FileError> + From<Corruption>,
 {
-    let on_snapshots = "read the producer snapshots of";
-    snapshot::retain(dir, |offset| offset <= end_offset).on(on_snapshots, dir)?;
-    let (from, mut producers) =
-        snapshot::read_newest(dir, end_offset).on(on_snapshots, dir)?.unwrap_or_default();
+    let (from, mut producers) = snapshot::read_newest(dir, end_offset)
+        .on("read the producer snapshots of", dir)?
+        .unwrap_or_default();
     if from < end_offset {
         let first = segments.range(..=from).next_back().map_or(from, |(base, _)| *base);
         for segment in segments.range(first..).map(|(_, segment)| segment) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{
     Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
@@ -30,6 +30,8 @@ pub struct Log {
     pub(super) maintenance: Mutex<Maintenance>,
     pub(super) appender: Mutex<Appender>,
     pub(super) segments: RwLock<Segments>,
+    /// How often segments have left the list, by retention or compaction.
+    pub(super) segments_left: AtomicU64,
     /// Reads hold it shared; truncation, which overwrites bytes, holds it alone.
     pub(super) truncation: RwLock<()>,
     pub(super) log_start: AtomicI64,
@@ -271,6 +273,11 @@ impl Log {
     pub(super) fn segment_after(&self, base_offset: i64) -> Option<Arc<Segment>> {
         let after = (std::ops::Bound::Excluded(base_offset), std::ops::Bound::Unbounded);
         self.segments().range(after).next().map(|(_, segment)| Arc::clone(segment))
+    }
+
+    /// To be called with the list locked, once segments were taken out of it.
+    pub(super) fn note_segments_left(&self) {
+        self.segments_left.fetch_add(1, Ordering::AcqRel);
     }
 
     /// All segments as they are now.

@@ -1,10 +1,13 @@
 //! Read: whole batches from an offset on.
 
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
-use super::error::{ReadError, scan_failure};
+use super::aborted::AbortedTransaction;
+use super::batch::Batches;
+use super::error::{FileContext, ReadError, scan_failure};
 use super::files::Kind;
 use super::partition::Log;
 use super::segment::ReadBounds;
@@ -12,7 +15,9 @@ use super::segment::ReadBounds;
 /// How far a reader may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadUpTo {
-    /// Consumers.
+    /// Consumers that are `read_committed`.
+    LastStable,
+    /// Other consumers.
     HighWatermark,
     /// Followers and the broker itself.
     LogEnd,
@@ -35,6 +40,11 @@ pub struct ReadLimit {
 pub struct Fetched {
     /// Whole batches, or nothing at the end of the log.
     pub batches: Bytes,
+    /// Of a read up to the last stable offset: the aborted transactions whose
+    /// records are among the batches, in the order of their markers.
+    pub aborted: Vec<AbortedTransaction>,
+    /// As it was before the read.
+    pub last_stable_offset: i64,
     /// As it was before the read.
     pub high_watermark: i64,
     /// As it was before the read.
@@ -54,7 +64,8 @@ impl Log {
         self.check_online()?;
         let _not_truncated = self.truncation.read().unwrap_or_else(PoisonError::into_inner);
         let log_start_offset = self.log_start_offset();
-        // In this order: the high watermark read is never above the log end read.
+        // In this order: none of them is read above the next.
+        let last_stable_offset = self.last_stable_offset();
         let high_watermark = self.high_watermark();
         let log_end_offset = self.log_end_offset();
         if offset < log_start_offset || offset > log_end_offset {
@@ -64,16 +75,60 @@ impl Log {
             max_bytes: limit.max_bytes,
             at_least_one: limit.at_least_one,
             end_offset: match limit.up_to {
+                ReadUpTo::LastStable => last_stable_offset,
                 ReadUpTo::HighWatermark => high_watermark,
                 ReadUpTo::LogEnd => log_end_offset,
             },
         };
-        let batches = if offset >= bounds.end_offset {
-            Bytes::new()
+        let (batches, aborted) = if offset >= bounds.end_offset {
+            (Bytes::new(), Vec::new())
+        } else if limit.up_to == ReadUpTo::LastStable {
+            self.read_committed(offset, &bounds)?
         } else {
-            self.read_segments(offset, &bounds)?
+            (self.read_segments(offset, &bounds)?, Vec::new())
         };
-        Ok(Fetched { batches, high_watermark, log_start_offset, log_end_offset })
+        Ok(Fetched {
+            batches,
+            aborted,
+            last_stable_offset,
+            high_watermark,
+            log_start_offset,
+            log_end_offset,
+        })
+    }
+
+    /// Batches, and what was aborted of them.
+    fn read_committed(
+        &self,
+        offset: i64,
+        bounds: &ReadBounds,
+    ) -> Result<(Bytes, Vec<AbortedTransaction>), ReadError> {
+        loop {
+            let segments_left = self.segments_left.load(Ordering::Acquire);
+            let batches = self.read_segments(offset, bounds)?;
+            let last = Batches::new(&batches).map_while(Result::ok).last();
+            let Some((last, _)) = last else { return Ok((batches, Vec::new())) };
+            let aborted = self.aborted_between(offset, last.next_offset())?;
+            // Retention and compaction take the entries away with the records. The
+            // records at hand must not outlive theirs.
+            if self.segments_left.load(Ordering::Acquire) == segments_left {
+                return Ok((batches, aborted));
+            }
+        }
+    }
+
+    /// The aborted transactions that touch the offsets from `from` up to `end`.
+    fn aborted_between(&self, from: i64, end: i64) -> Result<Vec<AbortedTransaction>, ReadError> {
+        let mut found = Vec::new();
+        let mut next = self.segment_at(from);
+        while let Some(segment) = next {
+            let path = segment.path(Kind::TxnIndex);
+            if segment.aborts().find(from, end, &mut found).on("read", &path)? {
+                break;
+            }
+            next = self.segment_after(segment.base_offset());
+        }
+        Ok(found)
     }
 
     fn read_segments(&self, offset: i64, bounds: &ReadBounds) -> Result<Bytes, ReadError> {

@@ -82,6 +82,7 @@ impl Log {
             for segment in due {
                 segments.remove(&segment.base_offset());
             }
+            self.note_segments_left();
         }
         for segment in due {
             swap::mark_deleted(&self.dir, segment.base_offset())?;
@@ -221,6 +222,8 @@ impl Log {
             .last_key_value()
             .map(|(_, segment)| Arc::clone(segment))
             .expect("one was made if none was left");
+        snapshot::retain(&self.dir, |offset| offset <= end_offset)
+            .on("remove producer snapshots in", &self.dir)?;
         appender.producers = load_producers::<MaintenanceError>(&self.dir, &segments, end_offset)?;
         drop(segments);
         appender.next_offset = end_offset;

@@ -1,4 +1,4 @@
-//! One segment: a `.log` file of batches and its two indexes.
+//! One segment: a `.log` file of batches and its indexes.
 
 use std::fs::File;
 use std::io;
@@ -8,10 +8,13 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 
+use super::aborted::AbortIndex;
 use super::batch::{BatchError, BatchHeader, NO_TIMESTAMP};
 use super::files::{self, Kind};
 use super::index::{Index, OffsetEntry, TimeEntry};
 use super::limits::BATCH_HEADER_BYTES;
+use super::marker::{Marker, MarkerKind};
+use super::producers::Producers;
 use super::scan::{ScanError, Scanner};
 
 /// Read beyond what was asked for, so that the batches between an index entry
@@ -28,6 +31,7 @@ pub(crate) struct Segment {
     size: AtomicU64,
     offsets: Index<OffsetEntry>,
     times: Index<TimeEntry>,
+    aborts: AbortIndex,
     /// Greatest timestamp and the last offset of the batch that brought it.
     newest: Mutex<Option<TimeEntry>>,
     /// Greatest timestamp of the first batch; age for rolling is counted from it.
@@ -59,22 +63,22 @@ impl Segment {
         let path = |kind| files::path_of(dir, base_offset, kind, suffix);
         let offsets = Index::create(&path(Kind::Index), base_offset)?;
         let times = Index::create(&path(Kind::TimeIndex), base_offset)?;
+        let aborts = AbortIndex::create(path(Kind::TxnIndex))?;
         if suffix.is_empty() {
             crate::crash::point("log-roll-middle");
         }
         let log = files::open_or_create(&path(Kind::Log))?;
         log.set_len(0)?;
-        Ok(Self::of(dir, base_offset, log, 0, offsets, times, now_ms))
+        Ok(Self::of(dir, base_offset, log, 0, (offsets, times, aborts), now_ms))
     }
 
-    /// Opens a segment whose log is trusted. Indexes that are missing or malformed
-    /// are rebuilt from it.
+    /// Opens a segment whose log is trusted. `None` if an index is missing or
+    /// malformed: [`Segment::rebuild`] makes them anew.
     pub(crate) fn open(
         dir: &Path,
         base_offset: i64,
-        index_interval_bytes: i32,
         now_ms: i64,
-    ) -> Result<Self, ScanError> {
+    ) -> Result<Option<Self>, ScanError> {
         let path = |kind| files::path_of(dir, base_offset, kind, "");
         let log = files::open_or_create(&path(Kind::Log))?;
         let size = log.metadata()?.len();
@@ -82,17 +86,38 @@ impl Segment {
             .filter(|index| index.last().is_none_or(|last| u64::from(last.position) < size));
         let times = Index::<TimeEntry>::open(&path(Kind::TimeIndex), base_offset)?
             .filter(|index| index.last().is_none_or(|last| last.offset >= base_offset));
-        if let (Some(offsets), Some(times)) = (offsets, times)
-            && (size == 0 || times.last().is_some())
-        {
-            let newest = times.last();
-            let segment = Self::of(dir, base_offset, log, size, offsets, times, now_ms);
-            *segment.newest() = newest;
-            segment.learn_first_timestamp()?;
-            return Ok(segment);
+        let aborts = AbortIndex::open(&path(Kind::TxnIndex), base_offset)?;
+        let (Some(offsets), Some(times), Some(aborts)) = (offsets, times, aborts) else {
+            return Ok(None);
+        };
+        if size > 0 && times.last().is_none() {
+            return Ok(None);
         }
-        tracing::info!(dir = %dir.display(), base_offset, "rebuilding the indexes of a segment");
-        Self::open_for_rebuild(dir, base_offset, now_ms)?.rebuilt(index_interval_bytes)
+        let newest = times.last();
+        let segment = Self::of(dir, base_offset, log, size, (offsets, times, aborts), now_ms);
+        *segment.newest() = newest;
+        segment.learn_first_timestamp()?;
+        Ok(Some(segment))
+    }
+
+    /// Opens a segment whose log is trusted and makes its indexes anew. `producers`
+    /// is their state at its base offset, and at its end afterwards.
+    pub(crate) fn rebuild(
+        dir: &Path,
+        base_offset: i64,
+        index_interval_bytes: i32,
+        producers: &mut Producers,
+        now_ms: i64,
+    ) -> Result<Self, ScanError> {
+        let segment = Self::open_for_rebuild(dir, base_offset, now_ms)?;
+        let mut scanner = segment.headers_from(0);
+        while let Some(batch) = scanner.next()? {
+            segment.note(&batch.header, batch.position, index_interval_bytes);
+            segment.note_transaction(&batch.header, batch.bytes, producers)?;
+        }
+        drop(scanner);
+        segment.seal()?;
+        Ok(segment)
     }
 
     /// Opens a segment with empty indexes, to be filled by [`Segment::note`].
@@ -102,18 +127,10 @@ impl Segment {
         let size = log.metadata()?.len();
         let offsets = Index::create(&path(Kind::Index), base_offset)?;
         let times = Index::create(&path(Kind::TimeIndex), base_offset)?;
-        let segment = Self::of(dir, base_offset, log, size, offsets, times, now_ms);
+        let aborts = AbortIndex::create(path(Kind::TxnIndex))?;
+        let segment = Self::of(dir, base_offset, log, size, (offsets, times, aborts), now_ms);
         segment.needs_sync.store(true, Ordering::Relaxed);
         Ok(segment)
-    }
-
-    fn rebuilt(self, index_interval_bytes: i32) -> Result<Self, ScanError> {
-        let mut scanner = self.headers_from(0);
-        while let Some(batch) = scanner.next()? {
-            self.note(&batch.header, batch.position, index_interval_bytes);
-        }
-        self.seal()?;
-        Ok(self)
     }
 
     fn of(
@@ -121,8 +138,7 @@ impl Segment {
         base_offset: i64,
         log: File,
         size: u64,
-        offsets: Index<OffsetEntry>,
-        times: Index<TimeEntry>,
+        (offsets, times, aborts): (Index<OffsetEntry>, Index<TimeEntry>, AbortIndex),
         created_ms: i64,
     ) -> Self {
         Self {
@@ -132,6 +148,7 @@ impl Segment {
             size: AtomicU64::new(size),
             offsets,
             times,
+            aborts,
             newest: Mutex::new(None),
             first_timestamp_ms: AtomicI64::new(NO_TIMESTAMP),
             created_ms,
@@ -226,13 +243,36 @@ impl Segment {
         self.unindexed_bytes.store(unindexed + header.size_bytes as u64, Ordering::Relaxed);
     }
 
+    /// Shows `producers` a batch of this segment; a transaction that it aborts gets
+    /// its index entry.
+    pub(crate) fn note_transaction(
+        &self,
+        header: &BatchHeader,
+        batch: &[u8],
+        producers: &mut Producers,
+    ) -> io::Result<()> {
+        let marker = Marker::parse(header, batch);
+        let Some(completed) = producers.note(header, marker.as_ref()) else { return Ok(()) };
+        crate::crash::point("log-marker-before-index");
+        match completed.kind {
+            MarkerKind::Abort => self.aborts.append(&completed.into()),
+            MarkerKind::Commit => Ok(()),
+        }
+    }
+
+    /// The index of aborted transactions.
+    pub(crate) fn aborts(&self) -> &AbortIndex {
+        &self.aborts
+    }
+
     /// Completes the indexes: when the segment is rolled, and when it is closed.
     pub(crate) fn seal(&self) -> io::Result<()> {
         if let Some(newest) = self.newest_entry() {
             self.times.push(newest);
         }
         self.offsets.write_out()?;
-        self.times.write_out()
+        self.times.write_out()?;
+        self.aborts.seal()
     }
 
     /// Waits until the log, and the indexes if asked, are on disk.
@@ -246,6 +286,7 @@ impl Segment {
         if with_indexes {
             self.offsets.sync()?;
             self.times.sync()?;
+            self.aborts.sync()?;
         }
         Ok(())
     }
@@ -355,6 +396,7 @@ impl Segment {
         self.needs_sync.store(true, Ordering::Release);
         self.offsets.truncate(|entry| u64::from(entry.position) < position)?;
         self.times.truncate(|entry| entry.offset < end_offset)?;
+        self.aborts.truncate(end_offset)?;
         let from = match self.times.last() {
             None => 0,
             Some(entry) => self.position_before(entry.offset)?,

@@ -18,8 +18,8 @@ pub(crate) use crate::log::Appended;
 use crate::{
     clock,
     log::{
-        AppendOptions, Log, LogConfig, Marker, NO_TIMESTAMP, Offline, Origin, ReadLimit, ReadUpTo,
-        Verification,
+        AbortedTransaction, AppendOptions, Log, LogConfig, Marker, NO_TIMESTAMP, Offline, Origin,
+        ReadLimit, ReadUpTo, Verification,
     },
 };
 
@@ -52,10 +52,31 @@ pub(crate) struct FoundOffset {
     pub(crate) leader_epoch: i32,
 }
 
+/// Which records of transactions a consumer wants to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Isolation {
+    /// All below the high watermark.
+    ReadUncommitted,
+    /// Those that are committed: all below the last stable offset, and word of what
+    /// was aborted among them.
+    ReadCommitted,
+}
+
+impl Isolation {
+    /// As a request's `isolation_level` has it.
+    pub(crate) fn from_level(level: i8) -> Self {
+        if level == 1 { Self::ReadCommitted } else { Self::ReadUncommitted }
+    }
+}
+
 /// What a read found.
 #[derive(Debug)]
 pub(crate) struct ReadRecords {
     pub(crate) records: Bytes,
+    /// Of a `read_committed` read: the transactions whose records the consumer is to
+    /// leave out, in the order of their markers.
+    pub(crate) aborted: Vec<AbortedTransaction>,
+    pub(crate) last_stable_offset: i64,
     pub(crate) high_watermark: i64,
     pub(crate) log_start_offset: i64,
 }
@@ -152,7 +173,6 @@ impl Partition {
     }
 
     /// Offset after the last record that `read_committed` consumers may see.
-    #[allow(dead_code, reason = "fetches of read_committed readers ask for it")]
     pub(crate) fn last_stable_offset(&self) -> Option<i64> {
         self.log().ok().map(|log| log.last_stable_offset())
     }
@@ -184,25 +204,31 @@ impl Partition {
         Ok(())
     }
 
-    /// Reads whole batches below the high watermark; with `at_least_one` the
+    /// Reads whole batches as far as a consumer may see; with `at_least_one` the
     /// first even if it alone is larger than `bytes_max`.
     pub(crate) fn read(
         &self,
         offset: i64,
         bytes_max: usize,
         at_least_one: bool,
+        isolation: Isolation,
     ) -> Result<ReadRecords, PartitionError> {
-        let limit =
-            ReadLimit { max_bytes: bytes_max, at_least_one, up_to: ReadUpTo::HighWatermark };
+        let up_to = match isolation {
+            Isolation::ReadUncommitted => ReadUpTo::HighWatermark,
+            Isolation::ReadCommitted => ReadUpTo::LastStable,
+        };
+        let limit = ReadLimit { max_bytes: bytes_max, at_least_one, up_to };
         let fetched = self.log()?.read(offset, &limit)?;
         Ok(ReadRecords {
             records: fetched.batches,
+            aborted: fetched.aborted,
+            last_stable_offset: fetched.last_stable_offset,
             high_watermark: fetched.high_watermark,
             log_start_offset: fetched.log_start_offset,
         })
     }
 
-    /// Wakes `waiter` at the next append.
+    /// Wakes `waiter` at the next append, markers included.
     pub(crate) fn register(&self, waiter: &Arc<FetchWaiter>) {
         self.waiters.register(waiter);
     }
@@ -213,11 +239,8 @@ impl Partition {
     }
 
     /// Whether a fetch at `offset` has an answer at once: records or an error.
-    pub(crate) fn has_news_at(&self, offset: i64) -> bool {
-        match self.log() {
-            Ok(log) => offset != log.high_watermark(),
-            Err(_) => true,
-        }
+    pub(crate) fn has_news_at(&self, offset: i64, isolation: Isolation) -> bool {
+        self.log().map_or(true, |log| offset != readable_end(log, isolation))
     }
 
     pub(crate) fn high_watermark(&self) -> Option<i64> {
@@ -244,17 +267,23 @@ impl Partition {
         Ok(self.log()?.end_offset_for_epoch(epoch))
     }
 
-    pub(crate) fn find_offset(&self, spec: OffsetSpec) -> Result<FoundOffset, PartitionError> {
+    pub(crate) fn find_offset(
+        &self,
+        spec: OffsetSpec,
+        isolation: Isolation,
+    ) -> Result<FoundOffset, PartitionError> {
         let log = self.log()?;
+        // Before the look-up: what is found beyond it could not be fetched.
+        let end = readable_end(log, isolation);
         let leader_epoch = self.leader_epoch.load(Ordering::Acquire);
         let at = |offset| FoundOffset { offset, timestamp_ms: NO_TIMESTAMP, leader_epoch };
         let found = match spec {
             OffsetSpec::Earliest => return Ok(at(log.log_start_offset())),
-            OffsetSpec::Latest => return Ok(at(log.high_watermark())),
+            OffsetSpec::Latest => return Ok(at(end)),
             OffsetSpec::MaxTimestamp => log.offset_of_max_timestamp()?,
             OffsetSpec::Timestamp(timestamp_ms) => log.offset_for_timestamp(timestamp_ms)?,
         };
-        Ok(match found {
+        Ok(match found.filter(|found| found.offset < end) {
             Some(found) => {
                 FoundOffset { offset: found.offset, timestamp_ms: found.timestamp_ms, leader_epoch }
             }
@@ -268,6 +297,14 @@ impl Partition {
         let log = self.log()?;
         let offset = if offset == -1 { log.high_watermark() } else { offset };
         Ok(log.delete_records_before(offset)?)
+    }
+}
+
+/// Offset after the last record that such a consumer may see.
+fn readable_end(log: &Log, isolation: Isolation) -> i64 {
+    match isolation {
+        Isolation::ReadUncommitted => log.high_watermark(),
+        Isolation::ReadCommitted => log.last_stable_offset(),
     }
 }
 

@@ -19,6 +19,6 @@ mod waiter;
 
 pub(crate) use background::Background;
 pub(crate) use error::PartitionError;
-pub(crate) use handle::{Appended, OffsetSpec, Partition};
+pub(crate) use handle::{Appended, Isolation, OffsetSpec, Partition};
 pub(crate) use manager::{PartitionManager, check_topic_configs};
 pub(crate) use waiter::FetchWaiter;

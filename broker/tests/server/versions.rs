@@ -109,6 +109,10 @@ async fn ask(client: &mut Client, key: ApiKey, version: i16) {
         IncrementalAlterConfigs => messages::IncrementalAlterConfigsRequest::default(),
         DescribeCluster => messages::DescribeClusterRequest::default(),
         OffsetForLeaderEpoch => messages::OffsetForLeaderEpochRequest::default(),
+        DescribeProducers => messages::DescribeProducersRequest::default().with_topics(vec![
+            messages::describe_producers_request::TopicRequest::default()
+                .with_name(name("every-version")).with_partition_indexes(vec![0, 99]),
+        ]),
         DescribeLogDirs => messages::DescribeLogDirsRequest::default().with_topics(None),
     }
 }
@@ -153,8 +157,8 @@ async fn refusals_are_encoded_in_every_version_too() {
             }
         };
     }
-    refused!(3..=11, produce_request("none", 0, 1, batch(&["x"])));
-    refused!(3..=11, produce_request("none", 0, 9, batch(&["x"])));
+    refused!(3..=12, produce_request("none", 0, 1, batch(&["x"])));
+    refused!(3..=12, produce_request("none", 0, 9, batch(&["x"])));
     refused!(4..=12, crate::support::fetch_request("none", 0, 0));
     refused!(7..=12, crate::support::fetch_request("none", 0, 0).with_session_id(3));
     refused!(

@@ -120,6 +120,7 @@ impl Log {
         };
         let mut removed = 0;
         for segment in group {
+            copy_aborts(segment, &writer.segment)?;
             let path = segment.path(Kind::Log);
             let mut scanner = segment.batches_from(0);
             loop {
@@ -160,6 +161,7 @@ impl Log {
                     segments.remove(base);
                 }
                 segments.insert(base_offset, Arc::new(segment));
+                self.note_segments_left();
             }
             swap::replace(&self.dir, base_offset, &replaced)?;
             for base in &replaced[1..] {
@@ -173,6 +175,16 @@ impl Log {
             error.into()
         })
     }
+}
+
+/// What was aborted stays so as long as its marker is there.
+fn copy_aborts(from: &Segment, to: &Segment) -> Result<(), FileError> {
+    let mut copied = Ok(());
+    let visited = from.aborts().visit_all(|entry| {
+        copied = to.aborts().append(&entry);
+        copied.is_ok()
+    });
+    visited.and(copied).on("copy the transaction index of", &from.path(Kind::Log))
 }
 
 /// Cuts neighbours into groups that fit one segment each.

@@ -21,7 +21,7 @@ pub(super) fn commit(dir: &Path, base_offset: i64) -> Result<(), FileError> {
     crate::crash::point("clean-before-swap");
     for kind in Kind::SEGMENT {
         let from = path_of(dir, base_offset, kind, CLEANED);
-        std::fs::rename(&from, path_of(dir, base_offset, kind, SWAP)).on("rename", &from)?;
+        files::rename(&from, &path_of(dir, base_offset, kind, SWAP)).on("rename", &from)?;
     }
     files::sync_dir(dir).on("fsync", dir)
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::*;
 
 mod cleaning;
+mod committed;
 mod crashes;
 mod dump;
 mod faults;
