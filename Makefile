@@ -60,6 +60,16 @@ test-slice: setup plugins ## A slice of the second tier, chosen by commit, at mo
 test-all: test ## Both tiers, whole
 	@tests/second-tier.sh all
 
+.PHONY: conformance
+conformance: build ## Run the test suites of others against the broker, as tests/conformance/expected says
+	@$(INSTALL) suites
+	LONGSHORE_BIN='$(LONGSHORE)' tests/conformance/run.py
+
+.PHONY: conformance-report
+conformance-report: build
+	@$(INSTALL) suites
+	LONGSHORE_BIN='$(LONGSHORE)' tests/conformance/run.py --report
+
 .PHONY: lint
 lint: setup-build ## Formatting, clippy, configs, and what the binary may link
 	cargo fmt --all --check

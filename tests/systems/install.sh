@@ -21,12 +21,16 @@ usage: tests/systems/install.sh TARGET...
   java     a JVM and Kafka's own clients and tools
   all      every one of these
 
+  suites   the test suites of others that tests/conformance runs, each also
+           by its name: suite_librdkafka suite_kgo suite_kafka_python suite_java
+
 Needs root or sudo only when a Debian package is missing. What is not a Debian
 package goes to ${LONGSHORE_CACHE:-$HOME/.cache/longshore}.
 USAGE
 }
 
 targets=(build wasm kcat python node java)
+suites=(suite_librdkafka suite_kgo suite_kafka_python suite_java)
 
 main() {
     if (($# == 0)); then
@@ -36,11 +40,14 @@ main() {
     local wanted=("$@") target
     if [[ $1 == all ]]; then
         wanted=("${targets[@]}")
+    elif [[ $1 == suites ]]; then
+        # Java's own target holds the command-line tools that suites call.
+        wanted=(build java "${suites[@]}")
     fi
     for target in "${wanted[@]}"; do
         case $target in
             -h | --help) usage && exit 0 ;;
-            build | wasm | kcat | python | node | java) ;;
+            build | wasm | kcat | python | node | java | suite_*) ;;
             *) usage >&2 && fail "unknown target '$target'" ;;
         esac
     done

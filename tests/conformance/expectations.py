@@ -1,0 +1,41 @@
+"""What is expected of each test, and what came of it, as tab-separated files."""
+
+import csv
+
+FIELDS = ["test", "expected", "reason"]
+RESULT_FIELDS = ["suite", "test", "speaks_to", "verdict", "seconds", "reason"]
+VERDICTS = {"passed", "failed", "skipped", "excluded"}
+
+
+def read(path):
+    """Lines of test, expected verdict and reason, by the test's name.
+
+    Whatever is not expected to pass says why: the missing API key or feature, or what the test needs
+    that one node is not.
+    """
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file, dialect="excel-tab"))
+    for row in rows:
+        if row["expected"] not in VERDICTS:
+            raise SystemExit(f"{path}: {row['test']}: unknown verdict {row['expected']!r}")
+        if row["expected"] != "passed" and not row["reason"]:
+            raise SystemExit(f"{path}: {row['test']}: says not why it is {row['expected']}")
+    return {row["test"]: row for row in rows}
+
+
+def write(path, fields, rows):
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fields, dialect="excel-tab", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def surprise(expected, verdict):
+    """What to say when a test did not do what was expected of it; None when it did."""
+    if expected is None:
+        return f"{verdict}, and expected/ does not name it"
+    if expected["expected"] == verdict:
+        return None
+    if verdict == "passed":
+        return f"passes now; expected/ says {expected['expected']}: {expected['reason']}"
+    return f"{verdict}, not {expected['expected']}"

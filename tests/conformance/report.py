@@ -1,0 +1,57 @@
+"""RESULTS.md: what came of a whole run, for people."""
+
+from collections import Counter
+
+HEAD = """# What the test suites of others say
+
+Written by `make conformance-report`, which ran commit `{commit}`{changed}.
+
+Tests of a client alone (a mock, a unit test) never connect to the broker. They are run, since a
+suite is one whole, but counted apart: they say nothing of Longshore.
+
+| suite | version | passed | failed | skipped | excluded | client alone, passed of |
+| --- | --- | --- | --- | --- | --- | --- |
+"""
+
+REST = """
+## What does not pass
+
+`failed` is run and expected to fail; `skipped` is left out by the suite itself; `excluded` is not
+run. `expected/` holds the same, and the run fails when a test does otherwise.
+
+| suite | test | verdict | reason |
+| --- | --- | --- | --- |
+"""
+
+
+def summary(results):
+    counts = Counter(result["verdict"] for result in results)
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("passed", "failed", "skipped", "excluded"))
+
+
+def render(suites, results, commit, changed):
+    lines = [HEAD.format(commit=commit, changed=" with changes" if changed else "")]
+    for suite in suites:
+        of_suite = [result for result in results if result["suite"] == suite.NAME]
+        broker = Counter(result["verdict"] for result in of_suite if result["speaks_to"] == "broker")
+        client = Counter(result["verdict"] for result in of_suite if result["speaks_to"] == "client")
+        counts = [broker[verdict] for verdict in ("passed", "failed", "skipped", "excluded")]
+        cells = [suite.NAME, suite.SOURCE, *counts, f"{client['passed']} of {client.total()}"]
+        lines.append(_row(cells))
+    lines.append(REST)
+    for result in results:
+        if result["verdict"] != "passed":
+            lines.append(_row(result[field] for field in ("suite", "test", "verdict", "reason")))
+    lines.append("\n## What passes\n")
+    for suite in suites:
+        names = [
+            result["test"]
+            for result in results
+            if (result["suite"], result["verdict"], result["speaks_to"]) == (suite.NAME, "passed", "broker")
+        ]
+        lines.append(f"\n{suite.NAME}: {', '.join(names)}\n")
+    return "".join(lines)
+
+
+def _row(cells):
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |\n"

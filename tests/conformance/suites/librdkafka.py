@@ -1,0 +1,87 @@
+"""librdkafka's own numbered tests, from the source inside the crate rdkafka-sys."""
+
+import json
+import re
+
+from broker import CACHE, REPOSITORY
+from suites import Outcome, Test, command
+
+NAME = "librdkafka"
+SOURCE = "librdkafka 2.12.1, in rdkafka-sys 4.10.0 of crates.io"
+FOLDER = CACHE / "suites/librdkafka/tests"
+# The version whose protocol the tests may expect of a broker.
+KAFKA_VERSION = "4.0.0"
+
+# Some tests rely on two consumers that start together to be in the first generation.
+PROPERTIES = {"num.partitions": 4, "group.initial.rebalance.delay.ms": 500}
+SCENARIOS = {
+    "default": {**PROPERTIES, "auto.create.topics.enable": "true"},
+    "noautocreate": {**PROPERTIES, "auto.create.topics.enable": "false"},
+}
+
+# What the runner said of each test of a number, which it runs together.
+_reports = {}
+
+
+def tests():
+    source = (FOLDER / "test.c").read_text()
+    table = source[source.index("struct test tests[]") :]
+    table = table[: table.index("{NULL}")]
+    for entry in re.split(r"(?=_TEST\()", table)[1:]:
+        name, flags = re.match(r"_TEST\((\w+),\s*([^,)]+)", entry).groups()
+        if "TEST_F_MANUAL" in flags:
+            continue
+        local = "TEST_F_LOCAL" in flags or name.endswith("_mock")
+        yield Test(name, SCENARIOS[_scenario(entry)], local)
+
+
+def _scenario(entry):
+    scenario = re.search(r'\.scenario\s*=\s*"(\w+)', entry)
+    return scenario[1] if scenario else "default"
+
+
+def run(test, broker, folder):
+    number = test.name.split("_")[0]
+    scenario = next(name for name, properties in SCENARIOS.items() if properties == test.broker)
+    if (number, scenario) not in _reports:
+        _reports[number, scenario] = _run_number(number, scenario, broker, folder, test.timeout_s)
+    states, log = _reports[number, scenario]
+    state = states.get(test.name)
+    if state == "PASSED":
+        return Outcome("passed")
+    if state == "SKIPPED":
+        return Outcome("skipped", _reason(log, rf"\| {test.name} +\|.*?\| (.*)"))
+    reason = _reason(log, rf'### Test "{test.name}\b.*\n(.*)') or _reason(log, r'### Test ".*\n(.*)')
+    return Outcome("failed", reason if states else f"no report; the time for it is {test.timeout_s} s; {reason}")
+
+
+def _run_number(number, scenario, broker, folder, timeout_s):
+    """The state of each test of a number, and the log."""
+    log, report = folder / f"{number}-{scenario}.log", folder / f"{number}-{scenario}.json"
+    config = folder / f"{scenario}.conf"
+    config.write_text(f"bootstrap.servers={broker.address}\nbroker.address.family=v4\ntest.timeout.multiplier=2\n")
+    environment = {
+        "TESTS": number,
+        "TEST_SCENARIO": scenario,
+        "TEST_KAFKA_VERSION": KAFKA_VERSION,
+        "TEST_REPORT": str(report),
+        "RDKAFKA_TEST_CONF": str(config),
+        "BROKERS": broker.address,
+        "KAFKA_PATH": str(REPOSITORY / "tests/conformance/kafka-tools"),
+        # Else the system's librdkafka would be tested.
+        "LD_LIBRARY_PATH": f"{FOLDER.parent / 'src'}:{FOLDER.parent / 'src-cpp'}",
+    }
+    ended = command(["./test-runner", "-p1", "-Q"], timeout_s, log, cwd=FOLDER, env=environment)
+    try:
+        states = {name: said["state"] for name, said in json.loads(report.read_text())["tests"].items()}
+    except (OSError, ValueError):
+        return {}, log
+    if ended != 0 and "FAILED" not in states.values():
+        # Such as threads that are left over: nobody knows whose.
+        return {}, log
+    return states, log
+
+
+def _reason(log, pattern):
+    found = re.findall(pattern, re.sub(r"\x1b\[[0-9;]*m", "", log.read_text(errors="replace")))
+    return found[-1][:300] if found else ""
