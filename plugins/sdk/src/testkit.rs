@@ -13,6 +13,8 @@
 //! Each thread has a world of its own, so tests run side by side; a new
 //! [`Testkit`] empties it. The clock stands still unless the test moves it.
 
+mod hosted;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -22,6 +24,8 @@ use std::time::Duration;
 use crate::host::Level;
 use crate::objects::Object;
 use crate::{Batch, Checkpoint, Config, Fault, Next, Output, Records, Source};
+
+pub use hosted::Hosted;
 
 /// A line that a plugin logged.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,7 +20,9 @@ pub(super) struct Writing {
     /// first record; those passed are dropped.
     boundaries: Option<BTreeSet<i64>>,
     open: Option<Open>,
-    /// Records below this offset are in a finished file already.
+    /// Its records are in a finished file already: they are passed over. What
+    /// is durable is told only as they are met, since the host takes no mark
+    /// beyond what it gave.
     skip: Option<Boundary>,
     /// Offsets below were taken: a `put` that is repeated goes on there.
     taken: i64,
@@ -85,6 +87,7 @@ impl Writing {
                     at += 1;
                     continue;
                 }
+                self.mark = Some(skip.next);
                 self.skip = None;
             }
             // Only a fault leaves a full file open; or the records that its
@@ -145,8 +148,12 @@ impl Writing {
     }
 
     /// Finishes the open file with what it has, unless its end was decided and
-    /// is not reached: then what is missing is still to come.
+    /// is not reached: then what is missing is still to come. Of a file that is
+    /// being passed over, what was met is durable.
     pub(super) fn cut_now(&mut self, bucket: &Bucket) -> Result<(), Fault> {
+        if self.skip.is_some() && self.taken > i64::MIN {
+            self.mark = Some(self.taken);
+        }
         match &self.open {
             Some(open) if open.decided.as_ref().is_none_or(|d| open.next >= d.next) => {
                 self.finish(bucket)
@@ -189,7 +196,6 @@ impl Writing {
         }
         match bucket.blob(&self.names.file(start)) {
             Ok(_) => {
-                self.mark = Some(boundary.next);
                 self.skip = Some(boundary);
                 Ok(false)
             }

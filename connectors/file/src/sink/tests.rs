@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use longshore_sdk::testkit::Testkit;
-use longshore_sdk::{Batch, Config, Fault, Partition, Plugin, Progress, Records, Sink};
+use longshore_sdk::testkit::{Hosted, Testkit};
+use longshore_sdk::{Batch, Config, Fault, Partition, Plugin, Progress, Records};
 use proptest::prelude::*;
 
 use super::FileSink;
@@ -26,8 +26,8 @@ fn kit() -> Testkit {
     kit
 }
 
-fn open(options: &[(&str, &str)]) -> FileSink {
-    let mut sink = FileSink::open(&config(options)).unwrap();
+fn open(options: &[(&str, &str)]) -> Hosted<FileSink> {
+    let mut sink = Hosted::<FileSink>::open(&config(options)).unwrap();
     assert!(sink.assigned(&[partition()]).unwrap().is_empty());
     sink
 }
@@ -103,11 +103,33 @@ fn a_replay_that_would_cut_elsewhere_cuts_where_it_was_decided() {
         let mut again = open(&[("flush.size", "2")]);
         again.put(&partition(), "t", records(&kit, 0..3)).unwrap();
         let told = mark(&again.drain().unwrap());
-        assert_eq!(told, finished.then_some(5), "nothing is told before the file is whole");
+        assert_eq!(told, finished.then_some(3), "nothing is told before the file is whole");
         again.put(&partition(), "t", records(&kit, 3..7)).unwrap();
         assert_eq!(mark(&again.drain().unwrap()), Some(7));
         assert_eq!(files(&kit), [file(0, "0\n1\n2\n3\n4\n"), file(5, "5\n6\n")]);
     }
+}
+
+#[test]
+fn a_replay_over_a_finished_file_marks_no_more_than_it_was_given() {
+    let kit = kit();
+    let mut first = open(&[]);
+    first.put(&partition(), "t", records(&kit, 0..5)).unwrap();
+    first.drain().unwrap();
+    // Killed before the commit; the host asks before it gave all of it again.
+    let mut again = open(&[]);
+    again.put(&partition(), "t", records(&kit, 0..3)).unwrap();
+    assert_eq!(mark(&again.tick().unwrap()), None);
+    // Revoked in the middle of it: what was met is in the file.
+    let revoked = again.revoked(&[partition()]).unwrap();
+    assert_eq!(mark(&revoked), Some(3));
+    let mut again = open(&[]);
+    again.put(&partition(), "t", records(&kit, 3..4)).unwrap();
+    assert_eq!(mark(&again.tick().unwrap()), None);
+    again.put(&partition(), "t", records(&kit, 4..6)).unwrap();
+    assert_eq!(mark(&again.tick().unwrap()), Some(5));
+    assert_eq!(mark(&again.drain().unwrap()), Some(6));
+    assert_eq!(files(&kit), [file(0, "0\n1\n2\n3\n4\n"), file(5, "5\n")]);
 }
 
 #[test]
@@ -188,7 +210,7 @@ fn refused_records_are_told_and_leave_no_file_when_all_are() {
 fn what_is_wrong_with_the_options_is_told_at_once() {
     let wrong = config(&[("format", "xml"), ("flush.size", "-1")]);
     assert_eq!(FileSink::validate(&wrong).len(), 2);
-    assert!(matches!(FileSink::open(&wrong).unwrap_err(), Fault::Config(_)));
+    assert!(matches!(Hosted::<FileSink>::open(&wrong).unwrap_err(), Fault::Config(_)));
 }
 
 proptest! {
