@@ -387,6 +387,8 @@ impl Folder<'_> {
             swap::mark_deleted(self.dir, *base)?;
             swap::remove_deleted(self.dir, *base)?;
         }
+        // They tell of transactions whose ends may be among what was lost.
+        snapshot::retain(self.dir, |_| false).on("remove producer snapshots in", self.dir)?;
         loaded.segments = Segments::from([(log_start, Arc::new(segment))]);
         loaded.end_offset = log_start;
         Ok(())
