@@ -65,6 +65,10 @@ pub(crate) const TOPIC_NAME_BYTES_MAX: usize = 249;
 /// Partitions of one topic, and by which one request may grow it.
 pub(crate) const TOPIC_PARTITIONS_MAX: i32 = 10_000;
 
+/// Partitions in one answer to DescribeTopicPartitions (Kafka's
+/// `max.request.partition.size.limit`).
+pub(crate) const DESCRIBED_PARTITIONS_MAX: usize = 2000;
+
 /// Topics that one Metadata request may auto-create.
 pub(crate) const AUTO_CREATE_PER_REQUEST_MAX: usize = 64;
 

@@ -1,6 +1,9 @@
 //! What every connection of a running broker shares.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -99,6 +102,17 @@ impl Node {
         validate_only: bool,
     ) -> Result<(), ControllerError> {
         self.controller.alter_configs(resource, changes, validate_only).await?;
+        self.follow_image().await;
+        Ok(())
+    }
+
+    pub(crate) async fn replace_configs(
+        &self,
+        resource: ConfigResource,
+        configs: BTreeMap<String, String>,
+        validate_only: bool,
+    ) -> Result<(), ControllerError> {
+        self.controller.replace_configs(resource, configs, validate_only).await?;
         self.follow_image().await;
         Ok(())
     }

@@ -112,6 +112,11 @@ impl Journal {
         Ok((journal, image))
     }
 
+    /// The sequence that the next transaction will have.
+    pub(super) fn next_sequence(&self) -> i64 {
+        i64::try_from(self.next_sequence).unwrap_or(i64::MAX)
+    }
+
     /// Appends one transaction and syncs it.
     pub(super) fn append(&mut self, records: &[MetadataRecord]) -> Result<(), JournalError> {
         let frame = encode(self.next_sequence, records);

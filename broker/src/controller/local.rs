@@ -1,6 +1,14 @@
 //! The controller of a single node, over a local journal.
 
-use std::{collections::HashMap, ops::Range, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 use tokio::sync::{Mutex, watch};
@@ -8,8 +16,8 @@ use uuid::Uuid;
 
 use super::{
     BrokerRecord, ClusterImage, ConfigChange, ConfigResource, Controller, ControllerError,
-    JournalError, MetadataRecord, NewTopic, NoCredential, ScramChange, TopicConfigCheck,
-    TopicImage, TopicRef,
+    JournalError, MetadataRecord, NewTopic, NoCredential, QuorumState, ScramChange,
+    TopicConfigCheck, TopicImage, TopicRef,
     journal::Journal,
     plan::{self, TopicDefaults},
     scram,
@@ -23,6 +31,8 @@ pub struct LocalController {
     journal: Arc<Mutex<Option<Journal>>>,
     image: watch::Sender<Arc<ClusterImage>>,
     defaults: TopicDefaults,
+    /// The sequence of the journal's next transaction.
+    log_end_offset: Arc<AtomicI64>,
 }
 
 impl LocalController {
@@ -36,10 +46,12 @@ impl LocalController {
         check: TopicConfigCheck,
     ) -> Result<Self, JournalError> {
         let (journal, image) = Journal::open(directory)?;
+        let log_end_offset = Arc::new(AtomicI64::new(journal.next_sequence()));
         Ok(Self {
             journal: Arc::new(Mutex::new(Some(journal))),
             image: watch::Sender::new(Arc::new(image)),
             defaults: TopicDefaults { partitions: default_partitions, check },
+            log_end_offset,
         })
     }
 
@@ -64,8 +76,10 @@ impl LocalController {
         };
         // The write goes on even if the asker goes away: the lock moves along.
         let publish = self.image.clone();
+        let log_end_offset = Arc::clone(&self.log_end_offset);
         let written = tokio::task::spawn_blocking(move || {
             journal.append(&records)?;
+            log_end_offset.store(journal.next_sequence(), Ordering::Release);
             let next = Arc::new(next);
             publish.send_replace(Arc::clone(&next));
             if let Err(error) = journal.compact_if_large(&next) {
@@ -163,6 +177,25 @@ impl Controller for LocalController {
         })
         .await?;
         Ok(answers)
+    }
+
+    async fn replace_configs(
+        &self,
+        resource: ConfigResource,
+        configs: BTreeMap<String, String>,
+        validate_only: bool,
+    ) -> Result<(), ControllerError> {
+        self.change(validate_only, |image| {
+            let changes = plan::replacing(image, &resource, configs);
+            plan::alter_configs(image, self.defaults.check, &resource, &changes)
+        })
+        .await
+        .map(drop)
+    }
+
+    fn quorum(&self) -> QuorumState {
+        // A local journal has one writer for good, so there is one epoch.
+        QuorumState { leader_epoch: 1, log_end_offset: self.log_end_offset.load(Ordering::Acquire) }
     }
 
     async fn allocate_producer_ids(&self) -> Result<Range<i64>, ControllerError> {

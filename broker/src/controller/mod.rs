@@ -5,6 +5,7 @@
 //! record.rs   what a decision is written down as
 //! image.rs    the state machine: records in, a readable image out, no I/O
 //! plan.rs     decisions: a request and the image in, records out, no I/O
+//! placement.rs  decisions about leaders and replicas, likewise
 //! journal.rs  the durable local log of records, and its snapshot
 //! scram.rs    decisions about SCRAM credentials
 //! local.rs    the controller of a single node over that journal
@@ -20,6 +21,7 @@
 mod image;
 mod journal;
 mod local;
+mod placement;
 mod plan;
 mod record;
 mod scram;
@@ -37,6 +39,7 @@ use uuid::Uuid;
 pub use image::{BrokerImage, ClusterImage, PartitionImage, TopicImage};
 pub use journal::JournalError;
 pub use local::LocalController;
+pub(crate) use placement::{ElectionRefusal, ElectionType, judge_election, judge_reassignment};
 pub use plan::TopicConfigCheck;
 pub(crate) use plan::is_topic_name;
 pub use record::{BrokerRecord, ConfigResource, Endpoint, MetadataRecord, PartitionRecord};
@@ -124,6 +127,14 @@ pub enum ControllerError {
         /// Which rule it breaks.
         reason: String,
     },
+    /// There is no reassignment to cancel.
+    #[error("no reassignment of partition {partition} of topic `{topic}` is under way")]
+    NoReassignment {
+        /// The topic.
+        topic: String,
+        /// The partition's number.
+        partition: i32,
+    },
     /// A configuration that cannot be.
     #[error("{reason}")]
     InvalidConfig {
@@ -138,6 +149,15 @@ pub enum ControllerError {
         /// The system's reason.
         reason: String,
     },
+}
+
+/// The metadata log as administrators see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuorumState {
+    /// Grows with each leader of the log.
+    pub leader_epoch: i32,
+    /// The offset that the next transaction will have.
+    pub log_end_offset: i64,
 }
 
 /// Where metadata decisions are made.
@@ -181,6 +201,18 @@ pub trait Controller: Send + Sync + 'static {
         &self,
         changes: Vec<ScramChange>,
     ) -> Result<Vec<Result<(), NoCredential>>, ControllerError>;
+
+    /// Replaces all configurations of one resource by these: what is not among
+    /// them returns to its default.
+    async fn replace_configs(
+        &self,
+        resource: ConfigResource,
+        configs: BTreeMap<String, String>,
+        validate_only: bool,
+    ) -> Result<(), ControllerError>;
+
+    /// How far the metadata log has come.
+    fn quorum(&self) -> QuorumState;
 
     /// Reserves producer ids that no one else will be given.
     async fn allocate_producer_ids(&self) -> Result<Range<i64>, ControllerError>;

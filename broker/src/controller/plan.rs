@@ -131,6 +131,22 @@ pub(super) fn alter_configs(
     Ok(records)
 }
 
+/// The changes that leave a resource with just these configurations.
+pub(super) fn replacing(
+    image: &ClusterImage,
+    resource: &ConfigResource,
+    configs: BTreeMap<String, String>,
+) -> HashMap<String, ConfigChange> {
+    let present = match resource {
+        ConfigResource::Topic(name) => image.topic(name).map(|topic| &topic.configs),
+        other => image.broker_configs(other),
+    };
+    let removed = present.into_iter().flatten().map(|(key, _)| (key.clone(), ConfigChange::Delete));
+    let mut changes: HashMap<String, ConfigChange> = removed.collect();
+    changes.extend(configs.into_iter().map(|(key, value)| (key, ConfigChange::Set(value))));
+    changes
+}
+
 fn config_key(record: &MetadataRecord) -> &str {
     match record {
         MetadataRecord::Config { key, .. } => key,
@@ -252,7 +268,7 @@ fn explicit(
     Ok(assignments.values().cloned().collect())
 }
 
-fn check_replicas<'a>(
+pub(super) fn check_replicas<'a>(
     image: &ClusterImage,
     assignments: impl Iterator<Item = &'a Vec<i32>>,
 ) -> Result<(), ControllerError> {

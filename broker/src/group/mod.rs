@@ -15,6 +15,7 @@
 //! store.rs        those records, written to and read from the topic
 //! coordinator.rs  the driver: locks, waiting answers, storage
 //! timers.rs       the driver's clock: sessions, phases, expiry
+//! delete_offsets.rs  single offsets deleted on demand
 //! describe.rs     groups as administrators see them
 //! ```
 //!
@@ -24,6 +25,7 @@
 
 mod commit;
 mod coordinator;
+mod delete_offsets;
 mod describe;
 mod join;
 mod membership;
@@ -42,6 +44,7 @@ mod tests;
 mod timers;
 
 pub(crate) use coordinator::{CommitError, GroupCoordinator, GroupSettings};
+pub(crate) use delete_offsets::OffsetDeletion;
 pub(crate) use join::{JoinAnswer, JoinRequest};
 pub(crate) use membership::LeavingMember;
 pub(crate) use offsets::CommittedOffset;

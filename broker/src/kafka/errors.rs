@@ -23,6 +23,7 @@ pub(super) fn controller(error: &ControllerError) -> ResponseError {
         ControllerError::InvalidReplicationFactor { .. } => ResponseError::InvalidReplicationFactor,
         ControllerError::InvalidAssignment { .. } => ResponseError::InvalidReplicaAssignment,
         ControllerError::InvalidConfig { .. } => ResponseError::InvalidConfig,
+        ControllerError::NoReassignment { .. } => ResponseError::NoReassignmentInProgress,
         ControllerError::Storage { .. } => ResponseError::KafkaStorageError,
     }
 }

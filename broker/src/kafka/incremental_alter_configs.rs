@@ -58,15 +58,7 @@ async fn alter(
     validate_only: bool,
 ) -> Result<(), (ResponseError, String)> {
     let invalid = |message: String| (ResponseError::InvalidRequest, message);
-    let name = asked.resource_name.as_str();
-    let resource = match asked.resource_type {
-        TOPIC => ConfigResource::Topic(name.to_owned()),
-        BROKER if name.is_empty() => ConfigResource::BrokerDefault,
-        BROKER => ConfigResource::Broker(
-            name.parse().map_err(|_| invalid(format!("`{name}` is no broker id")))?,
-        ),
-        other => return Err(invalid(format!("resource type {other} has no configurations here"))),
-    };
+    let resource = resource(asked.resource_type, &asked.resource_name).map_err(invalid)?;
     let mut changes = HashMap::with_capacity(asked.configs.len());
     for config in &asked.configs {
         let value = || {
@@ -87,4 +79,17 @@ async fn alter(
     node.alter_configs(resource, changes, validate_only)
         .await
         .map_err(|error| (errors::controller(&error), error.to_string()))
+}
+
+/// What a request's type and name mean.
+pub(super) fn resource(kind: i8, name: &str) -> Result<ConfigResource, String> {
+    match kind {
+        TOPIC => Ok(ConfigResource::Topic(name.to_owned())),
+        BROKER if name.is_empty() => Ok(ConfigResource::BrokerDefault),
+        BROKER => match name.parse() {
+            Ok(id) => Ok(ConfigResource::Broker(id)),
+            Err(_) => Err(format!("`{name}` is no broker id")),
+        },
+        other => Err(format!("resource type {other} has no configurations here")),
+    }
 }

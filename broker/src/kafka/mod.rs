@@ -17,6 +17,8 @@
 //! Each API key has a file of its own, named as Kafka names it; [`dispatch`]
 //! is the list of them.
 
+mod alter_configs;
+mod alter_partition_reassignments;
 mod alter_user_scram_credentials;
 mod api_versions;
 mod authentication;
@@ -32,7 +34,10 @@ mod describe_configs;
 mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
+mod describe_quorum;
+mod describe_topic_partitions;
 mod describe_user_scram_credentials;
+mod elect_leaders;
 mod errors;
 mod fetch;
 mod find_coordinator;
@@ -45,10 +50,12 @@ mod join_group;
 mod leave_group;
 mod list_groups;
 mod list_offsets;
+mod list_partition_reassignments;
 mod listener;
 mod memory;
 mod metadata;
 mod offset_commit;
+mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
@@ -173,6 +180,21 @@ async fn dispatch(
         }
         ApiKey::AlterUserScramCredentials => {
             answer!(|request| alter_user_scram_credentials::handle(node, request))
+        }
+        ApiKey::AlterConfigs => answer!(|request| alter_configs::handle(node, request)),
+        ApiKey::OffsetDelete => answer!(|request| offset_delete::handle(node, request)),
+        ApiKey::ElectLeaders => answer!(|request| elect_leaders::handle(node, request)),
+        ApiKey::AlterPartitionReassignments => {
+            answer!(|request| alter_partition_reassignments::handle(node, request))
+        }
+        ApiKey::ListPartitionReassignments => {
+            answer!(list_partition_reassignments::handle)
+        }
+        ApiKey::DescribeQuorum => {
+            answer!(|request| describe_quorum::handle(node, request, version))
+        }
+        ApiKey::DescribeTopicPartitions => {
+            answer!(|request| describe_topic_partitions::handle(node, request))
         }
         ApiKey::DescribeCluster => {
             answer!(|request| describe_cluster::handle(node, request, version, &client))

@@ -38,6 +38,8 @@ enum Field {
     Plain(&'static Field),
     /// An array of structures, or null.
     Structs(&'static [At]),
+    /// One structure behind a byte that is -1 for null.
+    Nullable(&'static [At]),
 }
 
 /// A field and the versions that have it.
@@ -51,12 +53,14 @@ struct Shape {
 }
 
 const LAST: i16 = i16::MAX;
+/// For requests none of whose versions has compact lengths.
+const NEVER_FLEXIBLE: i16 = i16::MAX;
 const INT8: Field = Field::Fixed(1);
 const INT16: Field = Field::Fixed(2);
 const INT32: Field = Field::Fixed(4);
 const INT64: Field = Field::Fixed(8);
 const UUID: Field = Field::Fixed(16);
-use Field::{Blob, Plain, Structs, Text};
+use Field::{Blob, Nullable, Plain, Structs, Text};
 
 const fn all(field: Field) -> At {
     At(0, LAST, field)
@@ -259,6 +263,11 @@ const SHAPES: &[Shape] = &[
             all(INT8),
         ],
     ),
+    request(
+        ApiKey::AlterConfigs,
+        2,
+        &[all(Structs(&[all(INT8), all(Text), all(Structs(&[all(Text), all(Text)]))])), all(INT8)],
+    ),
     request(ApiKey::DescribeLogDirs, 2, &[all(Structs(INT32_PARTITIONS))]),
     request(
         ApiKey::CreatePartitions,
@@ -272,6 +281,24 @@ const SHAPES: &[Shape] = &[
     request(ApiKey::DeleteGroups, 2, &[all(Plain(&Text))]),
     request(ApiKey::DescribeCluster, 0, &[all(INT8), from(1, INT8)]),
     request(ApiKey::DescribeProducers, 0, &[all(Structs(INT32_PARTITIONS))]),
+    request(ApiKey::ElectLeaders, 2, &[from(1, INT8), all(Structs(INT32_PARTITIONS)), all(INT32)]),
+    request(
+        ApiKey::AlterPartitionReassignments,
+        0,
+        &[all(INT32), all(Structs(&[all(Text), all(Structs(&[all(INT32), all(Plain(&INT32))]))]))],
+    ),
+    request(ApiKey::ListPartitionReassignments, 0, &[all(INT32), all(Structs(INT32_PARTITIONS))]),
+    request(
+        ApiKey::OffsetDelete,
+        NEVER_FLEXIBLE,
+        &[all(Text), all(Structs(&[all(Text), all(Structs(&[all(INT32)]))]))],
+    ),
+    request(ApiKey::DescribeQuorum, 0, &[all(Structs(&[all(Text), all(Structs(&[all(INT32)]))]))]),
+    request(
+        ApiKey::DescribeTopicPartitions,
+        0,
+        &[all(Structs(&[all(Text)])), all(INT32), all(Nullable(&[all(Text), all(INT32)]))],
+    ),
 ];
 
 /// Follows `body` as a request of this key and version; bytes left over are
@@ -324,6 +351,13 @@ impl Walk<'_> {
                 }
                 Ok(())
             }
+            Field::Nullable(fields) => match self.rest.split_first() {
+                Some((&presence, rest)) => {
+                    self.rest = rest;
+                    if presence.cast_signed() < 0 { Ok(()) } else { self.structure(fields) }
+                }
+                None => Err(ShapeError::Short),
+            },
         }
     }
 

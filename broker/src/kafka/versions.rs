@@ -42,15 +42,22 @@ pub(crate) const SERVED: &[Served] = &[
     served(ApiKey::InitProducerId, 0, 4),
     served(ApiKey::OffsetForLeaderEpoch, 2, 4),
     served(ApiKey::DescribeConfigs, 1, 4),
+    served(ApiKey::AlterConfigs, 0, 2),
     served(ApiKey::DescribeLogDirs, 1, 4),
     served(ApiKey::SaslAuthenticate, 0, 2),
     served(ApiKey::CreatePartitions, 0, 3),
     served(ApiKey::DeleteGroups, 0, 2),
+    served(ApiKey::ElectLeaders, 0, 2),
     served(ApiKey::IncrementalAlterConfigs, 0, 1),
     served(ApiKey::DescribeUserScramCredentials, 0, 0),
     served(ApiKey::AlterUserScramCredentials, 0, 0),
+    served(ApiKey::AlterPartitionReassignments, 0, 0),
+    served(ApiKey::ListPartitionReassignments, 0, 0),
+    served(ApiKey::OffsetDelete, 0, 0),
+    served(ApiKey::DescribeQuorum, 0, 2),
     served(ApiKey::DescribeCluster, 0, 1),
     served(ApiKey::DescribeProducers, 0, 0),
+    served(ApiKey::DescribeTopicPartitions, 0, 0),
 ];
 
 /// The first version of Produce that can be decoded: older ones carry message

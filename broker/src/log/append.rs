@@ -72,6 +72,9 @@ impl Log {
         let config = self.config();
         let mut headers = check(batches, &config, options)?;
         let mut reencoded = reencode(batches, &mut headers, &config)?;
+        if reencoded.is_some() && options.origin == Origin::Client {
+            check_sizes(&headers, &config)?;
+        }
         let batches = reencoded.as_deref_mut().unwrap_or(batches);
         let log_append_time_ms = match config.message_timestamp_type {
             TimestampType::CreateTime => NO_TIMESTAMP,
@@ -244,6 +247,15 @@ fn check(
         return Err(AppendError::InvalidRecord("the request holds no record batch"));
     }
     Ok(headers)
+}
+
+/// That a re-encode has made no batch larger than the topic allows.
+fn check_sizes(headers: &[BatchHeader], config: &LogConfig) -> Result<(), AppendError> {
+    let max_bytes = config.max_message_bytes as usize;
+    match headers.iter().map(|header| header.size_bytes).find(|size| *size > max_bytes) {
+        Some(size_bytes) => Err(AppendError::MessageTooLarge { size_bytes, max_bytes }),
+        None => Ok(()),
+    }
 }
 
 fn check_header(

@@ -6,6 +6,8 @@
 //! | `produce_fetch` | records in and out, waits, limits, duplicates |
 //! | `offsets` | ListOffsets and DeleteRecords |
 //! | `topics` | topics, partitions, configurations |
+//! | `admin` | leaders, reassignments, the quorum, configurations replaced whole |
+//! | `limits` | every topic limit, and what a re-encode does |
 //! | `groups` | membership and committed offsets |
 //! | `hostile` | frames that no client would send |
 //! | `security_sasl` | passwords, sessions, what is let in before authentication |
@@ -15,9 +17,11 @@
 // Helpers of tests fail as tests do; the lint knows only functions marked so.
 #![allow(clippy::unwrap_used)]
 
+mod admin;
 mod certificates;
 mod groups;
 mod hostile;
+mod limits;
 mod offsets;
 mod produce_fetch;
 mod restart;

@@ -108,6 +108,23 @@ async fn ask(client: &mut Client, key: ApiKey, version: i16) {
             .with_groups_names(vec![group("none")]),
         IncrementalAlterConfigs => messages::IncrementalAlterConfigsRequest::default(),
         DescribeCluster => messages::DescribeClusterRequest::default(),
+        AlterConfigs => messages::AlterConfigsRequest::default().with_validate_only(true)
+            .with_resources(vec![
+                messages::alter_configs_request::AlterConfigsResource::default()
+                    .with_resource_type(2).with_resource_name(text("every-version")),
+            ]),
+        ElectLeaders => messages::ElectLeadersRequest::default().with_topic_partitions(Some(vec![
+            messages::elect_leaders_request::TopicPartitions::default()
+                .with_topic(name("every-version")).with_partitions(vec![0, 9]),
+        ])),
+        AlterPartitionReassignments => messages::AlterPartitionReassignmentsRequest::default(),
+        ListPartitionReassignments => messages::ListPartitionReassignmentsRequest::default()
+            .with_topics(None),
+        OffsetDelete => messages::OffsetDeleteRequest::default().with_group_id(group("none")),
+        DescribeQuorum => messages::DescribeQuorumRequest::default().with_topics(vec![
+            quorum_of("__cluster_metadata"), quorum_of("none"),
+        ]),
+        DescribeTopicPartitions => messages::DescribeTopicPartitionsRequest::default(),
         OffsetForLeaderEpoch => messages::OffsetForLeaderEpochRequest::default(),
         DescribeProducers => messages::DescribeProducersRequest::default().with_topics(vec![
             messages::describe_producers_request::TopicRequest::default()
@@ -130,6 +147,12 @@ fn resource(kind: i8, of: &str) -> messages::describe_configs_request::DescribeC
         .with_resource_type(kind)
         .with_resource_name(text(of))
         .with_configuration_keys(None)
+}
+
+fn quorum_of(topic: &str) -> messages::describe_quorum_request::TopicData {
+    messages::describe_quorum_request::TopicData::default()
+        .with_topic_name(name(topic))
+        .with_partitions(vec![Default::default()])
 }
 
 fn offset_fetch(version: i16) -> messages::OffsetFetchRequest {
@@ -231,6 +254,18 @@ async fn refusals_are_encoded_in_every_version_too() {
                 .with_resource_type(4)
                 .with_resource_name(text("1")),
         ])
+    );
+    refused!(
+        0..=2,
+        messages::AlterConfigsRequest::default().with_resources(vec![
+            messages::alter_configs_request::AlterConfigsResource::default()
+                .with_resource_type(9)
+                .with_resource_name(text("none")),
+        ])
+    );
+    refused!(
+        1..=2,
+        messages::ElectLeadersRequest::default().with_election_type(7).with_topic_partitions(None)
     );
     refused!(1..=1, messages::DescribeClusterRequest::default().with_endpoint_type(2));
 }
