@@ -58,7 +58,16 @@ struct Round {
     topics: Vec<Vec<Fetched>>,
     bytes: usize,
     failed: bool,
+    /// The one batch that must come is larger than the memory granted: nothing
+    /// was read, this is what it takes.
+    needs_bytes: Option<usize>,
     memory: Option<MemoryGrant>,
+}
+
+impl Round {
+    fn empty() -> Self {
+        Self { topics: Vec::new(), bytes: 0, failed: false, needs_bytes: None, memory: None }
+    }
 }
 
 pub(super) fn handle(node: &Arc<Node>, request: FetchRequest, id: RequestId) -> Reply {
@@ -120,29 +129,57 @@ async fn read(node: &Arc<Node>, request: &Arc<FetchRequest>) -> Round {
         .map(|partition| partition.partition_max_bytes.max(0) as usize)
         .fold(0, usize::saturating_add);
     let bytes_max = asked.min(request.max_bytes.max(0) as usize).min(node.config.fetch_bytes_max);
-    let (memory, granted) =
+    let (mut memory, granted) =
         node.fetch_memory.take_up_to(bytes_max, limits::FETCH_GRANT_BYTES_MIN).await;
-    let (node, request) = (Arc::clone(node), Arc::clone(request));
-    let reading = tokio::task::spawn_blocking(move || read_blocking(&node, &request, granted));
-    let mut round = reading.await.unwrap_or_else(|error| {
-        tracing::error!(%error, "a fetch failed");
-        Round { topics: Vec::new(), bytes: 0, failed: true, memory: None }
-    });
-    let mut memory = memory;
-    memory.shrink_to(round.bytes);
-    round.memory = Some(memory);
-    round
+    let mut bounds = ReadBounds { bytes_max: granted, first_batch_bytes_max: memory.bytes() };
+    loop {
+        let (reader, asked) = (Arc::clone(node), Arc::clone(request));
+        let reading = tokio::task::spawn_blocking(move || read_blocking(&reader, &asked, bounds));
+        let mut round = reading.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a fetch failed");
+            Round { failed: true, ..Round::empty() }
+        });
+        if let Some(needed) = round.needs_bytes {
+            // Given back before more is asked for: two fetches that kept theirs
+            // could wait for each other.
+            drop(memory);
+            memory = node.fetch_memory.take(needed).await;
+            bounds.first_batch_bytes_max = needed;
+            continue;
+        }
+        memory.shrink_to(round.bytes);
+        round.memory = Some(memory);
+        return round;
+    }
 }
 
-fn read_blocking(node: &Node, request: &FetchRequest, mut left: usize) -> Round {
+/// How much a round may read.
+#[derive(Clone, Copy)]
+struct ReadBounds {
+    /// What the client asks for, as far as there is memory.
+    bytes_max: usize,
+    /// The batch that comes even if the client asks for less has this much memory.
+    first_batch_bytes_max: usize,
+}
+
+fn read_blocking(node: &Node, request: &FetchRequest, bounds: ReadBounds) -> Round {
     let isolation = Isolation::from_level(request.isolation_level);
-    let mut round = Round { topics: Vec::new(), bytes: 0, failed: false, memory: None };
+    let mut left = bounds.bytes_max;
+    let mut round = Round::empty();
     for topic in &request.topics {
         let mut fetched = Vec::with_capacity(topic.partitions.len());
         for asked in &topic.partitions {
             let partition = node.partitions.get(&topic.topic, asked.partition);
             let mut one = match partition {
-                Some(partition) => read_one(&partition, asked, left, round.bytes == 0, isolation),
+                Some(partition) => {
+                    let at_least_one = (round.bytes == 0).then_some(bounds.first_batch_bytes_max);
+                    match read_one(&partition, asked, left, at_least_one, isolation) {
+                        Ok(one) => one,
+                        Err(needed) => {
+                            return Round { needs_bytes: Some(needed), ..Round::empty() };
+                        }
+                    }
+                }
                 None => Fetched::failed(asked.partition, ResponseError::UnknownTopicOrPartition),
             };
             if round.bytes > 0 && one.records.len() > left {
@@ -159,18 +196,32 @@ fn read_blocking(node: &Node, request: &FetchRequest, mut left: usize) -> Round 
     round
 }
 
+/// Reads one partition. With `at_least_one` the first batch comes even if it is
+/// larger than `left`, within that much memory; `Err` says how much it takes.
 fn read_one(
     partition: &Partition,
     asked: &FetchPartition,
     left: usize,
-    at_least_one: bool,
+    at_least_one: Option<usize>,
     isolation: Isolation,
-) -> Fetched {
+) -> Result<Fetched, usize> {
     if let Err(error) = partition.check_leader_epoch(asked.current_leader_epoch) {
-        return Fetched::failed(asked.partition, error.code());
+        return Ok(Fetched::failed(asked.partition, error.code()));
     }
+    let offset = asked.fetch_offset;
     let bytes_max = left.min(asked.partition_max_bytes.max(0) as usize);
-    match partition.read(asked.fetch_offset, bytes_max, at_least_one, isolation) {
+    let mut read = partition.read(offset, bytes_max, false, isolation);
+    if let (Ok(found), Some(memory_bytes)) = (&read, at_least_one)
+        && found.records.is_empty()
+        && offset < found.readable_end(isolation)
+    {
+        match partition.batch_bytes_at(offset) {
+            Ok(Some(needed)) if needed > memory_bytes => return Err(needed),
+            Ok(_) => read = partition.read(offset, bytes_max, true, isolation),
+            Err(error) => read = Err(error),
+        }
+    }
+    Ok(match read {
         Ok(read) => Fetched {
             index: asked.partition,
             code: errors::NONE,
@@ -181,7 +232,7 @@ fn read_one(
             records: read.records,
         },
         Err(error) => {
-            tracing::debug!(%partition, %error, offset = asked.fetch_offset, "a fetch was refused");
+            tracing::debug!(%partition, %error, offset, "a fetch was refused");
             Fetched {
                 high_watermark: partition.high_watermark().unwrap_or(-1),
                 last_stable_offset: partition.last_stable_offset().unwrap_or(-1),
@@ -189,7 +240,7 @@ fn read_one(
                 ..Fetched::failed(asked.partition, error.code())
             }
         }
-    }
+    })
 }
 
 fn whole_error(id: RequestId, code: ResponseError) -> Response {
@@ -328,7 +379,7 @@ mod tests {
             };
             let partitions = vec![fetched(None), fetched(Some(&[])), fetched(Some(&aborted))];
             let topics = vec![partitions];
-            let round = Round { topics, bytes: 21, failed: false, memory: None };
+            let round = Round { topics, bytes: 21, ..Round::empty() };
             let topic = FetchTopic::default().with_topic(TopicName(StrBytes::from_static_str("t")));
             let request = FetchRequest::default().with_topics(vec![topic]);
             let id = RequestId { api_version: version, correlation_id: 5 };

@@ -55,6 +55,11 @@ impl MemoryBudget {
 }
 
 impl MemoryGrant {
+    /// Its size.
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.num_permits() * limits::MEMORY_GRAIN_BYTES
+    }
+
     /// Gives back what is not needed after all.
     pub(crate) fn shrink_to(&mut self, bytes: usize) {
         let surplus = self.0.num_permits().saturating_sub(grains(bytes));

@@ -2,8 +2,8 @@
 //!
 //! The batches stay slices of the request's frame until the log writes them.
 //! Appends happen before the next request of the connection is begun; only
-//! what acks=all still waits for is awaited later, so that flushes of
-//! pipelined requests are shared.
+//! the flush that the topic's policy asks for is awaited later, so that flushes
+//! of pipelined requests are shared.
 
 use std::{sync::Arc, time::Duration};
 
@@ -66,14 +66,27 @@ pub(super) async fn handle(
     if acks == 0 {
         // There is no answer to carry an error, so Kafka ends the connection.
         return match first_error(&outcomes) {
-            None => Ok(Reply::Never),
+            None => {
+                outcomes.into_iter().flat_map(|(_, of_topic)| of_topic).for_each(flush_unawaited);
+                Ok(Reply::Never)
+            }
             Some(refusal) => Err(ConnectionError::UnackedProduce {
                 code: refusal.code,
                 reason: refusal.message.clone(),
             }),
         };
     }
-    Ok(Reply::later(id, answer(outcomes, acks, timeout, id.api_version)))
+    Ok(Reply::later(id, answer(outcomes, timeout, id.api_version)))
+}
+
+/// Starts the flush that is due. Nobody waits: a failure takes the partition
+/// offline, which the next request hears.
+fn flush_unawaited(outcome: Outcome) {
+    if let Ok((partition, appended)) = outcome.result
+        && appended.flush_before_answer
+    {
+        tokio::spawn(async move { partition.settled(&appended).await });
+    }
 }
 
 fn first_error(outcomes: &[(TopicName, Vec<Outcome>)]) -> Option<&Refusal> {
@@ -124,7 +137,6 @@ fn refusal(partition: &Partition, error: &PartitionError) -> Refusal {
 
 async fn answer(
     outcomes: Vec<(TopicName, Vec<Outcome>)>,
-    acks: i16,
     timeout: Duration,
     version: i16,
 ) -> ProduceResponse {
@@ -134,10 +146,7 @@ async fn answer(
         let mut partitions = Vec::with_capacity(of_topic.len());
         for outcome in of_topic {
             let result = match outcome.result {
-                Ok((partition, appended)) if acks == ACKS_ALL => {
-                    settle(&partition, appended, deadline).await
-                }
-                Ok((_, appended)) => Ok(appended),
+                Ok((partition, appended)) => settle(&partition, appended, deadline).await,
                 Err(refusal) => Err(refusal),
             };
             partitions.push(respond(outcome.index, result, version));
@@ -149,7 +158,7 @@ async fn answer(
     ProduceResponse::default().with_responses(topics)
 }
 
-/// Waits for what acks=all promises: the topic's flush policy.
+/// Waits for what the topic's flush policy promises, whatever the acks.
 async fn settle(
     partition: &Partition,
     appended: Appended,

@@ -10,7 +10,7 @@ use super::error::{AppendError, FileContext, FileError};
 use super::files::Kind;
 use super::marker::{Marker, MarkerKind};
 use super::partition::{Appender, Log};
-use super::producers::{SentBatch, SequenceError, Verdict, Verification};
+use super::producers::{SentBatch, Verdict, Verification};
 use super::record::{self, Records};
 use super::segment::Segment;
 use super::snapshot;
@@ -58,7 +58,7 @@ pub struct Appended {
 }
 
 impl Log {
-    /// Appends the batches of one produce request, all or none.
+    /// Appends the batches of one request, all or none. A client sends one.
     ///
     /// `batches` are patched in place (base offset, leader epoch).
     ///
@@ -72,8 +72,9 @@ impl Log {
         let config = self.config();
         let mut headers = check(batches, &config, options)?;
         let mut reencoded = reencode(batches, &mut headers, &config)?;
-        if reencoded.is_some() && options.origin == Origin::Client {
-            check_sizes(&headers, &config)?;
+        if reencoded.is_some() {
+            // The topic's codec may make more of a batch than the client's did.
+            headers.iter().try_for_each(|header| check_size(header, &config, options))?;
         }
         let batches = reencoded.as_deref_mut().unwrap_or(batches);
         let log_append_time_ms = match config.message_timestamp_type {
@@ -233,11 +234,14 @@ fn check(
     let mut headers = Vec::with_capacity(1);
     for batch in Batches::new(bytes) {
         let (header, batch) = batch?;
-        let max_bytes = config.max_message_bytes as usize;
-        if header.size_bytes > max_bytes && options.origin == Origin::Client {
-            let size_bytes = header.size_bytes;
-            return Err(AppendError::MessageTooLarge { size_bytes, max_bytes });
+        if !headers.is_empty() && options.origin == Origin::Client {
+            // As in Kafka since record format v2: no client sends more, and what
+            // one partition is asked under its lock stays bounded.
+            return Err(AppendError::InvalidRecord(
+                "a request holds more than one batch for a partition",
+            ));
         }
+        check_size(&header, config, options)?;
         batch::check_crc(&header, batch)?;
         check_header(&header, config, options)?;
         check_records(&header, batch, config)?;
@@ -249,13 +253,16 @@ fn check(
     Ok(headers)
 }
 
-/// That a re-encode has made no batch larger than the topic allows.
-fn check_sizes(headers: &[BatchHeader], config: &LogConfig) -> Result<(), AppendError> {
-    let max_bytes = config.max_message_bytes as usize;
-    match headers.iter().map(|header| header.size_bytes).find(|size| *size > max_bytes) {
-        Some(size_bytes) => Err(AppendError::MessageTooLarge { size_bytes, max_bytes }),
-        None => Ok(()),
+fn check_size(
+    header: &BatchHeader,
+    config: &LogConfig,
+    options: &AppendOptions,
+) -> Result<(), AppendError> {
+    let (size_bytes, max_bytes) = (header.size_bytes, config.max_message_bytes as usize);
+    if size_bytes > max_bytes && options.origin == Origin::Client {
+        return Err(AppendError::MessageTooLarge { size_bytes, max_bytes });
     }
+    Ok(())
 }
 
 fn check_header(
@@ -379,35 +386,23 @@ fn stamp(bytes: &mut [u8], headers: &mut [BatchHeader], now_ms: i64) {
     }
 }
 
-/// Judges sequences. `Some` is the batch that the request repeats.
+/// Judges the sequence and the transaction of a client's batch, which is alone.
+/// `Some` is the batch that it repeats.
 fn judge(
     appender: &Appender,
     headers: &[BatchHeader],
     verification: Option<Verification>,
 ) -> Result<Option<SentBatch>, AppendError> {
-    for (index, header) in headers.iter().enumerate() {
-        if !header.has_producer_id() {
-            continue;
+    let Some(header) = headers.first().filter(|header| header.has_producer_id()) else {
+        return Ok(None);
+    };
+    match appender.producers.check(header)? {
+        Verdict::InSequence => {
+            appender.producers.check_transaction(header, verification)?;
+            Ok(None)
         }
-        let before = &headers[..index];
-        let earlier = before.iter().rfind(|other| other.producer_id == header.producer_id);
-        match appender.producers.check(header, earlier)? {
-            Verdict::InSequence => {
-                appender.producers.check_transaction(header, verification)?;
-            }
-            Verdict::Duplicate(first) if headers.len() == 1 => return Ok(Some(first)),
-            // Clients send one batch a partition; half a duplicate has no answer.
-            Verdict::Duplicate(first) => {
-                return Err(AppendError::Sequence(SequenceError::OutOfOrder {
-                    producer_id: header.producer_id,
-                    epoch: header.producer_epoch,
-                    found: header.base_sequence,
-                    expected: batch::add_sequence(first.last_sequence, 1),
-                }));
-            }
-        }
+        Verdict::Duplicate(first) => Ok(Some(first)),
     }
-    Ok(None)
 }
 
 /// Each header with the bytes of its whole batch.

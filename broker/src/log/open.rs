@@ -136,6 +136,7 @@ impl Log {
             segments_left: AtomicU64::new(0),
             truncation: RwLock::new(()),
             log_start: AtomicI64::new(log_start),
+            log_start_moves: Mutex::new(()),
             log_end: AtomicI64::new(end_offset),
             high_watermark: AtomicI64::new(end_offset),
             last_stable: AtomicI64::new(end_offset),

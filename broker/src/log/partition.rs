@@ -35,6 +35,8 @@ pub struct Log {
     /// Reads hold it shared; truncation, which overwrites bytes, holds it alone.
     pub(super) truncation: RwLock<()>,
     pub(super) log_start: AtomicI64,
+    /// Held while the log start is compared, stored and published.
+    pub(super) log_start_moves: Mutex<()>,
     pub(super) log_end: AtomicI64,
     pub(super) high_watermark: AtomicI64,
     pub(super) last_stable: AtomicI64,

@@ -146,31 +146,22 @@ pub struct Producers {
 }
 
 impl Producers {
-    /// Judges a batch. `earlier` is the producer's batch before it in the same
-    /// request, if there is one.
+    /// Judges a batch.
     ///
     /// # Errors
     /// When its epoch is fenced or its sequence does not come next.
-    pub fn check(
-        &self,
-        batch: &BatchHeader,
-        earlier: Option<&BatchHeader>,
-    ) -> Result<Verdict, SequenceError> {
+    pub fn check(&self, batch: &BatchHeader) -> Result<Verdict, SequenceError> {
         let producer_id = batch.producer_id;
         let epoch = batch.producer_epoch;
-        let known = self.by_id.get(&producer_id);
-        let (current, last_sequence) = match (earlier, known) {
-            (Some(earlier), _) => (earlier.producer_epoch, earlier.last_sequence()),
-            (None, Some(known)) => (known.epoch, known.last_sequence()),
+        let Some(known) = self.by_id.get(&producer_id) else {
             // Its state may have been removed by retention or expiry.
-            (None, None) => return Ok(Verdict::InSequence),
+            return Ok(Verdict::InSequence);
         };
+        let (current, last_sequence) = (known.epoch, known.last_sequence());
         if epoch < current {
             return Err(SequenceError::Fenced { producer_id, found: epoch, current });
         }
         if epoch == current
-            && earlier.is_none()
-            && let Some(known) = known
             && let Some(sent) = known.batches.iter().find(|sent| {
                 sent.first_sequence() == batch.base_sequence
                     && sent.last_sequence == batch.last_sequence()
@@ -384,18 +375,18 @@ mod tests {
         let mut producers = Producers::default();
         for step in 0..6 {
             let sent = batch(7, 0, step * 10, 10, i64::from(step) * 10);
-            assert_eq!(producers.check(&sent, None), Ok(Verdict::InSequence));
+            assert_eq!(producers.check(&sent), Ok(Verdict::InSequence));
             producers.note(&sent, None);
         }
         for step in 1..6 {
             let again = batch(7, 0, step * 10, 10, 999);
-            let Ok(Verdict::Duplicate(first)) = producers.check(&again, None) else {
+            let Ok(Verdict::Duplicate(first)) = producers.check(&again) else {
                 panic!("batch {step} was sent before");
             };
             assert_eq!(first.base_offset(), i64::from(step) * 10);
         }
         assert!(matches!(
-            producers.check(&batch(7, 0, 0, 10, 999), None),
+            producers.check(&batch(7, 0, 0, 10, 999)),
             Err(SequenceError::OutOfOrder { expected: 60, found: 0, .. })
         ));
     }
@@ -405,21 +396,21 @@ mod tests {
         let mut producers = Producers::default();
         producers.note(&batch(1, 0, i32::MAX - 1, 4, 0), None);
         assert_eq!(producers.get(1).unwrap().last_sequence(), 1);
-        assert_eq!(producers.check(&batch(1, 0, 2, 1, 4), None), Ok(Verdict::InSequence));
+        assert_eq!(producers.check(&batch(1, 0, 2, 1, 4)), Ok(Verdict::InSequence));
         let again = batch(1, 0, i32::MAX - 1, 4, 9);
-        assert!(matches!(producers.check(&again, None), Ok(Verdict::Duplicate(_))));
+        assert!(matches!(producers.check(&again), Ok(Verdict::Duplicate(_))));
     }
 
     #[test]
     fn a_new_epoch_begins_at_zero_and_fences_the_old() {
         let mut producers = Producers::default();
         producers.note(&batch(1, 3, 0, 1, 0), None);
-        assert!(producers.check(&batch(1, 4, 1, 1, 1), None).is_err());
+        assert!(producers.check(&batch(1, 4, 1, 1, 1)).is_err());
         let next = batch(1, 4, 0, 1, 1);
-        assert_eq!(producers.check(&next, None), Ok(Verdict::InSequence));
+        assert_eq!(producers.check(&next), Ok(Verdict::InSequence));
         producers.note(&next, None);
         assert!(matches!(
-            producers.check(&batch(1, 3, 1, 1, 2), None),
+            producers.check(&batch(1, 3, 1, 1, 2)),
             Err(SequenceError::Fenced { found: 3, current: 4, .. })
         ));
     }
@@ -427,7 +418,7 @@ mod tests {
     #[test]
     fn an_unknown_producer_may_begin_anywhere() {
         let producers = Producers::default();
-        assert_eq!(producers.check(&batch(1, 0, 77, 1, 0), None), Ok(Verdict::InSequence));
+        assert_eq!(producers.check(&batch(1, 0, 77, 1, 0)), Ok(Verdict::InSequence));
     }
 
     #[test]
@@ -450,7 +441,7 @@ mod tests {
             let (mut sequence, mut offset) = (i32::MAX - 50, 0i64);
             for (count, retry) in steps {
                 if let Some(old) = sent.len().checked_sub(retry + 1).map(|index| sent[index]) {
-                    let verdict = producers.check(&BatchHeader { base_offset: 0, ..old }, None);
+                    let verdict = producers.check(&BatchHeader { base_offset: 0, ..old });
                     let Ok(Verdict::Duplicate(first)) = verdict else {
                         panic!("{verdict:?} for a retry of the last five");
                     };
@@ -458,7 +449,7 @@ mod tests {
                     prop_assert_eq!(first.last_offset, old.last_offset());
                 }
                 let next = batch(1, 0, sequence, count, offset);
-                prop_assert_eq!(producers.check(&next, None), Ok(Verdict::InSequence));
+                prop_assert_eq!(producers.check(&next), Ok(Verdict::InSequence));
                 producers.note(&next, None);
                 sequence = add_sequence(sequence, count);
                 offset += i64::from(count);

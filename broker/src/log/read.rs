@@ -131,6 +131,30 @@ impl Log {
         Ok(found)
     }
 
+    /// Bytes of the first batch that ends at or after `offset`, its header read
+    /// alone. `None` at the end of the log.
+    ///
+    /// # Errors
+    /// When a file cannot be read or holds what was not written there.
+    pub fn batch_bytes_at(&self, offset: i64) -> Result<Option<usize>, ReadError> {
+        self.check_online()?;
+        let _not_truncated = self.truncation.read().unwrap_or_else(PoisonError::into_inner);
+        let mut segment = self.segment_at(offset);
+        while let Some(current) = segment {
+            let path = current.path(Kind::Log);
+            let from = current.position_before(offset).on("read", &path)?;
+            let mut scanner = current.headers_from(from);
+            let failed = |error| scan_failure::<ReadError>(error, path.clone(), from);
+            while let Some(batch) = scanner.next().map_err(failed)? {
+                if batch.header.last_offset() >= offset {
+                    return Ok(Some(batch.header.size_bytes));
+                }
+            }
+            segment = self.segment_after(current.base_offset());
+        }
+        Ok(None)
+    }
+
     fn read_segments(&self, offset: i64, bounds: &ReadBounds) -> Result<Bytes, ReadError> {
         // A retention that ran just now may have removed the first segments.
         let mut segment = match self.segment_at(offset) {

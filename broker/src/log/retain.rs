@@ -1,7 +1,7 @@
 //! Old records go: by age, by size, by DeleteRecords; and new ones, by truncation.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::checkpoint;
 use super::clean::swap;
@@ -94,12 +94,16 @@ impl Log {
             .on("remove producer snapshots in", &self.dir)
     }
 
-    /// Moves the log start and makes it durable.
+    /// Moves the log start up to `offset`, unless it is there already, and makes
+    /// it durable.
     fn advance_log_start(&self, offset: i64) -> Result<(), FileError> {
-        if offset <= self.log_start_offset() {
-            return Ok(());
+        {
+            let _one_at_a_time = self.lock_log_start();
+            if offset <= self.log_start_offset() {
+                return Ok(());
+            }
+            self.store_log_start(offset)?;
         }
-        self.store_log_start(offset)?;
         let mut appender = self.lock_appender();
         self.publish(&mut appender);
         if appender.epochs.truncate_start(offset) {
@@ -108,6 +112,13 @@ impl Log {
         Ok(())
     }
 
+    /// Without it two deletions compare with the same start: the lower one then
+    /// wins, and both write one temporary file.
+    fn lock_log_start(&self) -> MutexGuard<'_, ()> {
+        self.log_start_moves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Under the lock of the log start.
     fn store_log_start(&self, offset: i64) -> Result<(), FileError> {
         let path = self.dir.join(files::LOG_START);
         checkpoint::write_offset(&path, &self.topic, self.partition, offset).on("write", &path)?;
@@ -148,6 +159,7 @@ impl Log {
         }
         let _no_flush = self.flush.pause();
         let _no_readers = self.truncation.write().unwrap_or_else(PoisonError::into_inner);
+        let _start_stays = self.lock_log_start();
         // Both go first: neither must ever lie above the log end, which may become
         // the start of the batch that `offset` lies within.
         let floor = self.segment_at(offset).map_or(offset, |segment| segment.base_offset());

@@ -81,6 +81,16 @@ pub(crate) struct ReadRecords {
     pub(crate) log_start_offset: i64,
 }
 
+impl ReadRecords {
+    /// How far the reader may see.
+    pub(crate) fn readable_end(&self, isolation: Isolation) -> i64 {
+        match isolation {
+            Isolation::ReadUncommitted => self.high_watermark,
+            Isolation::ReadCommitted => self.last_stable_offset,
+        }
+    }
+}
+
 impl Partition {
     pub(super) fn new(
         topic: Arc<str>,
@@ -226,6 +236,11 @@ impl Partition {
             high_watermark: fetched.high_watermark,
             log_start_offset: fetched.log_start_offset,
         })
+    }
+
+    /// Bytes of the batch that a read at `offset` would begin with.
+    pub(crate) fn batch_bytes_at(&self, offset: i64) -> Result<Option<usize>, PartitionError> {
+        Ok(self.log()?.batch_bytes_at(offset)?)
     }
 
     /// Wakes `waiter` at the next append, markers included.

@@ -8,8 +8,12 @@ use kafka_protocol::messages::{
 };
 use longshore_broker::log::{BatchBuilder, Batches, Codec, Records};
 
-use crate::support::{TestBroker, batch, batches, fetch_request, name, produce_request, text};
+use crate::support::{
+    PATIENCE, TestBroker, batch, batches, fetch_request, name, produce_request, text,
+};
 
+const INVALID_RECORD: i16 = 87;
+const MESSAGE_TOO_LARGE: i16 = 10;
 const NOT_ENOUGH_REPLICAS: i16 = 19;
 const OFFSET_OUT_OF_RANGE: i16 = 1;
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
@@ -105,6 +109,89 @@ async fn one_bad_partition_costs_only_itself() {
     let codes: Vec<i16> =
         response.responses[0].partition_responses.iter().map(|p| p.error_code).collect();
     assert_eq!(codes, [0, 2, UNKNOWN_TOPIC_OR_PARTITION, 87]);
+}
+
+#[tokio::test]
+async fn a_partition_takes_one_batch_of_a_request_so_that_thousands_cannot_hold_it() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    client.create_topic("topic", 1).await;
+    let mut many = Vec::new();
+    for id in 0..20_000 {
+        let mut builder = BatchBuilder::new(0).producer(id, 0, 0);
+        builder.push(0, None, Some(b"v"), &[]);
+        many.extend(builder.build().unwrap());
+    }
+    let two = [batch(&["one"]), batch(&["two"])].concat();
+    let started = Instant::now();
+    assert_eq!(client.produce("topic", 0, 1, many).await.error_code, INVALID_RECORD);
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+    assert_eq!(client.produce("topic", 0, 1, two).await.error_code, INVALID_RECORD);
+    assert_eq!(client.produce("topic", 0, 1, batch(&["one"])).await.base_offset, 0);
+}
+
+/// Waits until the recovery point of partition 0 is written down as `offset`.
+async fn await_recovery_point(broker: &TestBroker, topic: &str, offset: i64) {
+    let path = broker.directory.path().join(format!("{topic}-0/recovery-point-offset-checkpoint"));
+    let deadline = Instant::now() + PATIENCE;
+    let wanted = format!("{topic} 0 {offset}\n");
+    while !std::fs::read_to_string(&path).is_ok_and(|text| text.ends_with(&wanted)) {
+        assert!(Instant::now() < deadline, "offset {offset} was never flushed");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn flush_messages_flushes_whatever_the_acks() {
+    let broker = TestBroker::start(&[("log.flush.scheduler.interval.ms", "20")]).await;
+    let mut client = broker.client().await;
+    client.create_topic_with("topic", 1, &[("flush.messages", "1")]).await;
+    client.produce("topic", 0, 1, batch(&["one"])).await;
+    await_recovery_point(&broker, "topic", 1).await;
+    client.send(9, &produce_request("topic", 0, 0, batch(&["two"]))).await;
+    await_recovery_point(&broker, "topic", 2).await;
+}
+
+/// One batch of a record that is `bytes` long until it is compressed.
+fn zeros(bytes: usize) -> Vec<u8> {
+    let mut builder = BatchBuilder::new(0).codec(Codec::Zstd);
+    builder.push(0, None, Some(&vec![0; bytes]), &[]);
+    builder.build().unwrap()
+}
+
+#[tokio::test]
+async fn a_batch_that_the_topics_codec_makes_too_large_is_refused() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    let configs = [("compression.type", "uncompressed"), ("max.message.bytes", "10000")];
+    client.create_topic_with("plain", 1, &configs).await;
+    assert_eq!(client.produce("plain", 0, 1, zeros(20_000)).await.error_code, MESSAGE_TOO_LARGE);
+    assert_eq!(client.produce("plain", 0, 1, zeros(5000)).await.error_code, 0);
+}
+
+#[tokio::test]
+async fn fetches_of_batches_larger_than_their_grant_stay_within_the_fetch_memory() {
+    // Room for one such batch at a time: without the grant all are read at once.
+    let memory = ("fetch.memory.bytes", "12000000");
+    let broker = TestBroker::start(&[memory]).await;
+    let mut writer = broker.client().await;
+    writer.create_topic_with("large", 1, &[("max.message.bytes", "9000000")]).await;
+    let mut builder = BatchBuilder::new(0);
+    builder.push(0, None, Some(&vec![7; 8 << 20]), &[]);
+    let sent = builder.build().unwrap();
+    assert_eq!(writer.produce("large", 0, 1, sent.clone()).await.error_code, 0);
+    // A client that asks and takes nothing holds the memory of its answer.
+    let mut holder = broker.client().await;
+    holder.send(12, &fetch_request("large", 0, 0)).await;
+    let mut first = [0; 4];
+    tokio::io::AsyncReadExt::read_exact(&mut holder.stream, &mut first).await.unwrap();
+    let mut next = broker.client().await;
+    let id = next.send(12, &fetch_request("large", 0, 0)).await;
+    let answered = tokio::time::timeout(Duration::from_millis(300), next.stream.readable()).await;
+    assert!(answered.is_err(), "a second batch was read beyond the fetch memory");
+    drop(holder);
+    let response = next.receive::<kafka_protocol::messages::FetchRequest>(12, id).await;
+    assert_eq!(batches(&response)[0].size_bytes, sent.len());
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use super::*;
 mod cleaning;
 mod committed;
 mod crashes;
+mod deletion;
 mod dump;
 mod faults;
 mod lookups;

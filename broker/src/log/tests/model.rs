@@ -6,7 +6,7 @@ use super::*;
 
 #[derive(Debug, Clone)]
 enum Step {
-    Append { counts: Vec<usize>, value_bytes: usize, codec: u8 },
+    Append { count: usize, value_bytes: usize, codec: u8 },
     Reopen { clean: bool },
     Read { at: usize, max_bytes: usize },
     Truncate { at: usize },
@@ -15,8 +15,8 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        8 => (proptest::collection::vec(1usize..6, 1..3), 0usize..300, 0u8..5)
-            .prop_map(|(counts, value_bytes, codec)| Step::Append { counts, value_bytes, codec }),
+        8 => (1usize..12, 0usize..300, 0u8..5)
+            .prop_map(|(count, value_bytes, codec)| Step::Append { count, value_bytes, codec }),
         1 => any::<bool>().prop_map(|clean| Step::Reopen { clean }),
         4 => (any::<prop::sample::Index>(), 1usize..3000)
             .prop_map(|(at, max_bytes)| Step::Read { at: at.index(1 << 20), max_bytes }),
@@ -43,20 +43,17 @@ proptest! {
         let mut start = 0usize;
         for step in steps {
             match step {
-                Step::Append { counts, value_bytes, codec } => {
+                Step::Append { count, value_bytes, codec } => {
                     let base = model.len();
-                    let mut request = Vec::new();
-                    for count in counts {
-                        let codec = Codec::from_id(codec).unwrap();
-                        let mut builder = BatchBuilder::new(0).codec(codec);
-                        batch_starts.push(model.len());
-                        for _ in 0..count {
-                            let value = vec![model.len() as u8; value_bytes];
-                            builder.push(NOW_MS, None, Some(&value), &[]);
-                            model.push(value);
-                        }
-                        request.extend(builder.build().unwrap());
+                    let codec = Codec::from_id(codec).unwrap();
+                    let mut builder = BatchBuilder::new(0).codec(codec);
+                    batch_starts.push(base);
+                    for _ in 0..count {
+                        let value = vec![model.len() as u8; value_bytes];
+                        builder.push(NOW_MS, None, Some(&value), &[]);
+                        model.push(value);
                     }
+                    let mut request = builder.build().unwrap();
                     let Ok(appended) = log.append(&mut request, &CLIENT) else {
                         prop_assert!(request.len() > 2000, "only a segment's size is refused");
                         model.truncate(base);
