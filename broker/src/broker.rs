@@ -20,6 +20,7 @@ use crate::{
     node::Node,
     partition::{Background, PartitionManager, check_topic_configs},
     producer_ids::ProducerIds,
+    quota::Quotas,
     txn::gate::ClosedGate,
 };
 
@@ -135,6 +136,9 @@ impl Broker {
         let settings = GroupSettings::from_config(&config);
         let groups = GroupCoordinator::load(settings, Arc::clone(&partitions)).await;
 
+        let quotas = Quotas::new(config.quota_windows, config.controller_quota_windows);
+        quotas.follow(image.borrow().client_quotas());
+
         let stopping = CancellationToken::new();
         let tasks = TaskTracker::new();
         let node = Arc::new(Node {
@@ -146,6 +150,7 @@ impl Broker {
             partitions,
             groups,
             producer_ids: ProducerIds::default(),
+            quotas,
             listeners,
             decoy_key: auth::decoy_key(),
             bad_connections: LogLimit::default(),

@@ -12,6 +12,7 @@
 //! | `partition` | the node's partitions, loaded, followed and kept in the background |
 //! | `txn` | transactions across partitions |
 //! | `node` | what all connections share |
+//! | `quota` | how much a client may use, and how long it waits when it used more |
 //! | `datadir` | lock, `meta.properties` and layout of the data directory |
 //! | `crash` | named points at which tests end the process |
 //! | `fuzzing` | what the fuzz targets in `broker/fuzz` call |
@@ -39,6 +40,7 @@ pub mod log;
 mod node;
 mod partition;
 mod producer_ids;
+mod quota;
 mod topics;
 mod txn;
 

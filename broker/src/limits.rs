@@ -69,6 +69,14 @@ pub(crate) const TOPIC_PARTITIONS_MAX: i32 = 10_000;
 /// `max.request.partition.size.limit`).
 pub(crate) const DESCRIBED_PARTITIONS_MAX: usize = 2000;
 
+/// Shares of quotas that are kept before idle ones are looked for, and the
+/// most that there are; clients that come beyond have one in common.
+pub(crate) const QUOTA_SHARES_KEPT: usize = 1_000;
+pub(crate) const QUOTA_SHARES_MAX: usize = 20_000;
+
+/// How often idle shares are looked for at most.
+pub(crate) const QUOTA_SWEEP_MS: u64 = 1_000;
+
 /// Topics that one Metadata request may auto-create.
 pub(crate) const AUTO_CREATE_PER_REQUEST_MAX: usize = 64;
 

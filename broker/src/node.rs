@@ -12,12 +12,13 @@ use crate::{
     config::BrokerConfig,
     controller::{
         BrokerImage, ClusterImage, ConfigChange, ConfigResource, Controller, ControllerError,
-        Endpoint, NewTopic, TopicImage, TopicRef,
+        Endpoint, NewTopic, QuotaEntity, TopicImage, TopicRef,
     },
     group::GroupCoordinator,
     kafka::{Listener, LogLimit, MemoryBudget},
     partition::PartitionManager,
     producer_ids::ProducerIds,
+    quota::Quotas,
     txn::gate::TransactionGate,
 };
 
@@ -30,6 +31,7 @@ pub(crate) struct Node {
     pub(crate) partitions: Arc<PartitionManager>,
     pub(crate) groups: GroupCoordinator,
     pub(crate) producer_ids: ProducerIds,
+    pub(crate) quotas: Quotas,
     /// Asked before a transaction begins in a partition.
     pub(crate) transactions: Box<dyn TransactionGate>,
     pub(crate) request_memory: MemoryBudget,
@@ -60,6 +62,7 @@ impl Node {
     /// Brings the partitions up to the newest image, so that what was asked
     /// for is there when the asker hears that it succeeded.
     pub(crate) async fn follow_image(&self) {
+        self.quotas.follow(self.image().client_quotas());
         self.partitions.follow(&self.image).await;
     }
 
@@ -113,6 +116,17 @@ impl Node {
         validate_only: bool,
     ) -> Result<(), ControllerError> {
         self.controller.replace_configs(resource, configs, validate_only).await?;
+        self.follow_image().await;
+        Ok(())
+    }
+
+    pub(crate) async fn alter_client_quotas(
+        &self,
+        entity: QuotaEntity,
+        changes: Vec<(String, Option<f64>)>,
+        validate_only: bool,
+    ) -> Result<(), ControllerError> {
+        self.controller.alter_client_quotas(entity, changes, validate_only).await?;
         self.follow_image().await;
         Ok(())
     }

@@ -160,6 +160,20 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
         "86400000",
         "How long an idempotent producer that sends nothing is remembered.",
     ),
+    key(
+        "quota.window.num",
+        Int,
+        "11",
+        "The number of windows over which rates of clients are taken.",
+    ),
+    key("quota.window.size.seconds", Int, "1", "The length of each of these windows."),
+    key(
+        "controller.quota.window.num",
+        Int,
+        "11",
+        "The number of windows whose share of changes to topics may be used at once.",
+    ),
+    key("controller.quota.window.size.seconds", Int, "1", "The length of each of these windows."),
     topic_default(
         "log.message.timestamp.after.max.ms",
         Long,

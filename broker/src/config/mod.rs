@@ -6,6 +6,7 @@ mod security;
 
 use std::{collections::BTreeMap, path::PathBuf, str::FromStr, time::Duration};
 
+use crate::quota::WindowSettings;
 pub use keys::{BROKER_KEYS, BrokerKey, ConfigKind};
 pub use listener::ListenerConfig;
 pub use security::{ListenerSecurity, SecurityProtocol, is_known, is_sensitive};
@@ -85,6 +86,10 @@ pub struct BrokerConfig {
     pub fetch_memory_bytes: usize,
     /// `log.retention.check.interval.ms`.
     pub retention_check: Duration,
+    /// `quota.window.num` and `quota.window.size.seconds`.
+    pub(crate) quota_windows: WindowSettings,
+    /// `controller.quota.window.num` and `controller.quota.window.size.seconds`.
+    pub(crate) controller_quota_windows: WindowSettings,
     /// `producer.id.expiration.ms`.
     pub producer_id_expiration: Duration,
     /// `log.cleaner.enable`.
@@ -162,6 +167,9 @@ impl BrokerConfig {
             fetch_bytes_max: read.number("fetch.max.bytes", 1024)?,
             fetch_memory_bytes: read.number("fetch.memory.bytes", 1024)?,
             retention_check: read.millis("log.retention.check.interval.ms", 1)?,
+            quota_windows: read.windows("quota.window.num", "quota.window.size.seconds")?,
+            controller_quota_windows: read
+                .windows("controller.quota.window.num", "controller.quota.window.size.seconds")?,
             producer_id_expiration: read.millis("producer.id.expiration.ms", 1)?,
             cleaner_enabled: read.boolean("log.cleaner.enable")?,
             cleaner_backoff: read.millis("log.cleaner.backoff.ms", 1)?,
@@ -219,6 +227,16 @@ impl Reader<'_> {
 
     fn millis(&self, name: &'static str, min: u16) -> Result<Duration, ConfigError> {
         self.number::<u64>(name, min).map(Duration::from_millis)
+    }
+
+    fn windows(
+        &self,
+        samples: &'static str,
+        seconds: &'static str,
+    ) -> Result<WindowSettings, ConfigError> {
+        let count: u16 = self.number(samples, 1)?;
+        let window_ms = u64::from(self.number::<u32>(seconds, 1)?) * 1000;
+        Ok(WindowSettings { samples: usize::from(count), window_ms })
     }
 
     fn boolean(&self, name: &'static str) -> Result<bool, ConfigError> {

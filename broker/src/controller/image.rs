@@ -8,6 +8,7 @@ use std::{
 use crate::auth::{Mechanism, ScramCredential};
 use uuid::Uuid;
 
+use super::quota::{ClientQuotas, QuotaBound, QuotaEntity};
 use super::record::{BrokerRecord, ConfigResource, MetadataRecord, PartitionRecord};
 
 /// A registered broker.
@@ -49,6 +50,7 @@ pub struct ClusterImage {
     names: HashMap<Uuid, String>,
     broker_configs: BTreeMap<ConfigResource, BTreeMap<String, String>>,
     scram_credentials: Arc<BTreeMap<(Mechanism, String), ScramCredential>>,
+    client_quotas: Arc<ClientQuotas>,
     next_producer_id: i64,
 }
 
@@ -90,6 +92,11 @@ impl ClusterImage {
             .map(|((mechanism, user), credential)| (*mechanism, user.as_str(), credential))
     }
 
+    /// The quotas of clients; the very same map as long as they do not change.
+    pub fn client_quotas(&self) -> &Arc<ClientQuotas> {
+        &self.client_quotas
+    }
+
     /// The first producer id not given away.
     pub fn next_producer_id(&self) -> i64 {
         self.next_producer_id
@@ -127,6 +134,9 @@ impl ClusterImage {
                     Some(credential) => credentials.insert(key, credential.clone()),
                     None => credentials.remove(&key),
                 };
+            }
+            MetadataRecord::ClientQuota { entity, key, bound } => {
+                self.apply_quota(entity, key, *bound);
             }
             MetadataRecord::ProducerIds { next } => {
                 self.next_producer_id = self.next_producer_id.max(*next);
@@ -166,6 +176,18 @@ impl ClusterImage {
         };
     }
 
+    fn apply_quota(&mut self, entity: &QuotaEntity, key: &str, bound: Option<QuotaBound>) {
+        let quotas = Arc::make_mut(&mut self.client_quotas);
+        let of_entity = quotas.entry(entity.clone()).or_default();
+        match bound {
+            Some(bound) => of_entity.insert(key.to_owned(), bound),
+            None => of_entity.remove(key),
+        };
+        if of_entity.is_empty() {
+            quotas.remove(entity);
+        }
+    }
+
     fn topic_mut(&mut self, id: Uuid) -> Option<&mut TopicImage> {
         let name = self.names.get(&id)?;
         self.topics.get_mut(name).map(Arc::make_mut)
@@ -201,6 +223,13 @@ impl ClusterImage {
                 credential: Some(credential.clone()),
             }
         }));
+        for (entity, quotas) in self.client_quotas.iter() {
+            records.extend(quotas.iter().map(|(key, bound)| MetadataRecord::ClientQuota {
+                entity: entity.clone(),
+                key: key.clone(),
+                bound: Some(*bound),
+            }));
+        }
         records.push(MetadataRecord::ProducerIds { next: self.next_producer_id });
         records
     }

@@ -16,11 +16,11 @@ use uuid::Uuid;
 
 use super::{
     BrokerRecord, ClusterImage, ConfigChange, ConfigResource, Controller, ControllerError,
-    JournalError, MetadataRecord, NewTopic, NoCredential, QuorumState, ScramChange,
+    JournalError, MetadataRecord, NewTopic, NoCredential, QuorumState, QuotaEntity, ScramChange,
     TopicConfigCheck, TopicImage, TopicRef,
     journal::Journal,
     plan::{self, TopicDefaults},
-    scram,
+    quota, scram,
 };
 use crate::limits;
 
@@ -191,6 +191,15 @@ impl Controller for LocalController {
         })
         .await
         .map(drop)
+    }
+
+    async fn alter_client_quotas(
+        &self,
+        entity: QuotaEntity,
+        changes: Vec<(String, Option<f64>)>,
+        validate_only: bool,
+    ) -> Result<(), ControllerError> {
+        self.change(validate_only, |image| quota::alter(image, &entity, &changes)).await.map(drop)
     }
 
     fn quorum(&self) -> QuorumState {

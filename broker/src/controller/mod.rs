@@ -6,6 +6,7 @@
 //! image.rs    the state machine: records in, a readable image out, no I/O
 //! plan.rs     decisions: a request and the image in, records out, no I/O
 //! placement.rs  decisions about leaders and replicas, likewise
+//! quota.rs    client quotas, likewise
 //! journal.rs  the durable local log of records, and its snapshot
 //! scram.rs    decisions about SCRAM credentials
 //! local.rs    the controller of a single node over that journal
@@ -23,6 +24,7 @@ mod journal;
 mod local;
 mod placement;
 mod plan;
+mod quota;
 mod record;
 mod scram;
 
@@ -42,6 +44,10 @@ pub use local::LocalController;
 pub(crate) use placement::{ElectionRefusal, ElectionType, judge_election, judge_reassignment};
 pub use plan::TopicConfigCheck;
 pub(crate) use plan::is_topic_name;
+pub use quota::{
+    CONNECTION_CREATION_RATE, CONSUMER_BYTE_RATE, CONTROLLER_MUTATION_RATE, ClientQuotas,
+    PRODUCER_BYTE_RATE, QuotaBound, QuotaEntity, QuotaName, REQUEST_PERCENTAGE,
+};
 pub use record::{BrokerRecord, ConfigResource, Endpoint, MetadataRecord, PartitionRecord};
 pub use scram::{NoCredential, ScramChange};
 
@@ -135,6 +141,12 @@ pub enum ControllerError {
         /// The partition's number.
         partition: i32,
     },
+    /// A quota that cannot be.
+    #[error("{reason}")]
+    InvalidQuota {
+        /// Which rule it breaks.
+        reason: String,
+    },
     /// A configuration that cannot be.
     #[error("{reason}")]
     InvalidConfig {
@@ -208,6 +220,14 @@ pub trait Controller: Send + Sync + 'static {
         &self,
         resource: ConfigResource,
         configs: BTreeMap<String, String>,
+        validate_only: bool,
+    ) -> Result<(), ControllerError>;
+
+    /// Changes quotas of one entity, all or none; `None` removes a bound.
+    async fn alter_client_quotas(
+        &self,
+        entity: QuotaEntity,
+        changes: Vec<(String, Option<f64>)>,
         validate_only: bool,
     ) -> Result<(), ControllerError>;
 

@@ -10,6 +10,8 @@ use crate::auth::{Mechanism, ScramCredential};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::quota::{QuotaBound, QuotaEntity};
+
 /// What a configuration belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(tag = "type", content = "name", rename_all = "snake_case")]
@@ -112,6 +114,15 @@ pub enum MetadataRecord {
         mechanism: Mechanism,
         /// The credential; none removes it.
         credential: Option<ScramCredential>,
+    },
+    /// A client quota has this bound from here on.
+    ClientQuota {
+        /// Whom it binds.
+        entity: QuotaEntity,
+        /// Its name.
+        key: String,
+        /// Its bound; none removes it.
+        bound: Option<QuotaBound>,
     },
     /// Producer ids below this one have been given away.
     ProducerIds {

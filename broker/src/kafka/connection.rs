@@ -29,6 +29,7 @@ use super::{
     memory::{MemoryBudget, MemoryGrant},
     response::{EncodeError, RequestId, Response},
     shape::{self, ShapeError},
+    throttle::{Mute, Toll, Tolls},
     versions,
 };
 use crate::{
@@ -68,8 +69,8 @@ pub(crate) enum ConnectionError {
     Io(#[from] io::Error),
 }
 
-/// An answer in its turn, and the memory of its request.
-type Pending = (Reply, MemoryGrant);
+/// An answer in its turn, the memory of its request and what it costs.
+type Pending = (Reply, MemoryGrant, Option<Toll>);
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone)]
@@ -133,8 +134,9 @@ async fn exchange(
     peer: Peer,
 ) -> Result<(), ConnectionError> {
     let (sender, receiver) = mpsc::channel(limits::PIPELINE_DEPTH_MAX);
-    let reader = read_requests(node, read, peer, sender);
-    let writer = write_replies(write, receiver, &node.fetch_memory);
+    let mute = Mute::default();
+    let reader = read_requests(node, read, peer, sender, &mute);
+    let writer = write_replies(write, receiver, &node.fetch_memory, &mute);
     tokio::select! {
         result = reader => result,
         result = writer => result,
@@ -146,6 +148,7 @@ async fn read_requests(
     socket: impl AsyncRead + Unpin,
     peer: Peer,
     replies: mpsc::Sender<Pending>,
+    mute: &Mute,
 ) -> Result<(), ConnectionError> {
     let config = &node.config;
     let mut frames = FrameReader::new(
@@ -156,6 +159,7 @@ async fn read_requests(
     );
     let listener = &node.listeners[peer.listener];
     let mut authentication = Authentication::new(node, listener, peer.principal.clone());
+    let mut tolls = Tolls::new(mute);
     let limit = limits::AUTHENTICATION_MAX.min(config.connection_idle_max);
     let mut deadline = Instant::now() + limit;
     loop {
@@ -173,13 +177,14 @@ async fn read_requests(
             next.map_err(|_| ConnectionError::SlowAuthentication { limit })??
         };
         let Some(Frame { bytes, memory }) = next else { return Ok(()) };
-        let reply = begin(node, bytes, &peer, &mut authentication).await?;
+        mute.over().await;
+        let reply = begin(node, bytes, &peer, &mut authentication, &mut tolls).await?;
         let is_last = matches!(reply, Reply::Last(_));
         if is_last {
             // Whoever tries passwords waits for each; nothing more is read.
             sleep(listener.failure_delay()).await;
         }
-        if replies.send((reply, memory)).await.is_err() {
+        if replies.send((reply, memory, tolls.take())).await.is_err() {
             return Ok(());
         }
         if is_last {
@@ -193,8 +198,9 @@ async fn write_replies(
     mut socket: impl AsyncWrite + Unpin,
     mut replies: mpsc::Receiver<Pending>,
     fetch_memory: &MemoryBudget,
+    mute: &Mute,
 ) -> Result<(), ConnectionError> {
-    while let Some((reply, memory)) = replies.recv().await {
+    while let Some((reply, memory, toll)) = replies.recv().await {
         let mut response = match reply {
             Reply::Now(response) => response,
             Reply::Later(response) => response.await?,
@@ -207,6 +213,9 @@ async fn write_replies(
                 return Err(error);
             }
         };
+        if let Some(toll) = toll {
+            response = toll.answer(response, mute);
+        }
         drop(memory);
         write_response(&mut socket, &mut response, fetch_memory).await?;
     }
@@ -249,6 +258,7 @@ async fn begin(
     bytes: BytesMut,
     peer: &Peer,
     authentication: &mut Authentication,
+    tolls: &mut Tolls<'_>,
 ) -> Result<Reply, ConnectionError> {
     if authentication.expects_raw_token() {
         return authentication.raw_token(node, peer.address, &bytes);
@@ -269,16 +279,28 @@ async fn begin(
         });
     }
     let principal = authentication.admit(key)?;
+    let request_bytes = bytes.len();
     let (header, bytes) = split(bytes, key, version)?;
     let id = RequestId { api_version: version, correlation_id: header.correlation_id };
-    let client =
-        Client { id: header.client_id, peer: peer.address, listener: peer.listener, principal };
+    let shares = tolls.shares(&node.quotas, &principal, header.client_id.as_ref());
+    let begun = Instant::now();
+    let client = Client {
+        id: header.client_id,
+        peer: peer.address,
+        listener: peer.listener,
+        principal,
+        shares: shares.clone(),
+    };
     tracing::trace!(peer = %peer.address, principal = %client.principal, ?key, version, correlation_id = id.correlation_id, "request");
-    match key {
+    let reply = match key {
         ApiKey::SaslHandshake => authentication.handshake(id, bytes),
         ApiKey::SaslAuthenticate => authentication.authenticate(node, client.peer, id, bytes),
         _ => dispatch(node, key, id, client, bytes).await,
+    }?;
+    if let Some(shares) = shares {
+        tolls.charge(shares, key, id, request_bytes, begun.elapsed());
     }
+    Ok(reply)
 }
 
 /// Splits a request into its header and its body, whose shape is checked.

@@ -11,19 +11,24 @@ use kafka_protocol::{
     },
 };
 
-use super::errors;
+use super::{Client, errors};
 use crate::node::Node;
+
+/// The first version whose clients know THROTTLING_QUOTA_EXCEEDED.
+const STRICT_FROM: i16 = 3;
 
 pub(super) async fn handle(
     node: &Arc<Node>,
     request: CreatePartitionsRequest,
+    version: i16,
+    client: &Client,
 ) -> CreatePartitionsResponse {
     let mut seen = HashSet::new();
     let mut results = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
         // Every topic gets an answer: clients wait for each that they named.
         let result = if seen.insert(topic.name.clone()) {
-            grow(node, topic, request.validate_only).await
+            grow(node, topic, request.validate_only, client, version >= STRICT_FROM).await
         } else {
             let message = "the topic is named more than once in the request";
             CreatePartitionsTopicResult::default()
@@ -40,7 +45,17 @@ async fn grow(
     node: &Arc<Node>,
     topic: CreatePartitionsTopic,
     validate_only: bool,
+    client: &Client,
+    strict: bool,
 ) -> CreatePartitionsTopicResult {
+    let present = node.image().topic(&topic.name).map_or(0, |topic| topic.partitions.len());
+    let added = usize::try_from(topic.count).unwrap_or(0).saturating_sub(present);
+    if let Err(error) = client.mutate(added, strict) {
+        return CreatePartitionsTopicResult::default()
+            .with_name(topic.name)
+            .with_error_code(ResponseError::ThrottlingQuotaExceeded.code())
+            .with_error_message(errors::message(&error));
+    }
     let assignments = topic.assignments.map(|assignments| {
         let brokers = assignments.into_iter().map(|assignment| assignment.broker_ids);
         brokers.map(|ids| ids.into_iter().map(|id| id.0).collect()).collect()

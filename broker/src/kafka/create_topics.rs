@@ -12,16 +12,20 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 
-use super::{describe_configs, errors};
+use super::{Client, describe_configs, errors};
 use crate::{
     controller::{NewTopic, TopicImage},
     node::Node,
 };
 
+/// The first version whose clients know THROTTLING_QUOTA_EXCEEDED.
+const STRICT_FROM: i16 = 6;
+
 pub(super) async fn handle(
     node: &Arc<Node>,
     request: CreateTopicsRequest,
     version: i16,
+    client: &Client,
 ) -> CreateTopicsResponse {
     let mut times: HashMap<TopicName, usize> = HashMap::new();
     for topic in &request.topics {
@@ -30,7 +34,9 @@ pub(super) async fn handle(
     let mut results = Vec::with_capacity(times.len());
     for topic in request.topics {
         match times.remove(&topic.name) {
-            Some(1) => results.push(create(node, topic, request.validate_only, version).await),
+            Some(1) => {
+                results.push(create(node, topic, request.validate_only, version, client).await)
+            }
             Some(_) => {
                 let message = "the topic is named more than once in the request";
                 results.push(refuse(topic.name, ResponseError::InvalidRequest, &message));
@@ -47,6 +53,7 @@ async fn create(
     asked: CreatableTopic,
     validate_only: bool,
     version: i16,
+    client: &Client,
 ) -> CreatableTopicResult {
     let name = asked.name.clone();
     let mut assignments = std::collections::BTreeMap::new();
@@ -73,6 +80,13 @@ async fn create(
         assignments,
         configs,
     };
+    let partitions = match (topic.assignments.len(), topic.partitions) {
+        (0, count) => usize::try_from(count).unwrap_or(node.config.num_partitions as usize),
+        (assigned, _) => assigned,
+    };
+    if let Err(error) = client.mutate(partitions, version >= STRICT_FROM) {
+        return refuse(name, ResponseError::ThrottlingQuotaExceeded, &error);
+    }
     match node.create_topic(topic, validate_only).await {
         Ok(topic) => {
             if !validate_only {

@@ -11,13 +11,17 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 
-use super::errors;
+use super::{Client, errors};
 use crate::{controller::TopicRef, node::Node};
+
+/// The first version whose clients know THROTTLING_QUOTA_EXCEEDED.
+const STRICT_FROM: i16 = 5;
 
 pub(super) async fn handle(
     node: &Arc<Node>,
     request: DeleteTopicsRequest,
     version: i16,
+    client: &Client,
 ) -> DeleteTopicsResponse {
     let asked: Vec<DeleteTopicState> = match version {
         6.. => request.topics,
@@ -28,7 +32,7 @@ pub(super) async fn handle(
     };
     let mut results = Vec::with_capacity(asked.len());
     for topic in asked {
-        let mut result = delete(node, topic).await;
+        let mut result = delete(node, topic, client, version >= STRICT_FROM).await;
         if version < 5 {
             result.error_message = None;
         }
@@ -37,7 +41,12 @@ pub(super) async fn handle(
     DeleteTopicsResponse::default().with_responses(results)
 }
 
-async fn delete(node: &Arc<Node>, asked: DeleteTopicState) -> DeletableTopicResult {
+async fn delete(
+    node: &Arc<Node>,
+    asked: DeleteTopicState,
+    client: &Client,
+    strict: bool,
+) -> DeletableTopicResult {
     let result =
         DeletableTopicResult::default().with_name(asked.name.clone()).with_topic_id(asked.topic_id);
     let topic = match (&asked.name, asked.topic_id.is_nil()) {
@@ -53,6 +62,12 @@ async fn delete(node: &Arc<Node>, asked: DeleteTopicState) -> DeletableTopicResu
     if !node.config.delete_topics {
         return result.with_error_code(ResponseError::TopicDeletionDisabled.code());
     }
+    let partitions = partitions_of(node, &topic);
+    if let Err(error) = client.mutate(partitions, strict) {
+        return result
+            .with_error_code(ResponseError::ThrottlingQuotaExceeded.code())
+            .with_error_message(errors::message(&error));
+    }
     match node.delete_topic(topic).await {
         Ok(topic) => {
             tracing::info!(topic = %topic.name, "topic deleted");
@@ -65,4 +80,13 @@ async fn delete(node: &Arc<Node>, asked: DeleteTopicState) -> DeletableTopicResu
             .with_error_code(errors::controller(&error).code())
             .with_error_message(errors::message(&error)),
     }
+}
+
+fn partitions_of(node: &Node, topic: &TopicRef) -> usize {
+    let image = node.image();
+    let topic = match topic {
+        TopicRef::Name(name) => image.topic(name),
+        TopicRef::Id(id) => image.topic_by_id(*id),
+    };
+    topic.map_or(0, |topic| topic.partitions.len())
 }

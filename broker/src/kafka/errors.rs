@@ -22,6 +22,7 @@ pub(super) fn controller(error: &ControllerError) -> ResponseError {
         ControllerError::InvalidPartitions { .. } => ResponseError::InvalidPartitions,
         ControllerError::InvalidReplicationFactor { .. } => ResponseError::InvalidReplicationFactor,
         ControllerError::InvalidAssignment { .. } => ResponseError::InvalidReplicaAssignment,
+        ControllerError::InvalidQuota { .. } => ResponseError::InvalidRequest,
         ControllerError::InvalidConfig { .. } => ResponseError::InvalidConfig,
         ControllerError::NoReassignment { .. } => ResponseError::NoReassignmentInProgress,
         ControllerError::Storage { .. } => ResponseError::KafkaStorageError,

@@ -243,9 +243,18 @@ fn read_one(
     })
 }
 
+/// An answer without topics, for a client that is throttled.
+pub(super) fn empty(id: RequestId) -> Response {
+    without_topics(id, errors::NONE)
+}
+
 fn whole_error(id: RequestId, code: ResponseError) -> Response {
+    without_topics(id, code.code())
+}
+
+fn without_topics(id: RequestId, code: i16) -> Response {
     let mut builder = ResponseBuilder::new(id, id.api_version >= FLEXIBLE_FROM);
-    put_top(&mut builder.fields, id.api_version, code.code(), 0);
+    put_top(&mut builder.fields, id.api_version, code, 0);
     if id.api_version >= FLEXIBLE_FROM {
         builder.fields.put_u8(0);
     }

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::connection;
 use crate::{
     auth::{SaslSettings, TlsListener},
+    clock,
     node::Node,
 };
 
@@ -66,8 +67,15 @@ pub(crate) async fn accept(
             continue;
         };
         prepare(&stream, peer);
+        let refused = node.quotas.connected(peer.ip(), clock::monotonic_ms());
         let node = Arc::clone(&node);
         tasks.spawn(async move {
+            if let Some(after) = refused {
+                tracing::debug!(%peer, "connection refused: its address connects too often");
+                // Held for a while, so that it does not come back at once.
+                tokio::time::sleep(after).await;
+                return;
+            }
             connection::serve(node, stream, peer, index).await;
             drop(permit);
         });

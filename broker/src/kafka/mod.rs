@@ -17,6 +17,7 @@
 //! Each API key has a file of its own, named as Kafka names it; [`dispatch`]
 //! is the list of them.
 
+mod alter_client_quotas;
 mod alter_configs;
 mod alter_partition_reassignments;
 mod alter_user_scram_credentials;
@@ -29,6 +30,7 @@ mod create_topics;
 mod delete_groups;
 mod delete_records;
 mod delete_topics;
+mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_groups;
@@ -66,6 +68,7 @@ mod sasl_authenticate;
 mod sasl_handshake;
 mod shape;
 mod sync_group;
+mod throttle;
 mod versions;
 
 use std::{net::SocketAddr, pin::Pin, sync::Arc};
@@ -73,7 +76,7 @@ use std::{net::SocketAddr, pin::Pin, sync::Arc};
 use bytes::BytesMut;
 use connection::ConnectionError;
 use kafka_protocol::{
-    messages::{ApiKey, RequestKind},
+    messages::{ApiKey, FetchRequest, RequestKind},
     protocol::{Decodable, Encodable, HeaderVersion, StrBytes},
 };
 
@@ -81,7 +84,12 @@ pub(crate) use bad_connections::LogLimit;
 pub(crate) use listener::{Listener, accept};
 pub(crate) use memory::MemoryBudget;
 
-use crate::{auth::Principal, node::Node};
+use crate::{
+    auth::Principal,
+    clock,
+    node::Node,
+    quota::{ClientShares, QuotaExceeded},
+};
 use response::{EncodeError, RequestId, Response};
 
 /// Who asks.
@@ -95,6 +103,29 @@ pub(crate) struct Client {
     pub(crate) listener: usize,
     /// The name that it acts under.
     pub(crate) principal: Arc<Principal>,
+    /// The quotas that bind it, if any do.
+    pub(crate) shares: Option<Arc<ClientShares>>,
+}
+
+impl Client {
+    /// Counts partitions that are to be created or deleted against the
+    /// client's quota. Clients too old for a refusal (KIP-599) only wait.
+    fn mutate(&self, partitions: usize, understands: bool) -> Result<(), QuotaExceeded> {
+        let Some(shares) = &self.shares else { return Ok(()) };
+        if understands {
+            return shares.mutate(partitions, clock::monotonic_ms());
+        }
+        shares.mutate_leniently(partitions, clock::monotonic_ms());
+        Ok(())
+    }
+
+    /// The most bytes that one fetch may answer with.
+    fn limit_fetch(&self, request: &mut FetchRequest) {
+        if let Some(bytes) = self.shares.as_ref().and_then(|shares| shares.fetch_bytes_max()) {
+            // A cast from a float saturates.
+            request.max_bytes = request.max_bytes.min((bytes as i32).max(1));
+        }
+    }
 }
 
 /// The answer to a request that has been begun.
@@ -140,7 +171,11 @@ async fn dispatch(
                 .map_err(|source| ConnectionError::Shape { key, version, source })?;
             produce::handle(node, request, id).await
         }
-        ApiKey::Fetch => Ok(fetch::handle(node, decode(key, version, body)?, id)),
+        ApiKey::Fetch => {
+            let mut request = decode(key, version, body)?;
+            client.limit_fetch(&mut request);
+            Ok(fetch::handle(node, request, id))
+        }
         ApiKey::JoinGroup => Ok(join_group::handle(node, decode(key, version, body)?, id, &client)),
         ApiKey::SyncGroup => Ok(sync_group::handle(node, decode(key, version, body)?, id)),
         ApiKey::OffsetCommit => Ok(offset_commit::handle(node, decode(key, version, body)?, id)),
@@ -157,8 +192,12 @@ async fn dispatch(
         }
         ApiKey::ListGroups => answer!(|request| list_groups::handle(node, request, version)),
         ApiKey::ApiVersions => answer!(|request| api_versions::handle(request, version)),
-        ApiKey::CreateTopics => answer!(|request| create_topics::handle(node, request, version)),
-        ApiKey::DeleteTopics => answer!(|request| delete_topics::handle(node, request, version)),
+        ApiKey::CreateTopics => {
+            answer!(|request| create_topics::handle(node, request, version, &client))
+        }
+        ApiKey::DeleteTopics => {
+            answer!(|request| delete_topics::handle(node, request, version, &client))
+        }
         ApiKey::DeleteRecords => answer!(|request| delete_records::handle(node, request)),
         ApiKey::InitProducerId => answer!(|request| init_producer_id::handle(node, request)),
         ApiKey::DescribeConfigs => {
@@ -170,7 +209,9 @@ async fn dispatch(
         ApiKey::DescribeLogDirs => {
             answer!(|request| describe_log_dirs::handle(node, request, version))
         }
-        ApiKey::CreatePartitions => answer!(|request| create_partitions::handle(node, request)),
+        ApiKey::CreatePartitions => {
+            answer!(|request| create_partitions::handle(node, request, version, &client))
+        }
         ApiKey::DeleteGroups => answer!(|request| delete_groups::handle(node, request)),
         ApiKey::IncrementalAlterConfigs => {
             answer!(|request| incremental_alter_configs::handle(node, request))
@@ -190,6 +231,10 @@ async fn dispatch(
         ApiKey::ListPartitionReassignments => {
             answer!(list_partition_reassignments::handle)
         }
+        ApiKey::DescribeClientQuotas => {
+            answer!(|request| describe_client_quotas::handle(node, request))
+        }
+        ApiKey::AlterClientQuotas => answer!(|request| alter_client_quotas::handle(node, request)),
         ApiKey::DescribeQuorum => {
             answer!(|request| describe_quorum::handle(node, request, version))
         }

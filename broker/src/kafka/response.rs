@@ -60,6 +60,25 @@ impl Response {
         Self::from_frame(frame.freeze())
     }
 
+    /// Bytes that are left to be written.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Writes `value` over the four bytes at `at`, which are of one piece.
+    pub(crate) fn overwrite(&mut self, at: usize, value: i32) {
+        let mut start = 0;
+        for piece in &mut self.pieces {
+            if at < start + piece.len() {
+                let mut changed = BytesMut::from(&piece[..]);
+                changed[at - start..at - start + 4].copy_from_slice(&value.to_be_bytes());
+                *piece = changed.freeze();
+                return;
+            }
+            start += piece.len();
+        }
+    }
+
     fn from_frame(frame: Bytes) -> Self {
         Self { bytes: frame.len(), pieces: VecDeque::from([frame]), _memory: None }
     }

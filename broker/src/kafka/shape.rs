@@ -59,6 +59,7 @@ const INT8: Field = Field::Fixed(1);
 const INT16: Field = Field::Fixed(2);
 const INT32: Field = Field::Fixed(4);
 const INT64: Field = Field::Fixed(8);
+const FLOAT64: Field = Field::Fixed(8);
 const UUID: Field = Field::Fixed(16);
 use Field::{Blob, Nullable, Plain, Structs, Text};
 
@@ -292,6 +293,22 @@ const SHAPES: &[Shape] = &[
         ApiKey::OffsetDelete,
         NEVER_FLEXIBLE,
         &[all(Text), all(Structs(&[all(Text), all(Structs(&[all(INT32)]))]))],
+    ),
+    request(
+        ApiKey::DescribeClientQuotas,
+        1,
+        &[all(Structs(&[all(Text), all(INT8), all(Text)])), all(INT8)],
+    ),
+    request(
+        ApiKey::AlterClientQuotas,
+        1,
+        &[
+            all(Structs(&[
+                all(Structs(&[all(Text), all(Text)])),
+                all(Structs(&[all(Text), all(FLOAT64), all(INT8)])),
+            ])),
+            all(INT8),
+        ],
     ),
     request(ApiKey::DescribeQuorum, 0, &[all(Structs(&[all(Text), all(Structs(&[all(INT32)]))]))]),
     request(

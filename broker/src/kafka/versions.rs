@@ -54,6 +54,8 @@ pub(crate) const SERVED: &[Served] = &[
     served(ApiKey::AlterPartitionReassignments, 0, 0),
     served(ApiKey::ListPartitionReassignments, 0, 0),
     served(ApiKey::OffsetDelete, 0, 0),
+    served(ApiKey::DescribeClientQuotas, 0, 1),
+    served(ApiKey::AlterClientQuotas, 0, 1),
     served(ApiKey::DescribeQuorum, 0, 2),
     served(ApiKey::DescribeCluster, 0, 1),
     served(ApiKey::DescribeProducers, 0, 0),

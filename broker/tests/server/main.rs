@@ -8,6 +8,7 @@
 //! | `topics` | topics, partitions, configurations |
 //! | `admin` | leaders, reassignments, the quorum, configurations replaced whole |
 //! | `limits` | every topic limit, and what a re-encode does |
+//! | `quotas` | kept, held to, and harmless to others |
 //! | `groups` | membership and committed offsets |
 //! | `hostile` | frames that no client would send |
 //! | `security_sasl` | passwords, sessions, what is let in before authentication |
@@ -24,6 +25,7 @@ mod hostile;
 mod limits;
 mod offsets;
 mod produce_fetch;
+mod quotas;
 mod restart;
 mod sasl;
 mod security_sasl;

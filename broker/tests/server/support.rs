@@ -70,6 +70,7 @@ impl TestBroker {
 pub(crate) struct Client<S = TcpStream> {
     pub(crate) stream: S,
     next_correlation_id: i32,
+    client_id: String,
 }
 
 impl Client {
@@ -80,7 +81,13 @@ impl Client {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub(crate) fn over(stream: S) -> Self {
-        Self { stream, next_correlation_id: 1 }
+        Self { stream, next_correlation_id: 1, client_id: "test".to_owned() }
+    }
+
+    /// The same connection under another client id.
+    pub(crate) fn named(mut self, client_id: &str) -> Self {
+        client_id.clone_into(&mut self.client_id);
+        self
     }
 
     /// Sends a request and awaits its answer.
@@ -92,7 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub(crate) async fn send<R: Request>(&mut self, version: i16, request: &R) -> i32 {
         let correlation_id = self.next_correlation_id;
         self.next_correlation_id += 1;
-        let frame = encode(version, correlation_id, request);
+        let frame = encode_as(&self.client_id, version, correlation_id, request);
         self.stream.write_all(&frame).await.unwrap();
         correlation_id
     }
@@ -182,12 +189,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
 /// A request as a frame.
 pub(crate) fn encode<R: Request>(version: i16, correlation_id: i32, request: &R) -> Bytes {
+    encode_as("test", version, correlation_id, request)
+}
+
+fn encode_as<R: Request>(client_id: &str, version: i16, correlation_id: i32, request: &R) -> Bytes {
     let key = ApiKey::try_from(R::KEY).unwrap();
     let header = RequestHeader::default()
         .with_request_api_key(R::KEY)
         .with_request_api_version(version)
         .with_correlation_id(correlation_id)
-        .with_client_id(Some(StrBytes::from_static_str("test")));
+        .with_client_id(Some(text(client_id)));
     let mut body = BytesMut::new();
     header.encode(&mut body, key.request_header_version(version)).unwrap();
     request.encode(&mut body, version).unwrap();

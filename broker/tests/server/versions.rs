@@ -121,6 +121,10 @@ async fn ask(client: &mut Client, key: ApiKey, version: i16) {
         ListPartitionReassignments => messages::ListPartitionReassignmentsRequest::default()
             .with_topics(None),
         OffsetDelete => messages::OffsetDeleteRequest::default().with_group_id(group("none")),
+        DescribeClientQuotas => messages::DescribeClientQuotasRequest::default(),
+        AlterClientQuotas => messages::AlterClientQuotasRequest::default().with_entries(vec![
+            Default::default(),
+        ]),
         DescribeQuorum => messages::DescribeQuorumRequest::default().with_topics(vec![
             quorum_of("__cluster_metadata"), quorum_of("none"),
         ]),
@@ -266,6 +270,10 @@ async fn refusals_are_encoded_in_every_version_too() {
     refused!(
         1..=2,
         messages::ElectLeadersRequest::default().with_election_type(7).with_topic_partitions(None)
+    );
+    refused!(
+        0..=1,
+        messages::DescribeClientQuotasRequest::default().with_components(vec![Default::default()])
     );
     refused!(1..=1, messages::DescribeClusterRequest::default().with_endpoint_type(2));
 }
