@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 /// What a row may hold unless the options say otherwise, in bytes: what fits a
 /// record under Kafka's default `max.message.bytes`, with room for its framing.
 pub const MAX_ROW_BYTES: u32 = (1 << 20) - 1024;
-const MAX_ROW_BYTES_MAX: u32 = 256 << 20;
+/// The host takes no longer row.
+const MAX_ROW_BYTES_MAX: u32 = 128 << 20;
 const BATCH_MAX_BYTES: u32 = 1 << 20;
 const FLUSH_SIZE: u64 = 1_000_000;
 const ROTATE_SCHEDULE_INTERVAL_MS: i64 = 60_000;

@@ -63,8 +63,8 @@ pub fn named(name: &str) -> Option<Arc<dyn Converter>> {
 }
 
 impl Converters {
-    /// Reads `key.converter`, `value.converter` and `header.converter`; each is
-    /// `string` unless said otherwise.
+    /// Reads `key.converter` and `value.converter`; each is `string` unless said
+    /// otherwise.
     ///
     /// All that is wrong is told at once.
     pub fn from_config(config: &ConnectorConfig) -> Result<Self, Vec<ConverterError>> {
@@ -76,11 +76,7 @@ impl Converters {
                 Arc::new(StringConverter)
             }
         };
-        let converters = Self {
-            key: read("key.converter"),
-            value: read("value.converter"),
-            headers: read("header.converter"),
-        };
+        let converters = Self { key: read("key.converter"), value: read("value.converter") };
         if errors.is_empty() { Ok(converters) } else { Err(errors) }
     }
 }
@@ -125,15 +121,15 @@ mod tests {
         options.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
     }
 
-    fn names(options: &[(&str, &str)]) -> [&'static str; 3] {
+    fn names(options: &[(&str, &str)]) -> [&'static str; 2] {
         let converters = Converters::from_config(&config(options)).unwrap();
-        [converters.key.name(), converters.value.name(), converters.headers.name()]
+        [converters.key.name(), converters.value.name()]
     }
 
     #[test]
     fn strings_unless_said_otherwise() {
-        assert_eq!(names(&[]), ["string", "string", "string"]);
-        assert_eq!(names(&[("value.converter", "long")]), ["string", "long", "string"]);
+        assert_eq!(names(&[]), ["string", "string"]);
+        assert_eq!(names(&[("value.converter", "long")]), ["string", "long"]);
     }
 
     #[test]

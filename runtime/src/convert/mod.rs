@@ -101,14 +101,12 @@ pub struct Converters {
     pub key: Arc<dyn Converter>,
     /// Reads and writes values.
     pub value: Arc<dyn Converter>,
-    /// Reads and writes header values.
-    pub headers: Arc<dyn Converter>,
 }
 
 impl Default for Converters {
     /// All as `string`, which is what a file of text holds.
     fn default() -> Self {
         let string: Arc<dyn Converter> = Arc::new(StringConverter);
-        Self { key: Arc::clone(&string), value: Arc::clone(&string), headers: string }
+        Self { key: Arc::clone(&string), value: string }
     }
 }

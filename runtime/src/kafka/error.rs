@@ -79,6 +79,8 @@ impl ErrorClass {
             | E::PurgeQueue
             | E::PurgeInflight
             | E::UnknownPartition
+            // Whoever owns the topic may still make it.
+            | E::UnknownTopic
             | E::NotImplemented
             | E::LeaderNotAvailable
             | E::NotLeaderForPartition

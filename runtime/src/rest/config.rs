@@ -1,13 +1,13 @@
 //! `/connectors/{c}/config`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 
 use super::connectors::{location, named};
-use super::extract::{Body, flat_config};
+use super::extract::{Body, Path, flat_config};
 use super::{ApiError, Worker};
 use crate::worker::herder::ConnectorConfig;
 

@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
-use super::extract::{Body, Parameters, flat_config};
+use super::extract::{Body, Parameters, Path, flat_config};
 use super::{ApiError, Worker};
 use crate::worker::herder::{ConnectorInfo, ConnectorStatus, HerderError};
 
 pub(super) fn routes() -> Router<Worker> {
     Router::new()
         .route("/connectors", get(list).post(create))
+        .route("/connectors/", get(list).post(create))
         .route("/connectors/{connector}", get(read).delete(delete))
 }
 

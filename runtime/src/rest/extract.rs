@@ -47,6 +47,23 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
+/// The parts of a path.
+pub(super) struct Path<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> axum::extract::FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(
+        parts: &mut axum::http::request::Parts,
+        state: &S,
+    ) -> Result<Self, ApiError> {
+        axum::extract::Path::<T>::from_request_parts(parts, state)
+            .await
+            .map(|path| Self(path.0))
+            .map_err(|rejection| ApiError::bad_request(rejection.body_text()))
+    }
+}
+
 /// The parameters of a query string, repeated ones each time.
 pub(super) struct Parameters(Vec<(String, String)>);
 
@@ -70,10 +87,10 @@ impl Parameters {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// A parameter that is true or false, false when left out.
-    pub(super) fn flag(&self, name: &str) -> Result<bool, ApiError> {
+    /// A parameter that is true or false.
+    pub(super) fn flag(&self, name: &str, default: bool) -> Result<bool, ApiError> {
         match self.all(name).last() {
-            None => Ok(false),
+            None => Ok(default),
             Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
             Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
             Some(other) => Err(ApiError::bad_request(format!(
@@ -84,12 +101,13 @@ impl Parameters {
 }
 
 /// A connector's configuration from JSON: strings, and scalars as their text,
-/// as Connect reads them.
+/// as Connect reads them; null is an option left out.
 pub(super) fn flat_config(
     config: serde_json::Map<String, Json>,
 ) -> Result<ConnectorConfig, ApiError> {
     config
         .into_iter()
+        .filter(|(_, value)| !value.is_null())
         .map(|(name, value)| match value {
             Json::String(text) => Ok((name, text)),
             Json::Bool(_) | Json::Number(_) => Ok((name, value.to_string())),

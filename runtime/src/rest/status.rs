@@ -1,12 +1,12 @@
 //! `/connectors/{c}/status` and `/connectors/{c}/restart`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 
-use super::extract::Parameters;
+use super::extract::{Parameters, Path};
 use super::{ApiError, Worker};
 use crate::worker::herder::ConnectorStatus;
 
@@ -30,8 +30,8 @@ async fn restart(
     Path(name): Path<String>,
     parameters: Parameters,
 ) -> Result<Response, ApiError> {
-    let include_tasks = parameters.flag("includeTasks")?;
-    let only_failed = parameters.flag("onlyFailed")?;
+    let include_tasks = parameters.flag("includeTasks", false)?;
+    let only_failed = parameters.flag("onlyFailed", false)?;
     let status = herder.restart(&name, include_tasks, only_failed).await?;
     Ok(match include_tasks || only_failed {
         true => (StatusCode::ACCEPTED, Json(status)).into_response(),

@@ -1,11 +1,12 @@
 //! `/connectors/{c}/tasks` and below.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Serialize;
 
+use super::extract::Path;
 use super::{ApiError, Worker};
 use crate::worker::herder::{ConnectorConfig, TaskId, TaskState};
 

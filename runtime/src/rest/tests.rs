@@ -214,10 +214,29 @@ async fn restart_answers_204_alone_and_202_with_the_status_when_tasks_are_asked_
 }
 
 #[tokio::test]
-async fn plugins_are_listed_with_class_type_and_version() {
+async fn plugins_are_listed_with_class_type_and_version_those_of_kafka_connects_types_first() {
     let api = Api::start().await;
-    let expected = json!([{ "class": "file-source", "type": "source", "version": "0.1.0" }]);
-    assert_eq!(api.get("/connector-plugins?connectorsOnly=false").await.1, expected);
+    let source = json!({ "class": "file-source", "type": "source", "version": "0.1.0" });
+    let processor = json!({ "class": "count-words", "type": "processor", "version": "0.1.0" });
+    assert_eq!(api.get("/connector-plugins").await.1, json!([source]));
+    let all = json!([source, processor]);
+    assert_eq!(api.get("/connector-plugins?connectorsOnly=false").await.1, all);
+}
+
+#[tokio::test]
+async fn a_slash_at_the_end_changes_nothing_as_in_kafka_connect() {
+    let api = Api::start().await;
+    api.create("read").await;
+    assert_eq!(api.get("/connectors/").await, (StatusCode::OK, json!(["read"])));
+}
+
+#[tokio::test]
+async fn an_option_set_to_null_is_left_out() {
+    let api = Api::start().await;
+    let config = json!({ "topic": "lines", "path": null });
+    let request = api.request(Method::PUT, "/connectors/read/config").json(&config);
+    let expected = json!({ "name": "read", "topic": "lines" });
+    assert_eq!(answer(request).await.1["config"], expected);
 }
 
 #[tokio::test]
@@ -226,6 +245,8 @@ async fn what_is_no_request_gets_connects_error_body() {
     let post = || api.request(Method::POST, "/connectors");
     let json = || post().header(header::CONTENT_TYPE, "application/json; charset=utf-8");
     api.fails(json().body("{ torn"), StatusCode::BAD_REQUEST, "line 1").await;
+    let no_text = api.request(Method::GET, "/connectors/%FF");
+    api.fails(no_text, StatusCode::BAD_REQUEST, "UTF-8").await;
     api.fails(json().body("[]"), StatusCode::BAD_REQUEST, "body").await;
     api.fails(json().body("{}"), StatusCode::BAD_REQUEST, "`name`").await;
     api.fails(json().body(r#"{"name":"a"}"#), StatusCode::BAD_REQUEST, "`config`").await;

@@ -2,7 +2,7 @@
 //! to them. Any worker of the fleet can answer and change; who runs what
 //! follows from the config topic.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,6 +19,7 @@ use super::herder::{
 };
 use super::lag::input_partitions;
 use super::options::{self, validate};
+use super::plan::changelog_topic;
 use super::records::{self, ConfigKey, Properties, Restart, Status};
 use crate::kafka::{ClientError, Start, TopicPartition};
 use crate::task::schedule::Targets;
@@ -58,18 +59,12 @@ impl Answers {
             .ok_or_else(|| HerderError::NotFound(format!("Connector {name} not found")))
     }
 
-    /// The role of a plugin that is gone meanwhile is not known; its
-    /// connector still has to be shown and deleted.
-    fn kind(&self, name: &str) -> ConnectorKind {
-        self.core.kind_of(name).unwrap_or(ConnectorKind::Sink)
-    }
-
     fn info(&self, name: &str, entry: &ConnectorEntry) -> ConnectorInfo {
         ConnectorInfo {
             name: name.to_owned(),
             config: entry.config.clone(),
             tasks: task_ids(name, entry).collect(),
-            kind: self.kind(name),
+            kind: self.core.kind_of(name),
         }
     }
 
@@ -92,6 +87,13 @@ impl Answers {
             HerderError::BadRequest(format!("`{}` is missing: name a plugin", options::CLASS))
         })?;
         let plugin = self.core.plugins.get(class).map_err(HerderError::BadRequest)?;
+        let topic = changelog_topic(name);
+        if plugin.info().kind == ConnectorKind::Processor && !is_topic_name(&topic) {
+            return Err(HerderError::BadRequest(format!(
+                "a processor's name is part of a topic's, `{topic}`: it may hold ASCII letters, \
+                 digits, `.`, `_` and `-`"
+            )));
+        }
         let problems = validate(&*plugin, config).await.map_err(internal)?;
         if problems.is_empty() {
             return Ok(());
@@ -177,6 +179,25 @@ impl Answers {
     }
 }
 
+/// Whether Kafka takes this as a topic's name.
+fn is_topic_name(name: &str) -> bool {
+    const CHARACTERS_MAX: usize = 249;
+    let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    name.len() <= CHARACTERS_MAX && name.chars().all(legal)
+}
+
+/// What deletes a connector and its tasks.
+pub(super) fn deletion(name: &str, tasks: BTreeSet<u32>) -> Vec<Write> {
+    let owned = || name.to_owned();
+    let task = |task| ConfigKey::Task(TaskId { connector: owned(), task });
+    [ConfigKey::Connector(owned()), ConfigKey::TargetState(owned())]
+        .into_iter()
+        .chain(tasks.into_iter().map(task))
+        .chain([ConfigKey::Commit(owned())])
+        .map(|key| (key.encode().into_bytes(), None))
+        .collect()
+}
+
 fn task_ids(name: &str, entry: &ConnectorEntry) -> impl Iterator<Item = TaskId> {
     (0..entry.tasks.len() as u32).map(move |task| TaskId { connector: name.to_owned(), task })
 }
@@ -198,7 +219,8 @@ impl Herder for Answers {
     }
 
     fn ready(&self) -> bool {
-        self.core.ready.load(Ordering::Acquire)
+        // Without the config topic a member would never hear what to do.
+        self.core.ready.load(Ordering::Acquire) && self.core.logs.config.is_followed()
     }
 
     fn connectors(&self) -> Vec<String> {
@@ -229,7 +251,7 @@ impl Herder for Answers {
             name: name.to_owned(),
             connector: ConnectorState { state, worker_id, trace },
             tasks: tasks.collect(),
-            kind: self.kind(name),
+            kind: self.core.kind_of(name),
         })
     }
 
@@ -243,10 +265,11 @@ impl Herder for Answers {
         name: &str,
         mut config: ConnectorConfig,
     ) -> Result<ConnectorInfo, HerderError> {
+        self.check(name, &mut config).await?;
+        let _changing = self.core.changing.lock().await;
         if self.entry(name).is_ok() {
             return Err(HerderError::Conflict(format!("Connector {name} already exists")));
         }
-        self.check(name, &mut config).await?;
         self.write_config(name, config).await?;
         self.connector(name)
     }
@@ -257,23 +280,17 @@ impl Herder for Answers {
         mut config: ConnectorConfig,
     ) -> Result<(ConnectorInfo, bool), HerderError> {
         self.check(name, &mut config).await?;
+        let _changing = self.core.changing.lock().await;
         let created = self.entry(name).is_err();
         self.write_config(name, config).await?;
         Ok((self.connector(name)?, created))
     }
 
     async fn delete(&self, name: &str) -> Result<(), HerderError> {
+        let _changing = self.core.changing.lock().await;
         self.entry(name)?;
         let tasks = self.core.configs.read().expect("no holder panics").known_tasks(name);
-        let owned = || name.to_owned();
-        let keys = [ConfigKey::Connector(owned()), ConfigKey::TargetState(owned())]
-            .into_iter()
-            .chain(
-                tasks.into_iter().map(|task| ConfigKey::Task(TaskId { connector: owned(), task })),
-            )
-            .chain([ConfigKey::Commit(owned())]);
-        let writes: Vec<Write> = keys.map(|key| (key.encode().into_bytes(), None)).collect();
-        self.write(&writes).await
+        self.write(&deletion(name, tasks)).await
     }
 
     async fn restart(
@@ -311,15 +328,19 @@ impl Herder for Answers {
             records_out: counters.records_out.load(Ordering::Relaxed),
             bytes_out: counters.bytes_out.load(Ordering::Relaxed),
             lag: counters.lag.load(Ordering::Relaxed),
-            done: self.kind(name) == ConnectorKind::Source && is_done(&connector, &entry),
+            done: self.core.kind_of(name) == Some(ConnectorKind::Source)
+                && is_done(&connector, &entry),
         })
     }
 
     async fn drained(&self, name: &str) -> Result<(), HerderError> {
         self.entry(name)?;
-        match self.kind(name) {
-            ConnectorKind::Source => self.source_drained(name).await,
-            ConnectorKind::Sink | ConnectorKind::Processor => self.inputs_drained(name).await,
+        match self.core.kind_of(name) {
+            Some(ConnectorKind::Source) => self.source_drained(name).await,
+            // Without its plugin nothing drains it, and its task says so.
+            Some(ConnectorKind::Sink | ConnectorKind::Processor) | None => {
+                self.inputs_drained(name).await
+            }
         }
     }
 }

@@ -41,6 +41,16 @@ pub struct Holding {
     pub tasks: BTreeMap<TaskId, BTreeSet<TopicPartition>>,
 }
 
+impl Holding {
+    /// Takes up all of `more` beside what there is.
+    pub fn extend(&mut self, more: &Self) {
+        self.connectors.extend(more.connectors.iter().cloned());
+        for (task, shares) in &more.tasks {
+            self.tasks.entry(task.clone()).or_default().extend(shares.iter().cloned());
+        }
+    }
+}
+
 /// Deals out `work` (by connector) to `members` (by member id, with what each
 /// holds now). Every member has an entry in the answer.
 pub fn assign(

@@ -132,6 +132,12 @@ impl CompactedLog {
         waited.map(|_| ()).map_err(|_| LogError::Lost { topic: self.topic.to_string() })
     }
 
+    /// Whether what is written is still applied here. Once it is not, only a
+    /// restart of the worker helps.
+    pub fn is_followed(&self) -> bool {
+        self.positions.has_changed().is_ok()
+    }
+
     /// The next offset of partition 0 to be applied here.
     pub fn position(&self) -> i64 {
         self.positions.borrow().get(&0).copied().unwrap_or(0)

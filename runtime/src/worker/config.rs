@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::herder::ConnectorConfig;
+
 /// One of the three internal topics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InternalTopic {
@@ -53,6 +55,10 @@ pub struct WorkerConfig {
     /// Longest pause before a task is tried again
     /// (`errors.retry.delay.max.ms`, where a connector does not set its own).
     pub retry_delay_max: Duration,
+    /// When given, no other connectors than these may go on as the config topic
+    /// has them: all else is deleted before anything starts. For a worker that
+    /// is the whole fleet and serves one pipeline.
+    pub only: Option<BTreeMap<String, ConnectorConfig>>,
     /// More client properties for every Kafka client of the worker, by
     /// Kafka's names (`security.protocol` and its like).
     pub client_properties: BTreeMap<String, String>,
@@ -80,6 +86,7 @@ impl WorkerConfig {
             worker_id: worker_id.to_owned(),
             task_reopen_max: 5,
             retry_delay_max: Duration::from_secs(60),
+            only: None,
             client_properties: BTreeMap::new(),
         }
     }

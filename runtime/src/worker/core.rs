@@ -43,6 +43,8 @@ pub(super) struct Core {
     pub(super) lease: OnceLock<Lease>,
     /// The group's generation, -1 before the first.
     pub(super) generation: Arc<AtomicI32>,
+    /// Held from a look at the connectors to the write that rests on it.
+    pub(super) changing: tokio::sync::Mutex<()>,
     /// A member of the group, with its assignment taken up.
     pub(super) ready: AtomicBool,
     /// What this worker has not let go of, for its next join.

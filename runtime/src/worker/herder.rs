@@ -23,6 +23,37 @@ pub enum ConnectorKind {
     Processor,
 }
 
+/// A role as Kafka Connect tells it: that of a plugin that is gone is `unknown`.
+mod role {
+    use serde::de::{Deserialize, Deserializer, IntoDeserializer, value::StringDeserializer};
+    use serde::{Serialize, Serializer};
+
+    use super::ConnectorKind;
+
+    const UNKNOWN: &str = "unknown";
+
+    pub(super) fn serialize<S: Serializer>(
+        kind: &Option<ConnectorKind>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match kind {
+            Some(kind) => kind.serialize(serializer),
+            None => serializer.serialize_str(UNKNOWN),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<ConnectorKind>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == UNKNOWN {
+            return Ok(None);
+        }
+        let text: StringDeserializer<D::Error> = text.into_deserializer();
+        ConnectorKind::deserialize(text).map(Some)
+    }
+}
+
 /// One task of a connector.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TaskId {
@@ -41,9 +72,9 @@ pub struct ConnectorInfo {
     pub config: ConnectorConfig,
     /// Its tasks; empty until they are planned.
     pub tasks: Vec<TaskId>,
-    /// Its plugin's role.
-    #[serde(rename = "type")]
-    pub kind: ConnectorKind,
+    /// Its plugin's role; `unknown` when the plugin is gone.
+    #[serde(rename = "type", with = "role")]
+    pub kind: Option<ConnectorKind>,
 }
 
 /// Kafka Connect's states.
@@ -99,9 +130,9 @@ pub struct ConnectorStatus {
     pub connector: ConnectorState,
     /// Its tasks.
     pub tasks: Vec<TaskState>,
-    /// Its plugin's role.
-    #[serde(rename = "type")]
-    pub kind: ConnectorKind,
+    /// Its plugin's role; `unknown` when the plugin is gone.
+    #[serde(rename = "type", with = "role")]
+    pub kind: Option<ConnectorKind>,
 }
 
 /// `GET /connector-plugins`.

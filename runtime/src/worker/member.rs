@@ -70,6 +70,9 @@ impl Delegate for Voice {
             return;
         }
         self.core.generation.store(assigned.generation, Ordering::Relaxed);
+        // A join before the herd has taken it up must tell of it as well: what
+        // nobody tells of is given to another.
+        self.core.holding.lock().expect("no holder panics").extend(&holding);
         let _ = self.events.send(Event::Assigned { holding, is_leader });
     }
 

@@ -32,6 +32,16 @@ const CONSUMER_OVERRIDE: &str = "consumer.override.";
 /// Every connector's options.
 const COMMON: [&str; 7] =
     [NAME, CLASS, TASKS_MAX, TOLERANCE, RETRY_DELAY_MAX, "key.converter", "value.converter"];
+/// Kafka Connect's own options that change nothing of what is delivered here.
+/// Configurations that run there carry them, so they are passed over; those
+/// that would change it (transforms, dead letters) are refused until they are read.
+const PASSED_OVER: [&str; 5] = [
+    "config.action.reload",
+    "errors.log.enable",
+    "errors.log.include.messages",
+    "header.converter",
+    "tasks.max.enforce",
+];
 /// Prefixes of options whose rest the host does not know.
 const PREFIXES: [&str; 4] =
     ["key.converter.", "value.converter.", PRODUCER_OVERRIDE, CONSUMER_OVERRIDE];
@@ -211,8 +221,11 @@ fn unknown_options(
     if kind != ConnectorKind::Source {
         known.extend([TOPICS, TOPICS_REGEX]);
     }
-    let is_known =
-        |name: &str| known.contains(name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    let is_known = |name: &str| {
+        known.contains(name)
+            || PASSED_OVER.contains(&name)
+            || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    };
     let unknown = config.keys().filter(|name| !is_known(name));
     unknown
         .map(|name| ConfigProblem {
@@ -261,6 +274,12 @@ mod tests {
         assert!(problems[0].message.contains("`path`"), "{problems:?}");
         assert!(problems[1].message.contains("`tasks.max`"), "{problems:?}");
         assert!(unknown(&[("consumer.override.fetch.min.bytes", "1")]).is_empty());
+    }
+
+    #[test]
+    fn what_kafka_connect_reads_and_nothing_here_is_passed_over_only_if_it_changes_nothing() {
+        assert!(unknown(&[("errors.log.enable", "true")]).is_empty());
+        assert_eq!(unknown(&[("transforms", "mask")]).len(), 1);
     }
 
     #[test]

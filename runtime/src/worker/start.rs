@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::answers::Answers;
+use super::answers::{Answers, deletion};
 use super::clients::{Clients, Group, Producers};
 use super::compacted::{CompactedLog, Entry, LogError, Write, at_once};
 use super::config::{InternalTopic, WorkerConfig};
 use super::config_state::{Change, ConfigState};
 use super::core::{Core, Logs};
 use super::herd::{Event, Herd};
-use super::herder::Herder;
+use super::herder::{ConnectorConfig, Herder};
 use super::member::Voice;
 use super::plugin::Plugins;
 use super::records::{Status, StatusKey};
@@ -102,6 +102,10 @@ impl Worker {
         let config_topic = InternalTopic { partitions: 1, ..config.config_storage.clone() };
         let config_log =
             opener.open(&config_topic, true, "connectors' configurations", apply).await?;
+        if let Some(only) = &config.only {
+            let writes = leftovers(&configs.read().expect("no holder panics"), only);
+            config_log.write_and_read(&writes).await?;
+        }
         live.store(true, Ordering::Release);
 
         let checkpoints = Arc::new(Checkpoints::default());
@@ -140,6 +144,7 @@ impl Worker {
             logs: Logs { config: config_log, offset: offset_log },
             lease: OnceLock::new(),
             generation,
+            changing: tokio::sync::Mutex::default(),
             ready: AtomicBool::new(false),
             holding: Mutex::default(),
             connectors: RwLock::default(),
@@ -181,6 +186,14 @@ impl Worker {
         let _ = self.core.status_writes.send((StatusKey::Connector(String::new()), None));
         let _ = (&mut self.statuses).await;
     }
+}
+
+/// What deletes every connector that is not among `only`, or there otherwise.
+fn leftovers(configs: &ConfigState, only: &BTreeMap<String, ConnectorConfig>) -> Vec<Write> {
+    let all = configs.connectors().iter();
+    all.filter(|(name, entry)| only.get(*name) != Some(&entry.config))
+        .flat_map(|(name, _)| deletion(name, configs.known_tasks(name)))
+        .collect()
 }
 
 /// Opens internal topics.

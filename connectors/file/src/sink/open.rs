@@ -145,7 +145,8 @@ pub(super) fn read_boundary(bucket: &Bucket, path: &str) -> Result<Boundary, Fau
 pub(super) fn foreign(boundary: &str, seen: Seen) -> Fault {
     let message = format!(
         "`{boundary}` tells of another record at offset {} (here it has the timestamp {}): the \
-         folder holds files of an earlier topic of this name; empty it or choose another `path`",
+         folder holds files of an earlier topic of this name; empty it, choose another `path`, or \
+         go on with the log that they came from (`longshore run --data-dir`)",
         seen.offset, seen.timestamp_ms
     );
     Fault::config("foreign-files", message)

@@ -27,6 +27,8 @@ pub(super) struct Files {
     seen: HashSet<String>,
     /// A file named without wildcards that was not there in this pass.
     missing: Option<String>,
+    /// An earlier pass told of the globs that match nothing.
+    told: bool,
 }
 
 impl Files {
@@ -39,12 +41,14 @@ impl Files {
             page: VecDeque::new(),
             seen: HashSet::new(),
             missing: None,
+            told: false,
         }
     }
 
     /// Begins another pass.
     pub(super) fn rewind(&mut self) {
-        *self = Self::new(std::mem::take(&mut self.globs), self.share);
+        let globs = std::mem::take(&mut self.globs);
+        *self = Self { told: true, ..Self::new(globs, self.share) };
     }
 
     /// A file of this share, named without wildcards, that was not there.
@@ -66,7 +70,8 @@ impl Files {
                 match literal(glob) {
                     Some(path) if self.share.has(&path) => self.missing = Some(path),
                     Some(_) => {}
-                    None => host::info(&format!("no file matches `{glob}`")),
+                    None if self.told => {}
+                    None => host::warn(&format!("no file matches `{glob}`")),
                 }
             }
             let more = listed.len() >= PAGE as usize;

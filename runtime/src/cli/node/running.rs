@@ -131,10 +131,11 @@ impl RunningWorker {
             config.bootstrap_servers = own.to_string();
         }
         let listener = RestServer::bind(&settings.rest_listener).await?;
-        let listening = listener.local_addr().map(reachable).map_err(|source| {
-            ServeError::Bind { address: settings.rest_listener.clone(), source }
+        let listening = listener.local_addr().map_err(|source| ServeError::Bind {
+            address: settings.rest_listener.clone(),
+            source,
         })?;
-        let host = settings.advertised_host.unwrap_or_else(|| listening.ip().to_string());
+        let host = settings.advertised_host.unwrap_or_else(|| own_host(listening.ip()));
         let port = settings.advertised_port.unwrap_or(listening.port());
         config.worker_id = format!("{host}:{port}");
 
@@ -164,6 +165,17 @@ impl RunningWorker {
         }
         let rest = RestServer::start(listener, Arc::clone(&herder))?;
         Ok(Self { worker, herder, rest })
+    }
+}
+
+/// How other machines know this one, as Kafka Connect takes it: the address
+/// listened on, or the machine's name where that is every address. Two workers
+/// in two containers must not go by one name.
+fn own_host(address: IpAddr) -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match (address.is_unspecified(), name.trim()) {
+        (false, _) | (true, "") => address.to_string(),
+        (true, name) => name.to_owned(),
     }
 }
 

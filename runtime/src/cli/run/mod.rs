@@ -2,12 +2,14 @@
 //!
 //! | module | what it is |
 //! | --- | --- |
+//! | `again` | the command that goes on where a run ended |
 //! | `place` | the data directory and the node's settings |
 //! | `drain` | connectors started, waited for in their order, watched for failure |
 //! | `progress` | a line while it works |
 //! | `top` | the keys with the largest values |
 //! | `summary` | what it says at the end |
 
+mod again;
 mod drain;
 mod place;
 mod progress;
@@ -88,7 +90,7 @@ impl Run {
         };
         let outcome = match worked {
             Ok(Ending::Drained) => {
-                let said = summary::print(&node, &rendered, &data_dir, started);
+                let said = summary::print(&node, &rendered, &data_dir, started, self.keep);
                 if self.keep && said.is_ok() {
                     summary::how_to_play(&node, &rendered)?;
                     stopping.cancelled().await;
@@ -100,12 +102,7 @@ impl Run {
         };
         Box::pin(node.shutdown()).await;
         if outcome.is_err() {
-            let again = format!(
-                "go on with: longshore run {} --data-dir {}",
-                self.file.display(),
-                data_dir.display()
-            );
-            eprintln!("{again}");
+            eprintln!("go on with: {}", again::command(std::env::args(), &data_dir));
         }
         outcome
     }

@@ -1,5 +1,6 @@
 //! The data directory and the node's settings of a run.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +11,7 @@ use super::super::node::{NodeConfig, WorkerSettings};
 use super::super::plugins::cache_folder;
 use crate::pipeline::Rendered;
 use crate::worker::config::WorkerConfig;
+use crate::worker::herder::ConnectorConfig;
 
 /// Where runs are kept that nobody gave a place: in the current folder, where
 /// their user finds them.
@@ -69,7 +71,11 @@ pub(super) fn node(
     Ok(NodeConfig {
         broker: Some(broker),
         worker: Some(WorkerSettings {
-            config: WorkerConfig::new("", "longshore-run", ""),
+            // An earlier run over this directory may have had another pipeline.
+            config: WorkerConfig {
+                only: Some(connectors(rendered)),
+                ..WorkerConfig::new("", "longshore-run", "")
+            },
             rest_listener: format!("127.0.0.1:{}", ports.rest),
             advertised_host: None,
             advertised_port: None,
@@ -79,4 +85,9 @@ pub(super) fn node(
             connections: rendered.connections.clone(),
         }),
     })
+}
+
+fn connectors(rendered: &Rendered) -> BTreeMap<String, ConnectorConfig> {
+    let all = rendered.connectors.iter();
+    all.map(|connector| (connector.name.clone(), connector.config.clone())).collect()
 }

@@ -75,7 +75,7 @@ impl View {
             let Ok(progress) = self.herder.progress(name) else { continue };
             let Ok(info) = self.herder.connector(name) else { continue };
             let short = name.strip_prefix(&self.prefix).unwrap_or(name);
-            if info.kind == crate::worker::herder::ConnectorKind::Source {
+            if info.kind == Some(crate::worker::herder::ConnectorKind::Source) {
                 bytes += progress.bytes_in;
                 parts.insert(0, format!("{short} {} rows", thousands(progress.records_in)));
             } else {

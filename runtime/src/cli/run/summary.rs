@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::super::CliError;
 use super::super::node::RunningNode;
 use super::super::output;
+use super::again;
 use crate::pipeline::Rendered;
 use crate::worker::herder::{ConnectorKind, Herder};
 
@@ -16,6 +17,7 @@ pub(super) fn print(
     rendered: &Rendered,
     data_dir: &Path,
     started: Instant,
+    kept: bool,
 ) -> Result<(), CliError> {
     let seconds = started.elapsed().as_secs_f64();
     let herder = node.herder().expect("a run has a worker");
@@ -33,6 +35,9 @@ pub(super) fn print(
         .map(|topic| format!("{} ({})", topic.name, partitions(topic.partitions)))
         .collect();
     row("topics", &topics.join(", "));
+    if !kept {
+        row("serve it", &format!("{} --keep", again::command(std::env::args(), data_dir)));
+    }
     let (rows, bytes) = read(&*herder, rendered);
     row(
         "read",
@@ -55,8 +60,9 @@ fn partitions(count: i32) -> String {
 fn read(herder: &dyn Herder, rendered: &Rendered) -> (u64, u64) {
     let mut sums = (0, 0);
     for connector in &rendered.connectors {
-        let is_source =
-            herder.connector(&connector.name).is_ok_and(|info| info.kind == ConnectorKind::Source);
+        let is_source = herder
+            .connector(&connector.name)
+            .is_ok_and(|info| info.kind == Some(ConnectorKind::Source));
         if is_source && let Ok(progress) = herder.progress(&connector.name) {
             sums = (sums.0 + progress.records_in, sums.1 + progress.bytes_in);
         }
@@ -68,8 +74,9 @@ fn read(herder: &dyn Herder, rendered: &Rendered) -> (u64, u64) {
 fn results(herder: &dyn Herder, rendered: &Rendered) -> Vec<String> {
     let mut folders = Vec::new();
     for connector in &rendered.connectors {
-        let is_sink =
-            herder.connector(&connector.name).is_ok_and(|info| info.kind == ConnectorKind::Sink);
+        let is_sink = herder
+            .connector(&connector.name)
+            .is_ok_and(|info| info.kind == Some(ConnectorKind::Sink));
         let connection = connector.config.get("connection").map_or("files", String::as_str);
         if let Some(connection) = rendered.connections.get(connection).filter(|_| is_sink) {
             let path = connector.config.get("path").map_or("", String::as_str);

@@ -18,8 +18,6 @@ fn cluster(config: &ClusterConfig) -> ClientConfig {
         .set("bootstrap.servers", &config.bootstrap_servers)
         .set("client.id", &config.client_id)
         .set("log.connection.close", "false")
-        // Topics are made by whoever owns them, never by a misspelt name.
-        .set("allow.auto.create.topics", "false")
         .set("reconnect.backoff.ms", "50")
         .set("reconnect.backoff.max.ms", "2000")
         // A topic that was just created is found soon.
@@ -57,6 +55,8 @@ pub(super) fn producer(config: &ProducerConfig, buffer_bytes: usize) -> ClientCo
     let queue_kbytes = (buffer_bytes.saturating_mul(2) + config.max_record_bytes) >> 10;
     client
         .set("enable.idempotence", "true")
+        // As Kafka's producers do; whether one is made is the broker's say.
+        .set("allow.auto.create.topics", "true")
         .set("acks", "all")
         .set("partitioner", "murmur2_random")
         .set("compression.type", "none")
@@ -82,6 +82,8 @@ pub(super) fn consumer(config: &ConsumerConfig) -> ClientConfig {
     let record_bytes = config.max_record_bytes.clamp(1024, LIBRDKAFKA_BYTES_MAX / 2);
     let fetch_bytes = FETCH_BYTES_MAX.min(config.buffer_bytes).max(record_bytes);
     client
+        // Reading makes no topic: a misspelt name is an error.
+        .set("allow.auto.create.topics", "false")
         // Assigning by hand needs a group's name, but does not join it.
         .set("group.id", config.group_id.as_deref().unwrap_or("longshore-no-group"))
         .set("enable.auto.commit", "false")

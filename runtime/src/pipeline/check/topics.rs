@@ -1,5 +1,7 @@
 //! Topics: defined before they are named, configured with names Kafka has.
 
+use longshore_broker::log::{ConfigError, LogConfig};
+
 use super::Stage;
 use crate::pipeline::options::TOPIC_CONFIGS;
 use crate::yaml::{Node, Problem, did_you_mean};
@@ -12,7 +14,7 @@ pub(super) fn check(root: &Node, stages: &[Stage<'_>]) -> Vec<Problem> {
         .iter()
         .map(|entry| entry.key.text.as_str())
         .collect();
-    let mut problems = misspelt_configs(root);
+    let mut problems = bad_configs(root);
     for topic in stages.iter().flat_map(|stage| stage.inputs.iter().chain(&stage.outputs)) {
         if !defined.contains(&topic.name) {
             problems.push(undefined(&topic.path, topic.name, topic.origin, &defined));
@@ -63,14 +65,17 @@ fn pattern(stage: &Stage<'_>, defined: &[&str]) -> Option<Problem> {
     }
 }
 
-fn misspelt_configs(root: &Node) -> Vec<Problem> {
+fn bad_configs(root: &Node) -> Vec<Problem> {
     let topics = root.get("topics").map(Node::entries).unwrap_or_default();
     let mut problems = Vec::new();
     for topic in topics {
         for config in topic.node.entries() {
             let name = config.key.text.as_str();
-            if matches!(name, "partitions" | "replication.factor") || TOPIC_CONFIGS.contains(&name)
-            {
+            if matches!(name, "partitions" | "replication.factor") {
+                continue;
+            }
+            if TOPIC_CONFIGS.contains(&name) {
+                problems.extend(bad_value(&topic.key.text, name, &config.node));
                 continue;
             }
             let known = TOPIC_CONFIGS.into_iter().chain(["partitions", "replication.factor"]);
@@ -86,4 +91,13 @@ fn misspelt_configs(root: &Node) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// A value that the broker would refuse. What only other brokers have is theirs
+/// to judge.
+fn bad_value(topic: &str, name: &str, value: &Node) -> Option<Problem> {
+    let error = LogConfig::default().set(name, value.text()?).err()?;
+    let ConfigError::Invalid { reason, .. } = error else { return None };
+    let path = format!("topics.{topic}.{name}");
+    Some(Problem::new(path, &value.origin, format!("`{name}` {reason}"), "this value"))
 }

@@ -54,7 +54,12 @@ impl Herder for Shelf {
     fn connector(&self, name: &str) -> Result<ConnectorInfo, HerderError> {
         let config = self.config(name)?;
         let tasks = vec![TaskId { connector: name.to_owned(), task: 0 }];
-        Ok(ConnectorInfo { name: name.to_owned(), config, tasks, kind: ConnectorKind::Source })
+        Ok(ConnectorInfo {
+            name: name.to_owned(),
+            config,
+            tasks,
+            kind: Some(ConnectorKind::Source),
+        })
     }
 
     fn status(&self, name: &str) -> Result<ConnectorStatus, HerderError> {
@@ -70,7 +75,7 @@ impl Herder for Shelf {
                 trace: None,
             },
             tasks: vec![task],
-            kind: ConnectorKind::Source,
+            kind: Some(ConnectorKind::Source),
         })
     }
 
@@ -120,11 +125,13 @@ impl Herder for Shelf {
     }
 
     fn plugins(&self) -> Vec<PluginInfo> {
-        vec![PluginInfo {
-            class: "file-source".to_owned(),
-            kind: ConnectorKind::Source,
-            version: "0.1.0".to_owned(),
-        }]
+        [("file-source", ConnectorKind::Source), ("count-words", ConnectorKind::Processor)]
+            .map(|(class, kind)| PluginInfo {
+                class: class.to_owned(),
+                kind,
+                version: "0.1.0".to_owned(),
+            })
+            .to_vec()
     }
 
     fn progress(&self, name: &str) -> Result<ConnectorProgress, HerderError> {

@@ -270,3 +270,46 @@ async fn an_internal_topic_that_would_lose_records_is_refused() {
     let error = refused.err().expect("refused").to_string();
     assert!(error.contains("connect-configs") && error.contains("2 partitions"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_earlier_pipeline_left_does_not_start_again() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    house.create("rows", &ROWS).await;
+    house.create("keep", &KEEP).await;
+    house.drained("rows").await;
+    let House { cluster, scene, worker, herder } = house;
+    let kept = herder.connector("keep").unwrap().config;
+    let mut changed = herder.connector("rows").unwrap().config;
+    changed.insert("rows".to_owned(), "60".to_owned());
+    drop(herder);
+    worker.shutdown().await;
+
+    let only = BTreeMap::from([("keep".to_owned(), kept), ("rows".to_owned(), changed.clone())]);
+    let house = House::with(cluster, scene, "w1:8083", |config| config.only = Some(only)).await;
+    assert_eq!(house.herder.connectors(), ["keep"]);
+    house.herder.put_config("rows", changed).await.unwrap();
+    house.drained("rows").await;
+    assert_eq!(house.cluster.records("lines").len(), 120, "its checkpoints are still there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_create_one_name_at_once_one_succeeds() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    let create = || house.herder.create("rows", config(&ROWS));
+    let answers = futures::future::join_all((0..8).map(|_| create())).await;
+    let (created, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    assert_eq!(created.len(), 1);
+    assert!(refused.iter().all(|answer| matches!(answer, Err(HerderError::Conflict(_)))));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_processor_whose_state_could_have_no_topic_is_refused() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    let refused = house.herder.create("a b", config(&COUNT)).await;
+    let Err(HerderError::BadRequest(message)) = refused else { panic!("{refused:?}") };
+    assert!(message.contains("`a b-changelog`"), "{message}");
+    house.create("a b rows", &ROWS).await;
+}

@@ -34,10 +34,20 @@ impl House {
     }
 
     async fn over(cluster: Memory, scene: Arc<Scene>, worker_id: &str) -> Self {
+        Self::with(cluster, scene, worker_id, |_| {}).await
+    }
+
+    async fn with(
+        cluster: Memory,
+        scene: Arc<Scene>,
+        worker_id: &str,
+        set: impl FnOnce(&mut WorkerConfig),
+    ) -> Self {
         let mut config = WorkerConfig::new("memory", "fleet", worker_id);
         config.topic_refresh_interval = Duration::from_millis(20);
         config.retry_delay_max = Duration::from_millis(10);
         config.task_reopen_max = 3;
+        set(&mut config);
         let plugins = Arc::new(Troupe(scene.clone()));
         let worker = Worker::start(config, plugins, Arc::new(cluster.clone())).await.unwrap();
         let herder = worker.herder();
