@@ -166,14 +166,6 @@ impl AbortIndex {
         self.seal()
     }
 
-    /// Shows all entries, until `go_on` is false.
-    pub(super) fn visit_all(
-        &self,
-        go_on: impl FnMut(AbortedTransaction) -> bool,
-    ) -> io::Result<()> {
-        self.visit(0, go_on)
-    }
-
     /// Gives back what was reserved and not used.
     pub(super) fn seal(&self) -> io::Result<()> {
         self.file.get().map_or(Ok(()), |file| file.set_len(self.end()))

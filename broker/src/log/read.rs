@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::aborted::AbortedTransaction;
 use super::batch::Batches;
-use super::error::{FileContext, ReadError, scan_failure};
+use super::error::{FileContext, FileError, ReadError, scan_failure};
 use super::files::Kind;
 use super::partition::Log;
 use super::segment::ReadBounds;
@@ -118,7 +118,11 @@ impl Log {
     }
 
     /// The aborted transactions that touch the offsets from `from` up to `end`.
-    fn aborted_between(&self, from: i64, end: i64) -> Result<Vec<AbortedTransaction>, ReadError> {
+    pub(super) fn aborted_between(
+        &self,
+        from: i64,
+        end: i64,
+    ) -> Result<Vec<AbortedTransaction>, FileError> {
         let mut found = Vec::new();
         let mut next = self.segment_at(from);
         while let Some(segment) = next {

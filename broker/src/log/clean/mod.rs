@@ -1,18 +1,20 @@
 //! Compaction: keeps the latest value of every key. `DESIGN.md`, section 11.
 //!
 //! [`Log::clean_once`] decides whether and what; `map` holds the offsets of keys,
-//! `filter` says what stays of a batch, `rewrite` writes a group of segments
-//! anew and `swap` puts it in their place.
+//! `transactions` says what was aborted, `filter` what stays of a batch, `rewrite`
+//! writes a group of segments anew and `swap` puts it in their place.
 
 mod filter;
 mod map;
 mod rewrite;
 pub(super) mod swap;
+mod transactions;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use self::map::OffsetMap;
+use self::transactions::{Part, TransactionWalk};
 use super::batch::{self, NO_TIMESTAMP};
 use super::checkpoint;
 use super::codec::Codec;
@@ -206,6 +208,7 @@ impl Log {
     ) -> Result<(OffsetMap, i64), MaintenanceError> {
         let offsets = usize::try_from(plan.end - plan.first_dirty).unwrap_or(usize::MAX);
         let mut map = OffsetMap::new(offsets, options.map_bytes);
+        let mut transactions = TransactionWalk::new(self);
         for segment in &plan.segments {
             let path = segment.path(Kind::Log);
             let start = segment.position_before(plan.first_dirty).on("read", &path)?;
@@ -217,7 +220,12 @@ impl Log {
                 })?;
                 let Some(scanned) = scanned else { break };
                 let header = scanned.header;
-                if header.last_offset() < plan.first_dirty || header.is_control() {
+                if header.last_offset() < plan.first_dirty {
+                    continue;
+                }
+                // An aborted record takes no other's place.
+                let part = transactions.next(&header, scanned.bytes)?;
+                if part != Part::Committed || header.is_control() {
                     continue;
                 }
                 let closing = self.closing.load(Ordering::Acquire);

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::filter::{Fate, Rules};
+use super::filter::{Fate, LastBatch, Rules};
 use super::map::OffsetMap;
+use super::transactions::{Part, TransactionWalk};
 use super::{Cleaned, Plan, swap};
 use crate::log::batch::{self, BatchHeader};
 use crate::log::config::LogConfig;
@@ -63,7 +64,8 @@ impl Log {
         now_ms: i64,
     ) -> Result<Option<Cleaned>, MaintenanceError> {
         let reached = plan.segments.partition_point(|segment| segment.base_offset() < map_end);
-        let producers = self.last_offsets_of_producers();
+        let producers = self.last_batches_of_producers();
+        let mut transactions = TransactionWalk::new(self);
         let mut cleaned = Cleaned { first_dirty_offset: map_end, ..Cleaned::default() };
         for group in groups(&plan.segments[..reached], plan.end, config) {
             let last = group.last().expect("groups are not empty");
@@ -78,7 +80,7 @@ impl Log {
                 producers: &producers,
                 group_last_offset: group_end - 1,
             };
-            let rewritten = self.rewrite(group, &rules, config, now_ms);
+            let rewritten = self.rewrite(group, &rules, &mut transactions, config, now_ms);
             if !matches!(rewritten, Ok(Some(_))) {
                 swap::discard(&self.dir, group[0].base_offset())?;
             }
@@ -94,10 +96,18 @@ impl Log {
         Ok(Some(cleaned))
     }
 
-    fn last_offsets_of_producers(&self) -> HashMap<i64, i64> {
+    fn last_batches_of_producers(&self) -> HashMap<i64, LastBatch> {
         let appender = self.lock_appender();
         let producers = appender.producers.iter();
-        producers.filter_map(|(id, producer)| Some((id, producer.last_offset()?))).collect()
+        let last = producers.map(|(id, producer)| {
+            let (data, marker) = (producer.last_offset(), producer.last_marker_offset);
+            let last = match (data, marker) {
+                (Some(offset), _) | (None, Some(offset)) => LastBatch::At(offset),
+                (None, None) => LastBatch::MarkerOfEpoch(producer.epoch),
+            };
+            (id, last)
+        });
+        last.collect()
     }
 
     /// Writes what stays of a group to `.cleaned` files, durable when it returns.
@@ -105,6 +115,7 @@ impl Log {
         &self,
         group: &[Arc<Segment>],
         rules: &Rules<'_>,
+        transactions: &mut TransactionWalk<'_>,
         config: &LogConfig,
         now_ms: i64,
     ) -> Result<Option<(Segment, u64)>, MaintenanceError> {
@@ -120,7 +131,6 @@ impl Log {
         };
         let mut removed = 0;
         for segment in group {
-            copy_aborts(segment, &writer.segment)?;
             let path = segment.path(Kind::Log);
             let mut scanner = segment.batches_from(0);
             loop {
@@ -135,7 +145,12 @@ impl Log {
                 let corrupt = |reason: String| Corruption { file: path.clone(), position, reason };
                 batch::check_crc(&scanned.header, scanned.bytes)
                     .map_err(|error| corrupt(error.to_string()))?;
-                match rules.judge(&scanned.header, scanned.bytes).map_err(corrupt)? {
+                let part = transactions.next(&scanned.header, scanned.bytes)?;
+                if let Part::Marker { aborted: Some(aborted) } = part {
+                    let index = writer.segment.aborts();
+                    index.append(&aborted).on("write the transaction index of", &path)?;
+                }
+                match rules.judge(&scanned.header, scanned.bytes, part).map_err(corrupt)? {
                     Fate::Keep => writer.push(scanned.bytes, scanned.header)?,
                     Fate::Drop(records) => removed += records as u64,
                     Fate::Replace(batch, records) => {
@@ -175,16 +190,6 @@ impl Log {
             error.into()
         })
     }
-}
-
-/// What was aborted stays so as long as its marker is there.
-fn copy_aborts(from: &Segment, to: &Segment) -> Result<(), FileError> {
-    let mut copied = Ok(());
-    let visited = from.aborts().visit_all(|entry| {
-        copied = to.aborts().append(&entry);
-        copied.is_ok()
-    });
-    visited.and(copied).on("copy the transaction index of", &from.path(Kind::Log))
 }
 
 /// Cuts neighbours into groups that fit one segment each.

@@ -92,3 +92,41 @@ fn kafkas_tool_reads_segments_indexes_and_snapshots() {
     assert_eq!(dumped, records);
     assert!(entries > 20, "{entries} index entries");
 }
+
+#[test]
+#[ignore = "second tier"]
+fn kafkas_tool_reads_markers_and_indexes_of_aborted_transactions() {
+    let lib = kafkas_jars();
+    let home = home();
+    let log = open(&home.dir, &config(&[("segment.bytes", "2000"), ("retention.ms", "-1")]));
+    let mut aborted = 0;
+    for round in 0..60 {
+        append_verified(&log, sent(round % 4, 0, (round / 4) as i32, &["x"])).unwrap();
+        let kind = if round % 3 == 0 { MarkerKind::Commit } else { MarkerKind::Abort };
+        aborted += usize::from(kind == MarkerKind::Abort);
+        end(&log, &Marker { coordinator_epoch: 17, ..marker(round % 4, 0, kind) });
+    }
+    append_verified(&log, sent(9, 0, 0, &["open"])).unwrap();
+    log.close().unwrap();
+    let (mut entries, mut markers, mut open_ones) = (0, 0, 0);
+    for entry in std::fs::read_dir(&home.dir).unwrap() {
+        let file = entry.unwrap().path();
+        match file.extension().and_then(|extension| extension.to_str()) {
+            Some("txnindex") => {
+                let text = dump(&lib, &file, &[]);
+                entries += text.matches("producerId:").count();
+            }
+            Some("log") => {
+                let text = dump(&lib, &file, &["--deep-iteration", "--print-data-log"]);
+                markers += text.matches("coordinatorEpoch: 17").count();
+            }
+            Some("snapshot") => {
+                let text = dump(&lib, &file, &[]);
+                open_ones += text.matches("currentTxnFirstOffset: OptionalLong[120]").count();
+                open_ones += text.matches("currentTxnFirstOffset: Some(120)").count();
+            }
+            _ => {}
+        }
+    }
+    assert_eq!((entries, markers, open_ones), (aborted, 60, 1));
+}

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use super::*;
 
 mod cleaning;
+mod cleaning_transactions;
 mod committed;
 mod crashes;
+mod crashes_transactions;
 mod deletion;
 mod dump;
 mod faults;
