@@ -55,7 +55,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (
-            proptest::collection::vec((0u8..25, proptest::option::weighted(0.8, any::<u8>())), 1..8),
+            proptest::collection::vec((0u8..25, proptest::option::weighted(0.8, any::<u8>())), 1..6),
             0u8..5,
             proptest::option::of(0u8..3),
         ).prop_map(|(records, codec, producer)| Step::Append { records, codec, producer }),
