@@ -49,6 +49,10 @@ pub(crate) const REQUEST_ELEMENTS_MAX: usize = 200_000;
 /// Requests of one connection that may be started and not yet answered.
 pub(crate) const PIPELINE_DEPTH_MAX: usize = 32;
 
+/// Records of one refused batch that are named, each with a few bytes of the
+/// answer. A compressed batch may claim many more than a client means to send.
+pub(crate) const RECORD_ERRORS_MAX: usize = 10_000;
+
 /// The grain in which memory budgets are counted.
 pub(crate) const MEMORY_GRAIN_BYTES: usize = 1 << 10;
 

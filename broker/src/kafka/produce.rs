@@ -12,7 +12,9 @@ use kafka_protocol::{
     error::ResponseError,
     messages::{
         ProduceResponse, TopicName,
-        produce_response::{PartitionProduceResponse, TopicProduceResponse},
+        produce_response::{
+            BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse,
+        },
     },
     protocol::StrBytes,
 };
@@ -22,6 +24,7 @@ use super::{
     response::RequestId,
 };
 use crate::{
+    log::AppendError,
     node::Node,
     partition::{Appended, Partition, PartitionError},
     topics,
@@ -39,6 +42,15 @@ struct Outcome {
 pub(super) struct Refusal {
     pub(super) code: ResponseError,
     pub(super) message: String,
+    /// The places of the records in their batch that are to blame, when the
+    /// others would be taken (KIP-467).
+    pub(super) batch_indexes: Vec<i32>,
+}
+
+impl Refusal {
+    pub(super) fn new(code: ResponseError, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), batch_indexes: Vec::new() }
+    }
 }
 
 pub(super) async fn handle(
@@ -56,7 +68,7 @@ pub(super) async fn handle(
         let mut of_topic = Vec::with_capacity(partitions.len());
         for (index, records) in partitions {
             let result = match refused {
-                Some((code, message)) => Err(Refusal { code, message: message.to_owned() }),
+                Some((code, message)) => Err(Refusal::new(code, message)),
                 None => append(node, &by, &topic, index, records).await,
             };
             of_topic.push(Outcome { index, result });
@@ -112,16 +124,15 @@ async fn append(
 ) -> Result<(Arc<Partition>, Appended), Refusal> {
     if topics::is_internal(topic) {
         let message = format!("topic `{}` is written by the broker alone", topic.as_str());
-        return Err(Refusal { code: ResponseError::InvalidTopicException, message });
+        return Err(Refusal::new(ResponseError::InvalidTopicException, message));
     }
-    let partition = node.partitions.get(topic, index).ok_or_else(|| Refusal {
-        code: ResponseError::UnknownTopicOrPartition,
-        message: format!("this broker has no partition {index} of topic `{}`", topic.as_str()),
+    let partition = node.partitions.get(topic, index).ok_or_else(|| {
+        let message = format!("this broker has no partition {index} of topic `{}`", topic.as_str());
+        Refusal::new(ResponseError::UnknownTopicOrPartition, message)
     })?;
-    let mut records = records.filter(|records| !records.is_empty()).ok_or_else(|| Refusal {
-        code: ResponseError::InvalidRecord,
-        message: "there is no record batch".to_owned(),
-    })?;
+    let mut records = records
+        .filter(|records| !records.is_empty())
+        .ok_or_else(|| Refusal::new(ResponseError::InvalidRecord, "there is no record batch"))?;
     let id = by.transactional_id.as_ref();
     let verified = produce_transaction::verify(node, &partition, id, &records, by.version).await?;
     match partition.append(&mut records, by.acks == ACKS_ALL, verified) {
@@ -132,7 +143,11 @@ async fn append(
 
 fn refusal(partition: &Partition, error: &PartitionError) -> Refusal {
     tracing::debug!(%partition, %error, "an append was refused");
-    Refusal { code: error.code(), message: error.to_string() }
+    let batch_indexes = match error {
+        PartitionError::Append(AppendError::Keyless { batch_indexes }) => batch_indexes.clone(),
+        _ => Vec::new(),
+    };
+    Refusal { batch_indexes, ..Refusal::new(error.code(), error.to_string()) }
 }
 
 async fn answer(
@@ -167,11 +182,10 @@ async fn settle(
     match tokio::time::timeout_at(deadline, partition.settled(&appended)).await {
         Ok(Ok(())) => Ok(appended),
         Ok(Err(error)) => Err(refusal(partition, &error)),
-        Err(_) => Err(Refusal {
-            code: ResponseError::RequestTimedOut,
-            message: "the records were appended, but not flushed within the request's timeout"
-                .to_owned(),
-        }),
+        Err(_) => Err(Refusal::new(
+            ResponseError::RequestTimedOut,
+            "the records were appended, but not flushed within the request's timeout",
+        )),
     }
 }
 
@@ -198,9 +212,16 @@ fn respond(
                 .with_base_offset(-1)
                 .with_log_append_time_ms(-1);
             match version {
-                8.. => response.with_error_message(errors::message(&refusal.message)),
+                8.. => response
+                    .with_error_message(errors::message(&refusal.message))
+                    .with_record_errors(refusal.batch_indexes.into_iter().map(at_fault).collect()),
                 _ => response,
             }
         }
     }
+}
+
+/// The partition's error message holds for each record.
+fn at_fault(batch_index: i32) -> BatchIndexAndErrorMessage {
+    BatchIndexAndErrorMessage::default().with_batch_index(batch_index)
 }

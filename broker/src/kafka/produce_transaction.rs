@@ -27,14 +27,14 @@ pub(super) async fn verify(
     };
     let Some(transactional_id) = transactional_id else {
         let message = "a transactional batch came without a transactional id".to_owned();
-        return Err(Refusal { code: ResponseError::TransactionalIdAuthorizationFailed, message });
+        return Err(Refusal::new(ResponseError::TransactionalIdAuthorizationFailed, message));
     };
     if partition.has_open_transaction(producer_id, producer_epoch) {
         return Ok(None);
     }
     let verification = partition
         .begin_verification()
-        .map_err(|error| Refusal { code: error.code(), message: error.to_string() })?;
+        .map_err(|error| Refusal::new(error.code(), error.to_string()))?;
     let query = TransactionQuery {
         transactional_id,
         producer_id,
@@ -45,7 +45,7 @@ pub(super) async fn verify(
     };
     node.transactions.verify(query).await.map_err(|error| {
         tracing::debug!(%partition, producer_id, %error, "a transaction may not begin here");
-        Refusal { code: error.produce_code(version), message: error.to_string() }
+        Refusal::new(error.produce_code(version), error.to_string())
     })?;
     Ok(Some(verification))
 }
@@ -61,7 +61,7 @@ fn transactional_producer(records: &[u8]) -> Result<Option<(i64, i16)>, Refusal>
         let producer = (header.producer_id, header.producer_epoch);
         if found.is_some_and(|found| found != producer) {
             let message = "the transactional batches are of more than one producer".to_owned();
-            return Err(Refusal { code: ResponseError::InvalidProducerIdMapping, message });
+            return Err(Refusal::new(ResponseError::InvalidProducerIdMapping, message));
         }
         found = Some(producer);
     }

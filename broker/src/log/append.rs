@@ -14,6 +14,7 @@ use super::producers::{SentBatch, Verdict, Verification};
 use super::record::{self, Records};
 use super::segment::Segment;
 use super::snapshot;
+use crate::limits::RECORD_ERRORS_MAX;
 
 /// Who sends the batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -331,12 +332,14 @@ fn check_records(
     let payload = batch::payload(header, batch);
     if config.cleanup_policy.compact && !header.is_control() {
         let payload = Codec::from_id(header.codec_id())?.decompress(payload)?;
-        for record in Records::new(header, &payload) {
-            if record?.key.is_none() {
-                return Err(AppendError::InvalidRecord(
-                    "a compacted topic takes no record without a key",
-                ));
+        let mut keyless = Vec::new();
+        for (index, record) in (0..).zip(Records::new(header, &payload)) {
+            if record?.key.is_none() && keyless.len() < RECORD_ERRORS_MAX {
+                keyless.push(index);
             }
+        }
+        if !keyless.is_empty() {
+            return Err(AppendError::Keyless { batch_indexes: keyless });
         }
     } else if header.codec_id() == 0 {
         record::check_lengths(payload, header.record_count)?;

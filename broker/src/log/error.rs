@@ -71,6 +71,13 @@ pub enum AppendError {
     /// A batch is well-formed but not allowed here.
     #[error("{0}")]
     InvalidRecord(&'static str),
+    /// Records without a key in a batch for a compacted topic.
+    #[error("a compacted topic takes no record without a key")]
+    Keyless {
+        /// Their places in the batch, in order; the first of them when they
+        /// are very many.
+        batch_indexes: Vec<i32>,
+    },
     /// A batch is larger than `max.message.bytes`.
     #[error("a batch has {size_bytes} bytes, max.message.bytes is {max_bytes}")]
     MessageTooLarge {
@@ -169,7 +176,8 @@ impl AppendError {
     pub fn response(&self) -> ResponseError {
         match self {
             Self::Batch(BatchError::Malformed(_) | BatchError::Magic(_))
-            | Self::InvalidRecord(_) => ResponseError::InvalidRecord,
+            | Self::InvalidRecord(_)
+            | Self::Keyless { .. } => ResponseError::InvalidRecord,
             Self::Batch(_) => ResponseError::CorruptMessage,
             Self::MessageTooLarge { .. } => ResponseError::MessageTooLarge,
             Self::LargerThanSegment { .. } => ResponseError::RecordListTooLarge,

@@ -215,6 +215,20 @@ async fn what_produce_must_refuse_is_refused_with_kafkas_code() {
 }
 
 #[tokio::test]
+async fn a_refused_batch_names_the_records_at_fault_so_that_the_others_can_be_sent_again() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    client.create_topic_with("compacted", 1, &[("cleanup.policy", "compact")]).await;
+    let mut mixed = BatchBuilder::new(0).codec(Codec::Zstd);
+    for key in [Some(&b"k"[..]), None, Some(b"l"), None] {
+        mixed.push(0, key, Some(b"v"), &[]);
+    }
+    let refused = client.produce("compacted", 0, 1, mixed.build().unwrap()).await;
+    let named: Vec<i32> = refused.record_errors.iter().map(|error| error.batch_index).collect();
+    assert_eq!((refused.error_code, named), (87, vec![1, 3]));
+}
+
+#[tokio::test]
 async fn a_batch_sent_twice_is_appended_once() {
     let broker = TestBroker::start(&[]).await;
     let mut client = broker.client().await;
