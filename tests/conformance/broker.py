@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import re
 import signal
 import socket
 import subprocess
@@ -28,19 +27,37 @@ def free_port():
         return taken.getsockname()[1]
 
 
+# What a broker has besides when tests log in: these users, on a listener of its own.
+USER, PASSWORD = "tester", "tester-secret"
+SASL = {
+    "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256",
+    **{
+        f"listener.name.sasl_plaintext.{mechanism}.sasl.jaas.config": f"org.apache.kafka.common.security.{module} "
+        f'required username="{USER}" password="{PASSWORD}" user_{USER}="{PASSWORD}";'
+        for mechanism, module in (("plain", "plain.PlainLoginModule"), ("scram-sha-256", "scram.ScramLoginModule"))
+    },
+}
+
+
 class Broker:
-    """A running broker. `address` is host:port of its listener named PLAINTEXT."""
+    """A running broker.
+
+    `address` is host:port of its listener PLAINTEXT, `sasl_address` that of SASL_PLAINTEXT.
+    """
 
     def __init__(self, properties, folder):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="broker-", dir=folder))
         self.log = self.folder / "broker.log"
         # Not port 0: the admin suites look at advertised.listeners, as a deployment sets it.
-        listener = f"PLAINTEXT://127.0.0.1:{free_port()}"
+        self.address, self.sasl_address = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        listeners = f"PLAINTEXT://{self.address}"
+        if "sasl.enabled.mechanisms" in properties:
+            listeners += f",SASL_PLAINTEXT://{self.sasl_address}"
         node = {
             "process.roles": "broker,controller",
             "node.id": 1,
-            "listeners": listener,
-            "advertised.listeners": listener,
+            "listeners": listeners,
+            "advertised.listeners": listeners,
             "log.dirs": self.folder / "data",
             **properties,
         }
@@ -50,14 +67,13 @@ class Broker:
             self.process = subprocess.Popen(
                 [binary(), "server", "-c", str(node_file)], stdout=log, stderr=subprocess.STDOUT
             )
-        self.address = self._ready()
+        self._await_ready()
 
-    def _ready(self):
+    def _await_ready(self):
         deadline = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline:
-            ready = re.search(r"^longshore ready .*?kafka=(\S+)", self.log.read_text(), re.MULTILINE)
-            if ready:
-                return ready[1].split(",")[0]
+            if "longshore ready" in self.log.read_text():
+                return
             if not self.alive():
                 break
             time.sleep(0.05)

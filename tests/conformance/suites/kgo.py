@@ -3,7 +3,7 @@
 import os
 import re
 
-from broker import CACHE
+from broker import CACHE, PASSWORD, SASL, USER
 from suites import Outcome, Test, command, last_line
 
 NAME = "kgo"
@@ -15,6 +15,7 @@ SPEAKS_TO_BROKER = re.compile(
     r"newTestClient|getSeedBrokers|testClientOpts|tmp\w*Topic\w*\(|tmpGroup\(|testChainETL|testShare\w*\(|scramSeeds"
 )
 PROPERTIES = {
+    **SASL,
     "auto.create.topics.enable": "false",
     "group.initial.rebalance.delay.ms": 0,
 }
@@ -32,6 +33,8 @@ def run(test, broker, folder):
     log = folder / f"{test.name}.log"
     environment = {
         "KGO_SEEDS": broker.address,
+        "KGO_TEST_SCRAM": f"{USER}:{PASSWORD}",
+        "KGO_TEST_SCRAM_SEEDS": broker.sasl_address,
         "KGO_TEST_RF": "1",
         "KGO_TEST_RECORDS": str(RECORDS),
         "KGO_TEST_MAX_TOPIC_PARTS": "7",

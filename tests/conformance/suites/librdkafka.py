@@ -3,7 +3,7 @@
 import json
 import re
 
-from broker import CACHE, REPOSITORY
+from broker import CACHE, PASSWORD, REPOSITORY, SASL, USER
 from suites import Outcome, Test, command
 
 NAME = "librdkafka"
@@ -17,7 +17,10 @@ PROPERTIES = {"num.partitions": 4, "group.initial.rebalance.delay.ms": 500}
 SCENARIOS = {
     "default": {**PROPERTIES, "auto.create.topics.enable": "true"},
     "noautocreate": {**PROPERTIES, "auto.create.topics.enable": "false"},
+    # Ours, not the suite's: for the tests that want to log in.
+    "sasl": {**PROPERTIES, **SASL, "connections.max.reauth.ms": 5000},
 }
+SASL_TESTS = {"0135_sasl_credentials", "0142_reauthentication"}
 
 # What the runner said of each test of a number, which it runs together.
 _reports = {}
@@ -32,10 +35,12 @@ def tests():
         if "TEST_F_MANUAL" in flags:
             continue
         local = "TEST_F_LOCAL" in flags or name.endswith("_mock")
-        yield Test(name, SCENARIOS[_scenario(entry)], local)
+        yield Test(name, SCENARIOS[_scenario(name, entry)], local)
 
 
-def _scenario(entry):
+def _scenario(name, entry):
+    if name in SASL_TESTS:
+        return "sasl"
     scenario = re.search(r'\.scenario\s*=\s*"(\w+)', entry)
     return scenario[1] if scenario else "default"
 
@@ -59,10 +64,16 @@ def _run_number(number, scenario, broker, folder, timeout_s):
     """The state of each test of a number, and the log."""
     log, report = folder / f"{number}-{scenario}.log", folder / f"{number}-{scenario}.json"
     config = folder / f"{scenario}.conf"
-    config.write_text(f"bootstrap.servers={broker.address}\nbroker.address.family=v4\ntest.timeout.multiplier=2\n")
+    lines = ["broker.address.family=v4", "test.timeout.multiplier=2"]
+    if scenario == "sasl":
+        lines += [f"bootstrap.servers={broker.sasl_address}", "security.protocol=SASL_PLAINTEXT"]
+        lines += ["sasl.mechanism=PLAIN", f"sasl.username={USER}", f"sasl.password={PASSWORD}"]
+    else:
+        lines += [f"bootstrap.servers={broker.address}"]
+    config.write_text("".join(f"{line}\n" for line in lines))
     environment = {
         "TESTS": number,
-        "TEST_SCENARIO": scenario,
+        "TEST_SCENARIO": "default" if scenario == "sasl" else scenario,
         "TEST_KAFKA_VERSION": KAFKA_VERSION,
         "TEST_REPORT": str(report),
         "RDKAFKA_TEST_CONF": str(config),
@@ -71,7 +82,7 @@ def _run_number(number, scenario, broker, folder, timeout_s):
         # Else the system's librdkafka would be tested.
         "LD_LIBRARY_PATH": f"{FOLDER.parent / 'src'}:{FOLDER.parent / 'src-cpp'}",
     }
-    ended = command(["./test-runner", "-p1", "-Q"], timeout_s, log, cwd=FOLDER, env=environment)
+    ended = command(["./test-runner", "-p1", *_mode(number)], timeout_s, log, cwd=FOLDER, env=environment)
     try:
         states = {name: said["state"] for name, said in json.loads(report.read_text())["tests"].items()}
     except (OSError, ValueError):
@@ -80,6 +91,12 @@ def _run_number(number, scenario, broker, folder, timeout_s):
         # Such as threads that are left over: nobody knows whose.
         return {}, log
     return states, log
+
+
+def _mode(number):
+    """Quick, but not where that leaves out subtests without a word, or the test."""
+    source = "".join(path.read_text() for path in FOLDER.glob(f"{number}-*.c*"))
+    return [] if "SUB_TEST(" in source or "skipped due to quick mode" in source else ["-Q"]
 
 
 def _reason(log, pattern):
