@@ -113,6 +113,30 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
     key("group.min.session.timeout.ms", Int, "6000", "The shortest session timeout allowed."),
     key("group.max.session.timeout.ms", Int, "1800000", "The longest session timeout allowed."),
     key("group.max.size", Int, "2147483647", "The most members that a group may have."),
+    key(
+        "group.consumer.session.timeout.ms",
+        Int,
+        "45000",
+        "How long a member of the consumer protocol may be silent.",
+    ),
+    key(
+        "group.consumer.heartbeat.interval.ms",
+        Int,
+        "5000",
+        "How often members of the consumer protocol are told to beat.",
+    ),
+    key(
+        "group.consumer.max.size",
+        Int,
+        "2147483647",
+        "The most members that a group of the consumer protocol may have.",
+    ),
+    key(
+        "group.consumer.assignors",
+        List,
+        "uniform,range",
+        "The assignors that groups of the consumer protocol may use, the default first.",
+    ),
     key("max.connections", Int, "10000", "The most connections open at a time."),
     key(
         "connections.max.idle.ms",

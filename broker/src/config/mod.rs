@@ -72,6 +72,14 @@ pub struct BrokerConfig {
     pub group_session_timeout_max: Duration,
     /// `group.max.size`.
     pub group_size_max: usize,
+    /// `group.consumer.session.timeout.ms`.
+    pub consumer_session_timeout: Duration,
+    /// `group.consumer.heartbeat.interval.ms`.
+    pub consumer_heartbeat_interval: Duration,
+    /// `group.consumer.max.size`.
+    pub consumer_group_size_max: usize,
+    /// `group.consumer.assignors`.
+    pub consumer_assignors: Vec<String>,
     /// `max.connections`.
     pub connections_max: usize,
     /// `connections.max.idle.ms`.
@@ -160,6 +168,10 @@ impl BrokerConfig {
             group_session_timeout_min: read.millis("group.min.session.timeout.ms", 1)?,
             group_session_timeout_max: read.millis("group.max.session.timeout.ms", 1)?,
             group_size_max: read.number("group.max.size", 1)?,
+            consumer_session_timeout: read.millis("group.consumer.session.timeout.ms", 1)?,
+            consumer_heartbeat_interval: read.millis("group.consumer.heartbeat.interval.ms", 1)?,
+            consumer_group_size_max: read.number("group.consumer.max.size", 1)?,
+            consumer_assignors: read.assignors("group.consumer.assignors")?,
             connections_max: read.number("max.connections", 1)?,
             connection_idle_max: read.millis("connections.max.idle.ms", 1)?,
             request_bytes_max: read.number("socket.request.max.bytes", 1024)?,
@@ -244,6 +256,19 @@ impl Reader<'_> {
             Some("true") => Ok(true),
             Some("false") => Ok(false),
             _ => Err(self.invalid(name, "true or false")),
+        }
+    }
+
+    fn assignors(&self, name: &'static str) -> Result<Vec<String>, ConfigError> {
+        let names: Vec<String> = self
+            .text(name)
+            .unwrap_or_default()
+            .split(',')
+            .map(|part| part.trim().to_owned())
+            .collect();
+        match names.iter().all(|part| crate::group::is_assignor(part)) {
+            true => Ok(names),
+            false => Err(self.invalid(name, "a list of uniform and range")),
         }
     }
 

@@ -12,6 +12,7 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 
 use super::{
+    consumer::{Assignor, ConsumerBounds, ConsumerGroup, ConsumerGroupError},
     join::{JoinAnswer, JoinRequest},
     membership::LeavingMember,
     offsets::{CommittedOffset, Offsets},
@@ -23,15 +24,17 @@ use super::{
 use crate::{
     clock,
     config::BrokerConfig,
+    controller::ClusterImage,
     node::Node,
     partition::{Appended, Partition, PartitionManager},
     topics,
 };
 
 /// What the configuration says about groups.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct GroupSettings {
-    bounds: Bounds,
+    pub(super) bounds: Bounds,
+    pub(super) consumer: ConsumerBounds,
     pub(super) retention_ms: i64,
     pub(super) retention_check: Duration,
 }
@@ -43,6 +46,19 @@ impl GroupSettings {
             bounds: Bounds {
                 initial_rebalance_delay_ms: milliseconds(config.group_initial_rebalance_delay),
                 members_max: config.group_size_max,
+            },
+            consumer: ConsumerBounds {
+                session_timeout_ms: milliseconds(config.consumer_session_timeout),
+                heartbeat_interval_ms: i32::try_from(milliseconds(
+                    config.consumer_heartbeat_interval,
+                ))
+                .unwrap_or(i32::MAX),
+                members_max: config.consumer_group_size_max,
+                assignors: config
+                    .consumer_assignors
+                    .iter()
+                    .filter_map(|name| Assignor::named(name))
+                    .collect(),
             },
             retention_ms: milliseconds(config.offsets_retention) as i64,
             retention_check: config.offsets_retention_check,
@@ -56,6 +72,8 @@ pub(crate) enum CommitError {
     #[error(transparent)]
     Group(#[from] GroupError),
     #[error(transparent)]
+    Consumer(#[from] ConsumerGroupError),
+    #[error(transparent)]
     Store(#[from] StoreError),
     #[error("the group does not exist")]
     NoGroup,
@@ -68,6 +86,10 @@ pub(crate) enum CommitError {
 pub(super) struct Slot {
     pub(super) id: String,
     pub(super) group: Group,
+    /// The group, if it is of the consumer protocol; `group` is then empty.
+    pub(super) consumer: Option<ConsumerGroup>,
+    /// The topics as the consumer group last saw them.
+    pub(super) seen_image: Option<Arc<ClusterImage>>,
     pub(super) offsets: Offsets,
     joins: HashMap<Token, oneshot::Sender<JoinAnswer>>,
     syncs: HashMap<Token, oneshot::Sender<SyncAnswer>>,
@@ -82,7 +104,7 @@ pub(crate) struct GroupCoordinator(pub(super) Arc<Shared>);
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) settings: GroupSettings,
-    partitions: Arc<PartitionManager>,
+    pub(super) partitions: Arc<PartitionManager>,
     groups: Mutex<HashMap<String, SharedSlot>>,
     next_token: AtomicU64,
     /// When the timers wake next; an earlier deadline wakes them at once.
@@ -95,6 +117,10 @@ pub(super) struct Shared {
 pub(crate) struct Committing(Arc<Partition>, Appended);
 
 impl Committing {
+    pub(super) fn new(partition: Arc<Partition>, appended: Appended) -> Self {
+        Self(partition, appended)
+    }
+
     /// Resolves when the commit is as durable as the topic promises.
     pub(crate) async fn settled(self) -> Result<(), CommitError> {
         let settled = self.0.settled(&self.1).await;
@@ -146,15 +172,17 @@ impl GroupCoordinator {
     }
 
     fn adopt(&self, id: String, loaded: store::Loaded) {
-        if loaded.group.is_none() && loaded.offsets.is_empty() {
+        let bounds = self.0.settings.bounds;
+        let consumer = self.0.settings.consumer.clone();
+        let consumer = loaded.consumer.into_group(consumer, now().monotonic_ms);
+        if loaded.group.is_none() && consumer.is_none() && loaded.offsets.is_empty() {
             return;
         }
-        let bounds = self.0.settings.bounds;
         let group = match loaded.group {
             Some(stored) => Group::load(bounds, stored, now()),
             None => Group::new(bounds, now()),
         };
-        let slot = Slot { offsets: loaded.offsets, ..Slot::new(id.clone(), group) };
+        let slot = Slot { offsets: loaded.offsets, consumer, ..Slot::new(id.clone(), group) };
         lock(&self.0.groups).insert(id, Arc::new(Mutex::new(slot)));
     }
 
@@ -183,7 +211,7 @@ impl GroupCoordinator {
         lock(&self.0.groups).get(id).cloned()
     }
 
-    fn find_or_create(&self, id: &str) -> SharedSlot {
+    pub(super) fn find_or_create(&self, id: &str) -> SharedSlot {
         let mut groups = lock(&self.0.groups);
         let create = || {
             let group = Group::new(self.0.settings.bounds, now());
@@ -206,6 +234,10 @@ impl GroupCoordinator {
         match slot {
             Some(shared) => {
                 let mut slot = lock(&shared);
+                if let Err(error) = self.make_classic(&mut slot) {
+                    let _ = sender.send(JoinAnswer::refused(error, request.member_id));
+                    return receiver;
+                }
                 let token = self.token();
                 slot.joins.insert(token, sender);
                 slot.group.join(request, token, now());
@@ -218,6 +250,19 @@ impl GroupCoordinator {
             }
         }
         receiver
+    }
+
+    /// That the group can have members of the classic protocol.
+    fn make_classic(&self, slot: &mut Slot) -> Result<(), GroupError> {
+        match &slot.consumer {
+            None => Ok(()),
+            // A group changes its protocol only while it is empty.
+            Some(consumer) if !consumer.is_empty() => Err(GroupError::InconsistentGroupProtocol),
+            Some(_) => self.leave_consumer_protocol(slot).map_err(|error| {
+                tracing::error!(group = %slot.id, %error, "a group could not be written down");
+                GroupError::CoordinatorNotAvailable
+            }),
+        }
     }
 
     /// Takes a SyncGroup. The answer comes when the leader has assigned.
@@ -266,6 +311,7 @@ impl GroupCoordinator {
         member_id: &str,
         instance_id: Option<&str>,
         generation: i32,
+        version: i16,
         offsets: Vec<(String, i32, CommittedOffset)>,
     ) -> Result<Option<Committing>, CommitError> {
         let shared = match self.find(id) {
@@ -274,7 +320,10 @@ impl GroupCoordinator {
             None => return Err(CommitError::NoGroup),
         };
         let mut slot = lock(&shared);
-        slot.group.commit(member_id, instance_id, generation, now())?;
+        match &slot.consumer {
+            Some(consumer) => consumer.check_commit(member_id, generation, version)?,
+            None => slot.group.commit(member_id, instance_id, generation, now())?,
+        }
         if offsets.is_empty() {
             return Ok(None);
         }
@@ -321,7 +370,7 @@ impl GroupCoordinator {
         let mut slot = lock(&shared);
         match slot.group.state() {
             GroupState::Dead => return Err(CommitError::NoGroup),
-            GroupState::Empty => {}
+            GroupState::Empty if slot.has_no_members() => {}
             _ => return Err(CommitError::NonEmpty),
         }
         let keys = slot.offsets.keys();
@@ -335,6 +384,7 @@ impl GroupCoordinator {
         let mut entries = Entries::default();
         entries.put(&Key::Group { group: slot.id.clone() }, None);
         store::append(&self.0.partitions, &slot.id, &entries)?;
+        self.leave_consumer_protocol(slot)?;
         slot.group.kill(now());
         let id = slot.id.clone();
         let mut groups = lock(&self.0.groups);
@@ -379,7 +429,12 @@ impl GroupCoordinator {
     /// Does what a group asked for, and lets the timers know when it is due.
     fn carry_out(&self, shared: &SharedSlot, slot: &mut Slot) {
         self.perform(shared, slot);
-        if let Some(deadline_ms) = slot.group.next_deadline_ms()
+        self.note_deadline(slot);
+    }
+
+    /// Lets the timers know when the group is due.
+    pub(super) fn note_deadline(&self, slot: &Slot) {
+        if let Some(deadline_ms) = slot.next_deadline_ms()
             && deadline_ms < self.0.timers_wake_ms.fetch_min(deadline_ms, Ordering::AcqRel)
         {
             self.0.earlier_deadline.notify_one();
@@ -436,10 +491,22 @@ impl GroupCoordinator {
 }
 
 impl Slot {
+    /// Whether the group has no members, of whichever protocol it is.
+    pub(super) fn has_no_members(&self) -> bool {
+        self.group.members().is_empty() && self.consumer.as_ref().is_none_or(|c| c.is_empty())
+    }
+
+    pub(super) fn next_deadline_ms(&self) -> Option<u64> {
+        let consumer = self.consumer.as_ref().and_then(ConsumerGroup::next_deadline_ms);
+        self.group.next_deadline_ms().into_iter().chain(consumer).min()
+    }
+
     fn new(id: String, group: Group) -> Self {
         Self {
             id,
             group,
+            consumer: None,
+            seen_image: None,
             offsets: Offsets::default(),
             joins: HashMap::new(),
             syncs: HashMap::new(),

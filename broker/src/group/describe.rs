@@ -1,6 +1,7 @@
 //! Groups as administrators see them.
 
 use super::{
+    commit::CONSUMER,
     coordinator::{GroupCoordinator, SharedSlot, lock},
     state::GroupState,
 };
@@ -25,11 +26,24 @@ pub(crate) struct DescribedMember {
     pub(crate) assignment: bytes::Bytes,
 }
 
+/// A group as it is listed.
+#[derive(Debug, Clone)]
+pub(crate) struct Listed {
+    pub(crate) id: String,
+    pub(crate) protocol_type: String,
+    /// The protocol of its members: `classic` or `consumer`.
+    pub(crate) group_type: &'static str,
+    pub(crate) state: &'static str,
+}
+
 impl GroupCoordinator {
     /// A group's description; `None` if there is no such group.
     pub(crate) fn describe(&self, id: &str) -> Option<Described> {
         let shared = self.find(id)?;
         let slot = lock(&shared);
+        if slot.consumer.is_some() {
+            return None;
+        }
         let group = &slot.group;
         let protocol = group.protocol().unwrap_or_default();
         let members = group.members().iter().map(|(id, member)| DescribedMember {
@@ -48,12 +62,23 @@ impl GroupCoordinator {
         })
     }
 
-    /// Every group: id, protocol type, state.
-    pub(crate) fn list(&self) -> Vec<(String, String, GroupState)> {
+    /// Every group.
+    pub(crate) fn list(&self) -> Vec<Listed> {
         let describe = |shared: SharedSlot| {
             let slot = lock(&shared);
-            let protocol_type = slot.group.protocol_type().unwrap_or_default().to_owned();
-            (slot.id.clone(), protocol_type, slot.group.state())
+            let (group_type, protocol_type, state) = match &slot.consumer {
+                Some(consumer) => ("consumer", CONSUMER, consumer.state_name()),
+                None => {
+                    let protocol_type = slot.group.protocol_type().unwrap_or_default();
+                    ("classic", protocol_type, slot.group.state().name())
+                }
+            };
+            Listed {
+                id: slot.id.clone(),
+                protocol_type: protocol_type.to_owned(),
+                group_type,
+                state,
+            }
         };
         self.slots().into_iter().map(describe).collect()
     }

@@ -1,5 +1,6 @@
 //! The group coordinator: consumer groups, and groups of any other protocol
-//! type (`connect` among them), over Kafka's classic protocol.
+//! type (`connect` among them), over Kafka's classic protocol; consumer groups
+//! over the consumer protocol too.
 //!
 //! ```text
 //! state.rs        a group: its members, its states, what it asks to be done
@@ -12,6 +13,7 @@
 //! subscription.rs what consumers subscribe to
 //! offsets.rs      committed offsets, and when they expire
 //! records.rs      Kafka's record formats of __consumer_offsets
+//! consumer/       groups of the consumer protocol (KIP-848)
 //! store.rs        those records, written to and read from the topic
 //! coordinator.rs  the driver: locks, waiting answers, storage
 //! timers.rs       the driver's clock: sessions, phases, expiry
@@ -24,6 +26,7 @@
 //! calls the very functions that the seeded simulation in `simulation.rs` drives.
 
 mod commit;
+mod consumer;
 mod coordinator;
 mod delete_offsets;
 mod describe;
@@ -43,6 +46,11 @@ mod sync;
 mod tests;
 mod timers;
 
+pub(crate) use consumer::is_assignor;
+pub(crate) use consumer::{
+    ConsumerGroupError, DescribedConsumerGroup, DescribedConsumerMember, HeartbeatRefusal,
+    HeartbeatRequest, Partitions,
+};
 pub(crate) use coordinator::{CommitError, GroupCoordinator, GroupSettings};
 pub(crate) use delete_offsets::OffsetDeletion;
 pub(crate) use join::{JoinAnswer, JoinRequest};

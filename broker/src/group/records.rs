@@ -16,6 +16,7 @@
 use bytes::{Buf, BufMut, Bytes};
 
 use super::{
+    consumer::RecordKey,
     offsets::CommittedOffset,
     state::{StoredGroup, StoredMember},
 };
@@ -32,6 +33,8 @@ pub(crate) enum Key {
     Offset { group: String, topic: String, partition: i32 },
     /// A group's members and generation.
     Group { group: String },
+    /// A part of a group of the consumer protocol.
+    Consumer { group: String, key: RecordKey },
 }
 
 /// A record that is none of ours.
@@ -55,6 +58,13 @@ pub(crate) fn encode_key(key: &Key) -> Vec<u8> {
         Key::Group { group } => {
             bytes.put_i16(GROUP_KEY);
             put_string(&mut bytes, group);
+        }
+        Key::Consumer { group, key } => {
+            bytes.put_i16(key.version());
+            put_string(&mut bytes, group);
+            if let Some(member) = key.member() {
+                put_string(&mut bytes, member);
+            }
         }
     }
     bytes
@@ -99,7 +109,12 @@ pub(crate) fn decode_key(bytes: &[u8]) -> Result<Key, RecordError> {
             Ok(Key::Offset { group: read.string()?, topic: read.string()?, partition: read.i32()? })
         }
         GROUP_KEY => Ok(Key::Group { group: read.string()? }),
-        version => Err(RecordError::Version { what: "key", version }),
+        version => {
+            let unknown = RecordError::Version { what: "key", version };
+            let group = read.string()?;
+            let key = RecordKey::read(version, || read.string())?.ok_or(unknown)?;
+            Ok(Key::Consumer { group, key })
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
+    consumer::{StoredConsumerGroup, decode_record},
     offsets::Offsets,
     records::{self, Key},
     state::StoredGroup,
@@ -75,6 +76,7 @@ pub(super) fn java_hash(text: &str) -> i32 {
 #[derive(Debug, Default)]
 pub(super) struct Loaded {
     pub(super) group: Option<StoredGroup>,
+    pub(super) consumer: StoredConsumerGroup,
     pub(super) offsets: Offsets,
 }
 
@@ -130,6 +132,10 @@ fn take(
         Key::Group { group } => {
             let stored = value.map(records::decode_group).transpose()?;
             groups.entry(group).or_default().group = stored;
+        }
+        Key::Consumer { group, key } => {
+            let record = value.map(|value| decode_record(&key, value)).transpose()?;
+            groups.entry(group).or_default().consumer.take(&key, record);
         }
     }
     Ok(())

@@ -6,6 +6,7 @@ use std::{sync::atomic::Ordering, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    commit::ExpiryRule,
     coordinator::{GroupCoordinator, SharedSlot, Slot, lock, now},
     state::GroupState,
     store::StoreError,
@@ -43,11 +44,18 @@ impl GroupCoordinator {
         for shared in self.slots() {
             let mut slot = lock(&shared);
             let now = now();
-            if slot.group.next_deadline_ms().is_some_and(|due| due <= now.monotonic_ms) {
+            if slot.next_deadline_ms().is_some_and(|due| due <= now.monotonic_ms) {
                 slot.group.advance(now);
                 self.perform(&shared, &mut slot);
+                if let Some(consumer) = &mut slot.consumer {
+                    consumer.advance(now.monotonic_ms);
+                }
+                if let Err(error) = self.save_consumer_group(&mut slot) {
+                    // It is written down with the next heartbeat.
+                    tracing::error!(group = %slot.id, %error, "a group could not be written down");
+                }
             }
-            next_ms = next_ms.min(slot.group.next_deadline_ms().unwrap_or(u64::MAX));
+            next_ms = next_ms.min(slot.next_deadline_ms().unwrap_or(u64::MAX));
         }
         next_ms.min(self.0.timers_wake_ms.fetch_min(next_ms, Ordering::AcqRel))
     }
@@ -62,14 +70,20 @@ impl GroupCoordinator {
     }
 
     fn expire_group(&self, shared: &SharedSlot, slot: &mut Slot) -> Result<(), StoreError> {
-        let Some(rule) = slot.group.expiry_rule() else { return Ok(()) };
+        let rule = match &slot.consumer {
+            Some(consumer) => {
+                Some(ExpiryRule { since_ms: i64::MIN, subscribed: consumer.subscribed_topics() })
+            }
+            None => slot.group.expiry_rule(),
+        };
+        let Some(rule) = rule else { return Ok(()) };
         let expired = slot.offsets.expired(&rule, clock::wall_ms(), self.0.settings.retention_ms);
         if !expired.is_empty() {
             tracing::info!(group = %slot.id, offsets = expired.len(), "offsets expired");
         }
         self.forget_offsets(slot, &expired)?;
         // Ids that were given out keep the group: they are about to join.
-        let idle = slot.group.next_deadline_ms().is_none() && slot.offsets.is_empty();
+        let idle = slot.next_deadline_ms().is_none() && slot.offsets.is_empty();
         if idle && slot.group.state() == GroupState::Empty {
             self.end(shared, slot)?;
         }

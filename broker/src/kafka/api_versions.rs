@@ -3,14 +3,16 @@
 use kafka_protocol::{
     error::ResponseError,
     messages::{
-        ApiKey, ApiVersionsRequest, ApiVersionsResponse, api_versions_response::ApiVersion,
+        ApiKey, ApiVersionsRequest, ApiVersionsResponse,
+        api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey},
     },
+    protocol::StrBytes,
 };
 
 use super::{
     Reply, errors,
     response::{EncodeError, RequestId, Response},
-    versions::SERVED,
+    versions::{FEATURES, SERVED},
 };
 
 pub(super) async fn handle(request: ApiVersionsRequest, version: i16) -> ApiVersionsResponse {
@@ -33,7 +35,26 @@ pub(super) async fn handle(request: ApiVersionsRequest, version: i16) -> ApiVers
             .with_min_version(served.min)
             .with_max_version(served.max)
     });
-    ApiVersionsResponse::default().with_error_code(errors::NONE).with_api_keys(keys.collect())
+    let response =
+        ApiVersionsResponse::default().with_error_code(errors::NONE).with_api_keys(keys.collect());
+    if version < 3 {
+        return response;
+    }
+    let supported = FEATURES.iter().map(|(name, max)| {
+        SupportedFeatureKey::default()
+            .with_name(StrBytes::from_static_str(name))
+            .with_max_version(*max)
+    });
+    let finalized = FEATURES.iter().map(|(name, level)| {
+        FinalizedFeatureKey::default()
+            .with_name(StrBytes::from_static_str(name))
+            .with_min_version_level(*level)
+            .with_max_version_level(*level)
+    });
+    response
+        .with_supported_features(supported.collect())
+        .with_finalized_features_epoch(0)
+        .with_finalized_features(finalized.collect())
 }
 
 /// The answer to a version that is not served: a v0 body with the versions of

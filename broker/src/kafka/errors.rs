@@ -5,7 +5,7 @@ use kafka_protocol::{error::ResponseError, protocol::StrBytes};
 use crate::{
     auth::AuthenticationError,
     controller::{ControllerError, TopicRef},
-    group::{CommitError, GroupError},
+    group::{CommitError, ConsumerGroupError, GroupError, HeartbeatRefusal},
     limits,
 };
 
@@ -66,6 +66,35 @@ pub(super) fn group_or_none(error: Option<GroupError>) -> i16 {
     error.map_or(NONE, |error| group(error).code())
 }
 
+/// The code of a refused request of a member of the consumer protocol.
+pub(super) fn consumer_group(error: &ConsumerGroupError) -> ResponseError {
+    match error {
+        ConsumerGroupError::InvalidRequest(_) => ResponseError::InvalidRequest,
+        ConsumerGroupError::UnknownMemberId => ResponseError::UnknownMemberId,
+        ConsumerGroupError::FencedMemberEpoch { .. } => ResponseError::FencedMemberEpoch,
+        ConsumerGroupError::StaleMemberEpoch { .. } => ResponseError::StaleMemberEpoch,
+        ConsumerGroupError::UnreleasedInstanceId { .. } => ResponseError::UnreleasedInstanceId,
+        ConsumerGroupError::FencedInstanceId => ResponseError::FencedInstanceId,
+        ConsumerGroupError::GroupMaxSizeReached => ResponseError::GroupMaxSizeReached,
+        ConsumerGroupError::UnsupportedAssignor => ResponseError::UnsupportedAssignor,
+        ConsumerGroupError::InvalidRegularExpression { .. } => {
+            ResponseError::InvalidRegularExpression
+        }
+        ConsumerGroupError::UnsupportedVersion => ResponseError::UnsupportedVersion,
+        ConsumerGroupError::GroupIdNotFound => ResponseError::GroupIdNotFound,
+    }
+}
+
+/// The code of a refused heartbeat.
+pub(super) fn heartbeat(refusal: &HeartbeatRefusal) -> ResponseError {
+    match refusal {
+        HeartbeatRefusal::Group(error) => consumer_group(error),
+        HeartbeatRefusal::Store(_) | HeartbeatRefusal::Removed => {
+            ResponseError::CoordinatorNotAvailable
+        }
+    }
+}
+
 /// Whether this is the id of a group that can have members.
 pub(super) fn is_group_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= limits::GROUP_ID_BYTES_MAX
@@ -75,6 +104,7 @@ pub(super) fn is_group_id(id: &str) -> bool {
 pub(super) fn commit(error: &CommitError) -> ResponseError {
     match error {
         CommitError::Group(error) => group(*error),
+        CommitError::Consumer(error) => consumer_group(error),
         CommitError::Store(_) => ResponseError::CoordinatorNotAvailable,
         CommitError::NoGroup => ResponseError::GroupIdNotFound,
         CommitError::NonEmpty => ResponseError::NonEmptyGroup,

@@ -10,9 +10,6 @@ use kafka_protocol::{
 use super::errors;
 use crate::node::Node;
 
-/// The only type of group: that of the JoinGroup protocol.
-const CLASSIC: &str = "classic";
-
 pub(super) async fn handle(
     node: &Arc<Node>,
     request: ListGroupsRequest,
@@ -25,17 +22,17 @@ pub(super) async fn handle(
         .groups
         .list()
         .into_iter()
-        .filter(|(_, _, state)| passes(&request.states_filter, state.name()))
-        .filter(|_| passes(&request.types_filter, CLASSIC))
-        .map(|(id, protocol_type, state)| {
+        .filter(|group| passes(&request.states_filter, group.state))
+        .filter(|group| passes(&request.types_filter, group.group_type))
+        .map(|listed| {
             let mut group = ListedGroup::default()
-                .with_group_id(GroupId(StrBytes::from_string(id)))
-                .with_protocol_type(StrBytes::from_string(protocol_type));
+                .with_group_id(GroupId(StrBytes::from_string(listed.id)))
+                .with_protocol_type(StrBytes::from_string(listed.protocol_type));
             if version >= 4 {
-                group = group.with_group_state(StrBytes::from_static_str(state.name()));
+                group = group.with_group_state(StrBytes::from_static_str(listed.state));
             }
             if version >= 5 {
-                group = group.with_group_type(StrBytes::from_static_str(CLASSIC));
+                group = group.with_group_type(StrBytes::from_static_str(listed.group_type));
             }
             group
         });

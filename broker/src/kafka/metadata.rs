@@ -81,7 +81,9 @@ async fn create_missing(node: &Arc<Node>, asked: &[MetadataRequestTopic]) {
 }
 
 fn find(image: &ClusterImage, asked: MetadataRequestTopic) -> MetadataResponseTopic {
-    let (found, error) = match &asked.name {
+    // Who asks by id may leave the name empty instead of null (Java's client does).
+    let name = asked.name.as_ref().filter(|_| asked.topic_id.is_nil());
+    let (found, error) = match name {
         Some(name) if is_topic_name(name) => {
             (image.topic(name), ResponseError::UnknownTopicOrPartition)
         }

@@ -25,6 +25,8 @@ mod api_versions;
 mod authentication;
 mod bad_connections;
 mod connection;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_partitions;
 mod create_topics;
 mod delete_groups;
@@ -211,6 +213,13 @@ async fn dispatch(
         }
         ApiKey::CreatePartitions => {
             answer!(|request| create_partitions::handle(node, request, version, &client))
+        }
+        ApiKey::ConsumerGroupHeartbeat => {
+            let request = decode(key, version, body)?;
+            Ok(consumer_group_heartbeat::handle(node, request, id, &client))
+        }
+        ApiKey::ConsumerGroupDescribe => {
+            answer!(|request| consumer_group_describe::handle(node, request, version))
         }
         ApiKey::DeleteGroups => answer!(|request| delete_groups::handle(node, request)),
         ApiKey::IncrementalAlterConfigs => {

@@ -48,7 +48,14 @@ pub(super) fn handle(node: &Arc<Node>, request: OffsetCommitRequest, id: Request
             let instance = request.group_instance_id.as_deref();
             let generation = request.generation_id_or_member_epoch;
             node.groups
-                .commit(&request.group_id, &request.member_id, instance, generation, offsets)
+                .commit(
+                    &request.group_id,
+                    &request.member_id,
+                    instance,
+                    generation,
+                    version,
+                    offsets,
+                )
                 .map_err(|error| {
                     tracing::debug!(group = %request.group_id.as_str(), %error, "commit refused");
                     match error {

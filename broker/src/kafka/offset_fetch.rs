@@ -27,6 +27,16 @@ pub(super) async fn handle(
     // Nothing is ever pending in a transaction, so every offset is stable.
     if version >= 8 {
         let groups = request.groups.into_iter().map(|group| {
+            let checked = node.groups.check_offset_fetch(
+                &group.group_id,
+                group.member_id.as_deref(),
+                group.member_epoch,
+            );
+            if let Err(error) = checked {
+                return OffsetFetchResponseGroup::default()
+                    .with_error_code(errors::consumer_group(&error).code())
+                    .with_group_id(group.group_id);
+            }
             let asked = group.topics.map(|topics| {
                 topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect()
             });

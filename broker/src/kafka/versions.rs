@@ -60,6 +60,14 @@ pub(crate) const SERVED: &[Served] = &[
     served(ApiKey::DescribeCluster, 0, 1),
     served(ApiKey::DescribeProducers, 0, 0),
     served(ApiKey::DescribeTopicPartitions, 0, 0),
+    served(ApiKey::ConsumerGroupHeartbeat, 0, 1),
+    served(ApiKey::ConsumerGroupDescribe, 0, 1),
+];
+
+/// A feature that clients are told of, and its highest level, which is in force.
+pub(crate) const FEATURES: &[(&str, i16)] = &[
+    // The consumer protocol of groups (KIP-848).
+    ("group.version", 1),
 ];
 
 /// The first version of Produce that can be decoded: older ones carry message

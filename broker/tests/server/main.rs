@@ -10,6 +10,7 @@
 //! | `limits` | every topic limit, and what a re-encode does |
 //! | `quotas` | kept, held to, and harmless to others |
 //! | `groups` | membership and committed offsets |
+//! | `consumer_groups` | membership by the consumer protocol |
 //! | `hostile` | frames that no client would send |
 //! | `security_sasl` | passwords, sessions, what is let in before authentication |
 //! | `security_tls` | encrypted listeners, certificates, their replacement |
@@ -20,6 +21,7 @@
 
 mod admin;
 mod certificates;
+mod consumer_groups;
 mod groups;
 mod hostile;
 mod limits;

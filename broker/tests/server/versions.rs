@@ -77,6 +77,13 @@ async fn ask(client: &mut Client, key: ApiKey, version: i16) {
         DescribeGroups => messages::DescribeGroupsRequest::default()
             .with_groups(vec![group("none"), group("g")]),
         ListGroups => messages::ListGroupsRequest::default(),
+        ConsumerGroupHeartbeat => messages::ConsumerGroupHeartbeatRequest::default()
+            .with_group_id(group("consumers")).with_member_id(text("member"))
+            .with_rebalance_timeout_ms(1000)
+            .with_subscribed_topic_names(Some(vec![name("every-version")]))
+            .with_topic_partitions(Some(vec![])),
+        ConsumerGroupDescribe => messages::ConsumerGroupDescribeRequest::default()
+            .with_group_ids(vec![group("none"), group("consumers")]),
         ApiVersions => ApiVersionsRequest::default(),
         CreateTopics => messages::CreateTopicsRequest::default().with_topics(vec![
             messages::create_topics_request::CreatableTopic::default()
@@ -275,6 +282,7 @@ async fn refusals_are_encoded_in_every_version_too() {
         0..=1,
         messages::DescribeClientQuotasRequest::default().with_components(vec![Default::default()])
     );
+    refused!(0..=1, messages::ConsumerGroupHeartbeatRequest::default());
     refused!(1..=1, messages::DescribeClusterRequest::default().with_endpoint_type(2));
 }
 
