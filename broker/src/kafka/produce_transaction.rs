@@ -4,7 +4,7 @@ use kafka_protocol::{error::ResponseError, protocol::StrBytes};
 
 use super::produce::Refusal;
 use crate::{
-    log::{Batches, Verification},
+    log::{BatchHeader, Verification},
     node::Node,
     partition::Partition,
     txn::gate::TransactionQuery,
@@ -22,7 +22,7 @@ pub(super) async fn verify(
     records: &[u8],
     version: i16,
 ) -> Result<Option<Verification>, Refusal> {
-    let Some((producer_id, producer_epoch)) = transactional_producer(records)? else {
+    let Some((producer_id, producer_epoch)) = transactional_producer(records) else {
         return Ok(None);
     };
     let Some(transactional_id) = transactional_id else {
@@ -50,20 +50,10 @@ pub(super) async fn verify(
     Ok(Some(verification))
 }
 
-/// Id and epoch of the producer whose transaction the batches belong to. Batches
-/// that are malformed are left to the log, which says what is wrong with them.
-fn transactional_producer(records: &[u8]) -> Result<Option<(i64, i16)>, Refusal> {
-    let mut found = None;
-    for (header, _) in Batches::new(records).map_while(Result::ok) {
-        if !header.is_transactional() || !header.has_producer_id() {
-            continue;
-        }
-        let producer = (header.producer_id, header.producer_epoch);
-        if found.is_some_and(|found| found != producer) {
-            let message = "the transactional batches are of more than one producer".to_owned();
-            return Err(Refusal::new(ResponseError::InvalidProducerIdMapping, message));
-        }
-        found = Some(producer);
-    }
-    Ok(found)
+/// Id and epoch of the producer of a transactional batch. A request has one batch a
+/// partition; what is malformed or too much is left to the log, which says so.
+fn transactional_producer(records: &[u8]) -> Option<(i64, i16)> {
+    let header = BatchHeader::parse(records).ok()?;
+    let is_of_transaction = header.is_transactional() && header.has_producer_id();
+    is_of_transaction.then_some((header.producer_id, header.producer_epoch))
 }

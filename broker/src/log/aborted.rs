@@ -1,5 +1,5 @@
 //! The aborted-transaction index of one segment, `.txnindex`: which transactions
-//! an abort marker within the segment has ended. `DESIGN.md`, section 12.
+//! an abort marker within the segment has ended. `DESIGN.md`, section 17.
 //!
 //! Entries stand in the order of their markers. They are read from the file when
 //! a `read_committed` fetch needs them: memory does not grow with their number.

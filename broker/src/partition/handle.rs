@@ -328,3 +328,87 @@ impl fmt::Display for Partition {
         write!(f, "{}-{}", self.topic, self.index)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{BatchBuilder, MarkerKind};
+
+    struct Home {
+        _directory: tempfile::TempDir,
+        partition: Partition,
+    }
+
+    fn home() -> Home {
+        let directory = tempfile::tempdir().unwrap();
+        let defaults = std::iter::empty::<(&str, &str)>();
+        let config = LogConfig::from_map(defaults).unwrap();
+        let (log, _) = Log::open(&directory.path().join("t-0"), config, 0).unwrap();
+        let partition = Partition::new("t".into(), 0, 0, Ok(Arc::new(log)));
+        Home { _directory: directory, partition }
+    }
+
+    impl Home {
+        fn send(&self, producer_id: i64, timestamp_ms: i64) {
+            let mut builder = BatchBuilder::new(0).producer(producer_id, 0, 0).transactional();
+            builder.push(timestamp_ms, None, Some(b"value"), &[]);
+            let verification = Some(self.partition.begin_verification().unwrap());
+            let mut batch = builder.build().unwrap();
+            self.partition.append(&mut batch, true, verification).unwrap();
+        }
+
+        fn end(&self, producer_id: i64, kind: MarkerKind) {
+            let marker = Marker { producer_id, producer_epoch: 0, coordinator_epoch: 0, kind };
+            self.partition.append_marker(&marker).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_marker_wakes_the_fetches_that_wait_for_stable_records() {
+        let home = home();
+        home.send(1, 5);
+        let waiter = FetchWaiter::new();
+        home.partition.register(&waiter);
+        assert!(home.partition.has_news_at(0, Isolation::ReadUncommitted));
+        assert!(!home.partition.has_news_at(0, Isolation::ReadCommitted), "not yet");
+        home.end(1, MarkerKind::Commit);
+        waiter.woken().await;
+        assert!(home.partition.has_news_at(0, Isolation::ReadCommitted));
+    }
+
+    #[test]
+    fn look_ups_of_read_committed_consumers_end_at_the_last_stable_offset() {
+        let home = home();
+        home.send(1, 1000);
+        home.end(1, MarkerKind::Abort);
+        home.send(2, 2000);
+        let find = |spec, isolation| home.partition.find_offset(spec, isolation).unwrap().offset;
+        for (spec, uncommitted, committed) in [
+            (OffsetSpec::Latest, 3, 2),
+            (OffsetSpec::Earliest, 0, 0),
+            (OffsetSpec::Timestamp(500), 0, 0),
+        ] {
+            assert_eq!(find(spec, Isolation::ReadUncommitted), uncommitted, "{spec:?}");
+            assert_eq!(find(spec, Isolation::ReadCommitted), committed, "{spec:?}");
+        }
+        home.end(2, MarkerKind::Commit);
+        assert_eq!(find(OffsetSpec::Latest, Isolation::ReadCommitted), 4);
+        let read = home.partition.read(0, 1 << 20, true, Isolation::ReadCommitted).unwrap();
+        assert_eq!((read.last_stable_offset, read.high_watermark), (4, 4));
+        let aborted: Vec<_> =
+            read.aborted.iter().map(|one| (one.producer_id, one.first_offset)).collect();
+        assert_eq!(aborted, [(1, 0)]);
+        let read = home.partition.read(0, 1 << 20, true, Isolation::ReadUncommitted).unwrap();
+        assert!(read.aborted.is_empty(), "who reads all is not told");
+    }
+
+    #[test]
+    fn what_lies_above_the_last_stable_offset_is_not_found_by_time() {
+        let home = home();
+        home.send(1, 2000);
+        let spec = OffsetSpec::Timestamp(1000);
+        let find = |isolation| home.partition.find_offset(spec, isolation).unwrap().offset;
+        assert_eq!(find(Isolation::ReadUncommitted), 0);
+        assert_eq!(find(Isolation::ReadCommitted), -1, "it could not be fetched");
+    }
+}
