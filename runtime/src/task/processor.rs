@@ -165,7 +165,12 @@ impl ProcessorSession {
         let end = self.consumer.end_offsets(log).await?.get(&self.changelog).copied();
         let begin = self.consumer.beginning_offsets(log).await?.get(&self.changelog).copied();
         let (Some(begin), Some(end)) = (begin, end) else {
-            return Err(TaskError::retry(format!("the changelog {} is not there", self.changelog)));
+            // Just created, it may not be known everywhere; else no pause helps.
+            return Err(TaskError::reopen(format!(
+                "its state has no partition {}: was it deleted, or did the inputs get more \
+                 partitions? A restart of the connector says what to do",
+                self.changelog
+            )));
         };
         let mut position = begin;
         let mut records = 0;

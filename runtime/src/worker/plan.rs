@@ -14,7 +14,7 @@ use super::herder::{ConnectorConfig, ConnectorKind, TaskId};
 use super::options::{self, Inputs, Options};
 use super::plugin::{Plugin, TaskContext};
 use super::records::{self, Commit, ConfigKey, Properties};
-use super::topics::ensure_compacted;
+use super::topics::{TopicError, ensure_compacted};
 use crate::kafka::{Admin, ClientError, TopicPartition};
 use crate::task::error::TaskError;
 
@@ -91,7 +91,10 @@ async fn tasks(
             let holds = "the processor's state";
             ensure_compacted(&*admin, &topic, true, configs, holds).await.map_err(|error| {
                 match error {
-                    super::topics::TopicError::Client { source, .. } => source.into(),
+                    TopicError::Client { source, .. } => source.into(),
+                    TopicError::Partitions { topic, found, needed, .. } => {
+                        TaskError::stop(outgrown(&topic, found, needed))
+                    }
                     other => TaskError::stop(other.to_string()),
                 }
             })?;
@@ -99,6 +102,15 @@ async fn tasks(
         }
         ConnectorKind::Sink => Ok(vec![entry.config.clone(); options.tasks_max as usize]),
     }
+}
+
+/// A state that was dealt out by another number of partitions.
+fn outgrown(changelog: &str, found: usize, needed: i32) -> String {
+    format!(
+        "its inputs have {needed} partitions, but its state, in `{changelog}`, was kept by {found}: \
+         keys would miss their state. Name the processor otherwise, or delete `{changelog}` and \
+         the group's offsets, so that it begins anew"
+    )
 }
 
 /// A key that an input takes must fit into the changelog as well: it takes

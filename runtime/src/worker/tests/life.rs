@@ -313,3 +313,25 @@ async fn a_processor_whose_state_could_have_no_topic_is_refused() {
     assert!(message.contains("`a b-changelog`"), "{message}");
     house.create("a b rows", &ROWS).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_processor_whose_inputs_grew_says_what_to_do() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    house.create("count", &COUNT).await;
+    house.cluster.append("lines", 1, "word", "x");
+    house.drained("count").await;
+    use crate::kafka::Admin as _;
+    house.cluster.create_partitions("lines", 4).await.unwrap();
+    until("its tasks fail", || {
+        let status = house.herder.status("count").unwrap();
+        status.tasks.iter().any(|task| task.state == State::Failed)
+    })
+    .await;
+    house.herder.restart("count", true, false).await.unwrap();
+    until("the connector says why", || {
+        let trace = house.herder.status("count").unwrap().connector.trace.unwrap_or_default();
+        trace.contains("4 partitions") && trace.contains("delete `count-changelog`")
+    })
+    .await;
+}
