@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use kafka_protocol::messages::{
-    InitProducerIdRequest, TransactionalId, fetch_request::FetchPartition,
+    DescribeProducersRequest, InitProducerIdRequest, TransactionalId,
+    describe_producers_request::TopicRequest, fetch_request::FetchPartition,
 };
 use longshore_broker::log::{BatchBuilder, Batches, Codec, Records};
 
@@ -390,4 +391,24 @@ async fn two_clients_at_once_lose_nothing_and_share_no_offset() {
     let mut offsets = tasks.join_all().await.concat();
     offsets.sort_unstable();
     assert_eq!(offsets, (0..200).collect::<Vec<i64>>());
+}
+
+#[tokio::test]
+async fn a_partition_tells_which_producers_it_remembers() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    client.create_topic("topic", 1).await;
+    let mut builder = BatchBuilder::new(0).producer(77, 3, 0);
+    builder.push(1234, None, Some(b"v"), &[]);
+    builder.push(1235, None, Some(b"w"), &[]);
+    assert_eq!(client.produce("topic", 0, -1, builder.build().unwrap()).await.error_code, 0);
+    let asked = TopicRequest::default().with_name(name("topic")).with_partition_indexes(vec![0, 9]);
+    let request = DescribeProducersRequest::default().with_topics(vec![asked]);
+    let response = client.call(0, &request).await;
+    let [partition, missing] = &response.topics[0].partitions[..] else { panic!("{response:?}") };
+    assert_eq!((partition.error_code, missing.error_code), (0, UNKNOWN_TOPIC_OR_PARTITION));
+    let [producer] = &partition.active_producers[..] else { panic!("{partition:?}") };
+    assert_eq!((producer.producer_id.0, producer.producer_epoch), (77, 3));
+    assert_eq!((producer.last_sequence, producer.last_timestamp), (1, 1235));
+    assert_eq!((producer.coordinator_epoch, producer.current_txn_start_offset), (-1, -1));
 }

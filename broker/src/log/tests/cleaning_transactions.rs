@@ -281,3 +281,50 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_reader_beside_cleanings_never_sees_an_aborted_record() {
+    let home = home();
+    let mut config = compacted();
+    // Markers and their index entries go as soon as they may.
+    config.delete_retention_ms = 0;
+    let log = open(&home.dir, &config);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let is_done = || done.load(std::sync::atomic::Ordering::Acquire);
+    let read = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut read = 0;
+            while !is_done() {
+                for record in read_committed(&log, 0, 500) {
+                    assert_ne!(record.value.as_deref(), Some(&b"aborted"[..]), "{record:?}");
+                    read += 1;
+                }
+            }
+            read
+        });
+        let cleaner = scope.spawn(|| {
+            let mut now_ms = NOW_MS;
+            while !is_done() {
+                now_ms += 1;
+                log.clean_once(now_ms, &ANY).unwrap();
+                std::thread::yield_now();
+            }
+        });
+        for round in 0..600 {
+            let (kind, value) =
+                if round % 2 == 0 { (Commit, "committed") } else { (Abort, "aborted") };
+            let (id, sequence) = (round % 4, (round / 4) as i32);
+            let key = format!("{}", round % 11);
+            append_verified(&log, keyed(id, sequence, &key, value)).unwrap();
+            end(&log, &marker(id, 0, kind));
+            if reader.is_finished() || cleaner.is_finished() {
+                break;
+            }
+        }
+        done.store(true, std::sync::atomic::Ordering::Release);
+        cleaner.join().unwrap();
+        reader.join().unwrap()
+    });
+    assert!(read > 0, "the reader had something to read");
+    assert_eq!(log.last_stable_offset(), log.log_end_offset());
+}
