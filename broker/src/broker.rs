@@ -7,7 +7,7 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::{self, ITERATIONS_DEFAULT, ScramCredential, TlsError, TlsListener},
+    auth::{self, Authorizer, ITERATIONS_DEFAULT, ScramCredential, TlsError, TlsListener},
     config::{BrokerConfig, ConfigError, ListenerConfig},
     controller::{
         BrokerRecord, Controller, ControllerError, Endpoint, JournalError, LocalController,
@@ -153,6 +153,11 @@ impl Broker {
             quotas,
             listeners,
             decoy_key: auth::decoy_key(),
+            authorizer: config
+                .authorizer
+                .clone()
+                .map(|settings| Arc::new(Authorizer::new(settings))),
+            denials: Arc::new(LogLimit::default()),
             bad_connections: LogLimit::default(),
             transactions: Box::new(ClosedGate),
             stopping: stopping.clone(),

@@ -34,6 +34,9 @@ pub(crate) const PRINCIPAL_BYTES_MAX: usize = 1024;
 /// Bytes of a SCRAM credential's salt and of its salted password.
 pub(crate) const SCRAM_FIELD_BYTES_MAX: usize = 1024;
 
+/// Entries of the access control lists together.
+pub(crate) const ACLS_MAX: usize = 100_000;
+
 /// How long a response may make no progress into a client's socket.
 pub(crate) const WRITE_STALL: Duration = Duration::from_secs(60);
 

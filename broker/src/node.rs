@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    auth::Authorizer,
     config::BrokerConfig,
     controller::{
         BrokerImage, ClusterImage, ConfigChange, ConfigResource, Controller, ControllerError,
@@ -40,6 +41,9 @@ pub(crate) struct Node {
     pub(crate) listeners: Vec<Listener>,
     /// What the salts of users that are not there are made of.
     pub(crate) decoy_key: ring::hmac::Key,
+    /// Where there is one; else everyone may do everything.
+    pub(crate) authorizer: Option<Arc<Authorizer>>,
+    pub(crate) denials: Arc<LogLimit>,
     pub(crate) bad_connections: LogLimit,
     pub(crate) stopping: CancellationToken,
 }

@@ -1,6 +1,7 @@
 //! Who a client is, and how its bytes are protected on the way.
 //!
 //! ```text
+//! acl/                  who may do what with which resource
 //! principal.rs          the name that a connection acts under
 //! distinguished_name.rs a certificate's subject as Kafka writes it
 //! mapping.rs            ssl.principal.mapping.rules: from a subject to a name
@@ -11,6 +12,7 @@
 //!
 //! Nothing here reads a socket: the listener does, and asks.
 
+mod acl;
 mod distinguished_name;
 mod mapping;
 mod principal;
@@ -18,6 +20,11 @@ mod sasl;
 mod secret;
 mod tls;
 
+pub use acl::{
+    Acl, AclFilter, AclOperation, AclSet, AuthorizerSettings, PatternFilter, PatternType,
+    Permission, ResourceType,
+};
+pub(crate) use acl::{Authorizer, CLUSTER_NAME};
 pub use mapping::{MappingError, PrincipalMapping};
 pub(crate) use principal::Principal;
 pub(crate) use sasl::{

@@ -321,6 +321,18 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
         "How each listener's bytes are protected, NAME:PROTOCOL.",
     ),
     unset(
+        "authorizer.class.name",
+        String,
+        "org.apache.kafka.metadata.authorizer.StandardAuthorizer checks ACLs; unset checks none.",
+    ),
+    unset("super.users", String, "Principals that may do everything, User:NAME, with semicolons."),
+    key(
+        "allow.everyone.if.no.acl.found",
+        Boolean,
+        "false",
+        "Whether what no ACL speaks of is allowed.",
+    ),
+    unset(
         "sasl.enabled.mechanisms",
         List,
         "How clients may log in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512.",

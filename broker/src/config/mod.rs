@@ -4,7 +4,13 @@ mod keys;
 mod listener;
 mod security;
 
-use std::{collections::BTreeMap, path::PathBuf, str::FromStr, time::Duration};
+use crate::auth::AuthorizerSettings;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    str::FromStr,
+    time::Duration,
+};
 
 use crate::quota::WindowSettings;
 pub use keys::{BROKER_KEYS, BrokerKey, ConfigKind};
@@ -113,6 +119,8 @@ pub struct BrokerConfig {
     pub topic_defaults: BTreeMap<String, String>,
     /// What each listener asks of its clients, by the listener's name.
     pub security: BTreeMap<String, ListenerSecurity>,
+    /// `authorizer.class.name` and what belongs to it; none lets everyone do everything.
+    pub authorizer: Option<AuthorizerSettings>,
     /// The properties as given, by name; those that are secrets without their value.
     pub properties: BTreeMap<String, String>,
 }
@@ -152,6 +160,7 @@ impl BrokerConfig {
             cluster_id: given.get("cluster.id").cloned(),
             listeners,
             security,
+            authorizer: read.authorizer()?,
             advertised_listeners: read.listeners("advertised.listeners")?,
             log_dir: read.log_dir()?,
             auto_create_topics: read.boolean("auto.create.topics.enable")?,
@@ -280,6 +289,29 @@ impl Reader<'_> {
                     .ok_or_else(|| self.invalid(name, "NAME://host:port, separated by commas"))
             })
             .collect()
+    }
+
+    fn authorizer(&self) -> Result<Option<AuthorizerSettings>, ConfigError> {
+        const CLASS: &str = "authorizer.class.name";
+        const STANDARD: &str = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
+        match self.text(CLASS) {
+            None | Some("") => return Ok(None),
+            Some(STANDARD) => {}
+            Some(_) => return Err(self.invalid(CLASS, STANDARD)),
+        }
+        let mut super_users = BTreeSet::new();
+        // Semicolons, since the names of certificates have commas.
+        for user in self.text("super.users").unwrap_or_default().split(';').map(str::trim) {
+            match user.split_once(':') {
+                Some((kind, name)) if !kind.is_empty() && !name.is_empty() => {
+                    super_users.insert(user.to_owned());
+                }
+                _ if user.is_empty() => {}
+                _ => return Err(self.invalid("super.users", "User:NAME, separated by semicolons")),
+            }
+        }
+        let allow_if_no_acl = self.boolean("allow.everyone.if.no.acl.found")?;
+        Ok(Some(AuthorizerSettings { super_users, allow_if_no_acl }))
     }
 
     fn log_dir(&self) -> Result<PathBuf, ConfigError> {

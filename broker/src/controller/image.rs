@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::auth::{Mechanism, ScramCredential};
+use crate::auth::{AclSet, Mechanism, ScramCredential};
 use uuid::Uuid;
 
 use super::quota::{ClientQuotas, QuotaBound, QuotaEntity};
@@ -49,6 +49,7 @@ pub struct ClusterImage {
     topics: BTreeMap<String, Arc<TopicImage>>,
     names: HashMap<Uuid, String>,
     broker_configs: BTreeMap<ConfigResource, BTreeMap<String, String>>,
+    acls: Arc<AclSet>,
     scram_credentials: Arc<BTreeMap<(Mechanism, String), ScramCredential>>,
     client_quotas: Arc<ClientQuotas>,
     next_producer_id: i64,
@@ -78,6 +79,11 @@ impl ClusterImage {
     /// Configurations of a broker, or of all, that were set at run time.
     pub fn broker_configs(&self, resource: &ConfigResource) -> Option<&BTreeMap<String, String>> {
         self.broker_configs.get(resource)
+    }
+
+    /// The access control lists.
+    pub fn acls(&self) -> &Arc<AclSet> {
+        &self.acls
     }
 
     /// A user's SCRAM credential.
@@ -127,6 +133,8 @@ impl ClusterImage {
             MetadataRecord::Config { resource, key, value } => {
                 self.apply_config(resource, key, value.as_deref());
             }
+            MetadataRecord::Acl { acl } => Arc::make_mut(&mut self.acls).insert(acl.clone()),
+            MetadataRecord::RemoveAcl { acl } => Arc::make_mut(&mut self.acls).remove(acl),
             MetadataRecord::ScramCredential { user, mechanism, credential } => {
                 let credentials = Arc::make_mut(&mut self.scram_credentials);
                 let key = (*mechanism, user.clone());
@@ -216,6 +224,7 @@ impl ClusterImage {
         for (resource, configs) in &self.broker_configs {
             records.extend(config_records(resource, configs));
         }
+        records.extend(self.acls.iter().map(|acl| MetadataRecord::Acl { acl: acl.clone() }));
         records.extend(self.scram_credentials().map(|(mechanism, user, credential)| {
             MetadataRecord::ScramCredential {
                 user: user.to_owned(),

@@ -17,12 +17,15 @@ use uuid::Uuid;
 use super::{
     BrokerRecord, ClusterImage, ConfigChange, ConfigResource, Controller, ControllerError,
     JournalError, MetadataRecord, NewTopic, NoCredential, QuorumState, QuotaEntity, ScramChange,
-    TopicConfigCheck, TopicImage, TopicRef,
+    TopicConfigCheck, TopicImage, TopicRef, acl,
     journal::Journal,
     plan::{self, TopicDefaults},
     quota, scram,
 };
-use crate::limits;
+use crate::{
+    auth::{Acl, AclFilter},
+    limits,
+};
 
 /// The controller of a single node.
 #[derive(Debug)]
@@ -163,6 +166,21 @@ impl Controller for LocalController {
         })
         .await
         .map(drop)
+    }
+
+    async fn create_acls(&self, acls: Vec<Acl>) -> Result<(), ControllerError> {
+        self.change(false, |image| Ok(acl::create(image, acls))).await.map(drop)
+    }
+
+    async fn delete_acls(&self, filters: Vec<AclFilter>) -> Result<Vec<Vec<Acl>>, ControllerError> {
+        let mut deleted = Vec::new();
+        self.change(false, |image| {
+            let (found, records) = acl::delete(image, &filters);
+            deleted = found;
+            Ok(records)
+        })
+        .await?;
+        Ok(deleted)
     }
 
     async fn alter_scram_credentials(

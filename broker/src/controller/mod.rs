@@ -8,6 +8,7 @@
 //! placement.rs  decisions about leaders and replicas, likewise
 //! quota.rs    client quotas, likewise
 //! journal.rs  the durable local log of records, and its snapshot
+//! acl.rs      decisions about access control lists
 //! scram.rs    decisions about SCRAM credentials
 //! local.rs    the controller of a single node over that journal
 //! ```
@@ -19,6 +20,7 @@
 //! Invariant: a record is applied only after it is durable, and applying one
 //! never fails, so every replay ends in the same image.
 
+mod acl;
 mod image;
 mod journal;
 mod local;
@@ -34,6 +36,7 @@ use std::{
     sync::Arc,
 };
 
+use crate::auth::{Acl, AclFilter};
 use async_trait::async_trait;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -207,6 +210,12 @@ pub trait Controller: Send + Sync + 'static {
         changes: HashMap<String, ConfigChange>,
         validate_only: bool,
     ) -> Result<(), ControllerError>;
+
+    /// Adds entries to the access control lists.
+    async fn create_acls(&self, acls: Vec<Acl>) -> Result<(), ControllerError>;
+
+    /// Removes the entries that each filter is about; answers with them.
+    async fn delete_acls(&self, filters: Vec<AclFilter>) -> Result<Vec<Vec<Acl>>, ControllerError>;
 
     /// Changes SCRAM credentials; answers for each change.
     async fn alter_scram_credentials(

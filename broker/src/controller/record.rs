@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::auth::{Mechanism, ScramCredential};
+use crate::auth::{Acl, Mechanism, ScramCredential};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -123,6 +123,16 @@ pub enum MetadataRecord {
         key: String,
         /// Its bound; none removes it.
         bound: Option<QuotaBound>,
+    },
+    /// An entry of the access control lists holds from here on.
+    Acl {
+        /// The entry.
+        acl: Acl,
+    },
+    /// An entry of the access control lists holds no longer.
+    RemoveAcl {
+        /// The entry.
+        acl: Acl,
     },
     /// Producer ids below this one have been given away.
     ProducerIds {

@@ -9,6 +9,12 @@ use crate::{
     limits,
 };
 
+/// The message of a refusal for want of a right.
+pub(super) const NOT_ALLOWED: &str = "the principal is not allowed to do this";
+
+/// The message of what only makes sense with an authorizer.
+pub(super) const NO_AUTHORIZER: &str = "no authorizer is configured: set authorizer.class.name";
+
 /// No error.
 pub(super) const NONE: i16 = 0;
 

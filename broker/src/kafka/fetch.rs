@@ -8,16 +8,22 @@ use std::{sync::Arc, time::Duration};
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::{
     error::ResponseError,
-    messages::{FetchRequest, fetch_request::FetchPartition},
+    messages::{
+        FetchRequest,
+        fetch_request::{FetchPartition, FetchTopic},
+    },
 };
 use tokio::time::{Instant, timeout_at};
 
 use super::{
-    Reply, errors,
+    Reply,
+    access::Access,
+    errors,
     memory::MemoryGrant,
     response::{RequestId, Response, ResponseBuilder},
 };
 use crate::{
+    auth::AclOperation,
     limits,
     log::AbortedTransaction,
     node::Node,
@@ -53,6 +59,27 @@ impl Fetched {
     }
 }
 
+/// A request, and which of its topics the client may not read.
+struct Asked {
+    request: FetchRequest,
+    /// By the topics' order; empty where all may be read.
+    refused: Vec<bool>,
+}
+
+impl Asked {
+    fn is_refused(&self, topic: usize) -> bool {
+        self.refused.get(topic).copied().unwrap_or(false)
+    }
+}
+
+fn refused_topics(request: &FetchRequest, access: &Access) -> Vec<bool> {
+    if access.is_open() {
+        return Vec::new();
+    }
+    let allowed = |topic: &FetchTopic| access.allows_topic(AclOperation::Read, &topic.topic);
+    request.topics.iter().map(|topic| !allowed(topic)).collect()
+}
+
 /// Everything that was fetched, by topic in the order of the request.
 struct Round {
     topics: Vec<Vec<Fetched>>,
@@ -70,20 +97,31 @@ impl Round {
     }
 }
 
-pub(super) fn handle(node: &Arc<Node>, request: FetchRequest, id: RequestId) -> Reply {
+pub(super) fn handle(
+    node: &Arc<Node>,
+    request: FetchRequest,
+    id: RequestId,
+    access: Access,
+) -> Reply {
     let node = Arc::clone(node);
-    Reply::Later(Box::pin(async move { Ok(fetch(&node, request, id).await) }))
+    Reply::Later(Box::pin(async move { Ok(fetch(&node, request, id, &access).await) }))
 }
 
-async fn fetch(node: &Arc<Node>, request: FetchRequest, id: RequestId) -> Response {
+async fn fetch(
+    node: &Arc<Node>,
+    request: FetchRequest,
+    id: RequestId,
+    access: &Access,
+) -> Response {
     if request.session_id != 0 {
         // Sessions are not kept; the client goes on without one.
         return whole_error(id, ResponseError::FetchSessionIdNotFound);
     }
-    let request = Arc::new(request);
+    let refused = refused_topics(&request, access);
     let wait = Duration::from_millis(request.max_wait_ms.max(0) as u64).min(limits::FETCH_WAIT_MAX);
     let deadline = Instant::now() + wait;
     let bytes_min = usize::try_from(request.min_bytes).unwrap_or(0);
+    let request = Arc::new(Asked { request, refused });
     loop {
         // Registered before the look, so that no append between is missed.
         let waiter = FetchWaiter::new();
@@ -92,7 +130,7 @@ async fn fetch(node: &Arc<Node>, request: FetchRequest, id: RequestId) -> Respon
         if readable >= bytes_min.min(1) || last {
             let round = read(node, &request).await;
             if round.failed || round.bytes >= bytes_min || last || node.stopping.is_cancelled() {
-                return encode(id, &request, round);
+                return encode(id, &request.request, round);
             }
         }
         let _ = timeout_at(deadline, waiter.woken()).await;
@@ -101,17 +139,18 @@ async fn fetch(node: &Arc<Node>, request: FetchRequest, id: RequestId) -> Respon
 
 /// Registers for appends to every partition; answers with 1 if any has
 /// something to say at once (records or an error), else 0.
-fn register(node: &Node, request: &FetchRequest, waiter: &Arc<FetchWaiter>) -> usize {
+fn register(node: &Node, whole: &Asked, waiter: &Arc<FetchWaiter>) -> usize {
+    let request = &whole.request;
     let isolation = Isolation::from_level(request.isolation_level);
     let mut readable = 0;
-    for topic in &request.topics {
+    for (at, topic) in request.topics.iter().enumerate() {
         for asked in &topic.partitions {
             let ready = match node.partitions.get(&topic.topic, asked.partition) {
-                Some(partition) => {
+                Some(partition) if !whole.is_refused(at) => {
                     partition.register(waiter);
                     partition.has_news_at(asked.fetch_offset, isolation)
                 }
-                None => true,
+                _ => true,
             };
             readable |= usize::from(ready);
         }
@@ -121,7 +160,8 @@ fn register(node: &Node, request: &FetchRequest, waiter: &Arc<FetchWaiter>) -> u
 
 /// Reads what there is. File reads may wait for the disk, so they are done
 /// where that blocks nobody.
-async fn read(node: &Arc<Node>, request: &Arc<FetchRequest>) -> Round {
+async fn read(node: &Arc<Node>, whole: &Arc<Asked>) -> Round {
+    let request = &whole.request;
     let asked: usize = request
         .topics
         .iter()
@@ -133,7 +173,7 @@ async fn read(node: &Arc<Node>, request: &Arc<FetchRequest>) -> Round {
         node.fetch_memory.take_up_to(bytes_max, limits::FETCH_GRANT_BYTES_MIN).await;
     let mut bounds = ReadBounds { bytes_max: granted, first_batch_bytes_max: memory.bytes() };
     loop {
-        let (reader, asked) = (Arc::clone(node), Arc::clone(request));
+        let (reader, asked) = (Arc::clone(node), Arc::clone(whole));
         let reading = tokio::task::spawn_blocking(move || read_blocking(&reader, &asked, bounds));
         let mut round = reading.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a fetch failed");
@@ -162,15 +202,19 @@ struct ReadBounds {
     first_batch_bytes_max: usize,
 }
 
-fn read_blocking(node: &Node, request: &FetchRequest, bounds: ReadBounds) -> Round {
+fn read_blocking(node: &Node, whole: &Asked, bounds: ReadBounds) -> Round {
+    let request = &whole.request;
     let isolation = Isolation::from_level(request.isolation_level);
     let mut left = bounds.bytes_max;
     let mut round = Round::empty();
-    for topic in &request.topics {
+    for (at, topic) in request.topics.iter().enumerate() {
         let mut fetched = Vec::with_capacity(topic.partitions.len());
         for asked in &topic.partitions {
             let partition = node.partitions.get(&topic.topic, asked.partition);
             let mut one = match partition {
+                _ if whole.is_refused(at) => {
+                    Fetched::failed(asked.partition, ResponseError::TopicAuthorizationFailed)
+                }
                 Some(partition) => {
                     let at_least_one = (round.bytes == 0).then_some(bounds.first_batch_bytes_max);
                     match read_one(&partition, asked, left, at_least_one, isolation) {

@@ -5,6 +5,8 @@
 //! handshake.rs   TLS, before a connection's first request
 //! authentication.rs  SASL, and what is let in before it is over
 //! connection.rs  one client: requests in, answers out in the same order
+//! guard/         who may send which request
+//! access.rs      what the client of a request may do
 //! frame.rs       length-prefixed frames, read without trusting the length
 //! shape.rs       a request's arrays and strings checked before decoding
 //! versions.rs    the table of what is served
@@ -17,6 +19,8 @@
 //! Each API key has a file of its own, named as Kafka names it; [`dispatch`]
 //! is the list of them.
 
+mod access;
+mod acl_codec;
 mod alter_client_quotas;
 mod alter_configs;
 mod alter_partition_reassignments;
@@ -27,11 +31,14 @@ mod bad_connections;
 mod connection;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;
+mod create_acls;
 mod create_partitions;
 mod create_topics;
+mod delete_acls;
 mod delete_groups;
 mod delete_records;
 mod delete_topics;
+mod describe_acls;
 mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
@@ -46,6 +53,7 @@ mod errors;
 mod fetch;
 mod find_coordinator;
 mod frame;
+mod guard;
 mod handshake;
 mod heartbeat;
 mod incremental_alter_configs;
@@ -161,26 +169,32 @@ async fn dispatch(
     body: BytesMut,
 ) -> Result<Reply, ConnectionError> {
     let version = id.api_version;
+    let access = access::Access::of(node, &client);
     macro_rules! answer {
         ($handle:expr) => {{
             let request = decode(key, version, body)?;
-            Ok(Reply::Now(Response::encode(id, &Box::pin($handle(request)).await)?))
+            guard::answer(id, node, &access, request, $handle).await
         }};
+    }
+    if let Some(refusal) = guard::refuse_whole(node, &access, key, id, &body)? {
+        return Ok(refusal);
     }
     match key {
         ApiKey::Produce => {
             let request = produce_request::decode(body, version)
                 .map_err(|source| ConnectionError::Shape { key, version, source })?;
-            produce::handle(node, request, id).await
+            produce::handle(node, request, id, &access).await
         }
         ApiKey::Fetch => {
             let mut request = decode(key, version, body)?;
             client.limit_fetch(&mut request);
-            Ok(fetch::handle(node, request, id))
+            Ok(fetch::handle(node, request, id, access))
         }
         ApiKey::JoinGroup => Ok(join_group::handle(node, decode(key, version, body)?, id, &client)),
         ApiKey::SyncGroup => Ok(sync_group::handle(node, decode(key, version, body)?, id)),
-        ApiKey::OffsetCommit => Ok(offset_commit::handle(node, decode(key, version, body)?, id)),
+        ApiKey::OffsetCommit => {
+            Ok(offset_commit::handle(node, decode(key, version, body)?, id, &access))
+        }
         ApiKey::ListOffsets => answer!(|request| list_offsets::handle(node, request, version)),
         ApiKey::Metadata => answer!(|request| metadata::handle(node, request, version, &client)),
         ApiKey::OffsetFetch => answer!(|request| offset_fetch::handle(node, request, version)),
@@ -225,6 +239,9 @@ async fn dispatch(
         ApiKey::IncrementalAlterConfigs => {
             answer!(|request| incremental_alter_configs::handle(node, request))
         }
+        ApiKey::DescribeAcls => answer!(|request| describe_acls::handle(node, request, &access)),
+        ApiKey::CreateAcls => answer!(|request| create_acls::handle(node, request, &access)),
+        ApiKey::DeleteAcls => answer!(|request| delete_acls::handle(node, request, &access)),
         ApiKey::DescribeUserScramCredentials => {
             answer!(|request| describe_user_scram_credentials::handle(node, request))
         }

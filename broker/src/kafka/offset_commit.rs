@@ -10,17 +10,23 @@ use kafka_protocol::{
     },
 };
 
-use super::{Reply, errors, response::RequestId};
+use super::{Reply, access::Access, errors, response::RequestId};
 use crate::{
+    auth::AclOperation,
     clock,
     group::{CommitError, CommittedOffset},
     limits,
     node::Node,
 };
 
-pub(super) fn handle(node: &Arc<Node>, request: OffsetCommitRequest, id: RequestId) -> Reply {
+pub(super) fn handle(
+    node: &Arc<Node>,
+    request: OffsetCommitRequest,
+    id: RequestId,
+    access: &Access,
+) -> Reply {
     let version = id.api_version;
-    let refused = refused_partitions(node, &request);
+    let refused = refused_partitions(node, &request, access);
     let now_ms = clock::wall_ms();
     let mut offsets = Vec::new();
     for (topic, codes) in request.topics.iter().zip(&refused) {
@@ -42,7 +48,9 @@ pub(super) fn handle(node: &Arc<Node>, request: OffsetCommitRequest, id: Request
     }
     let committing =
         // Kafka takes commits of the empty group id still.
-        if request.group_id.len() > limits::GROUP_ID_BYTES_MAX {
+        if !access.allows_group(AclOperation::Read, &request.group_id) {
+            Err(ResponseError::GroupAuthorizationFailed)
+        } else if request.group_id.len() > limits::GROUP_ID_BYTES_MAX {
             Err(ResponseError::InvalidGroupId)
         } else {
             let instance = request.group_instance_id.as_deref();
@@ -81,14 +89,18 @@ pub(super) fn handle(node: &Arc<Node>, request: OffsetCommitRequest, id: Request
 fn refused_partitions(
     node: &Node,
     request: &OffsetCommitRequest,
+    access: &Access,
 ) -> Vec<Vec<Option<ResponseError>>> {
     // Records hold strings with a length of two bytes.
     let metadata_max = node.config.offset_metadata_bytes_max.min(i16::MAX as usize);
     let of_topic =
         |topic: &kafka_protocol::messages::offset_commit_request::OffsetCommitRequestTopic| {
+            let allowed = access.allows_topic(AclOperation::Read, &topic.name);
             let partitions = topic.partitions.iter().map(|partition| {
                 let metadata = partition.committed_metadata.as_ref().map_or(0, |text| text.len());
-                if metadata > metadata_max {
+                if !allowed {
+                    Some(ResponseError::TopicAuthorizationFailed)
+                } else if metadata > metadata_max {
                     Some(ResponseError::OffsetMetadataTooLarge)
                 } else if node.partitions.get(&topic.name, partition.partition_index).is_none() {
                     Some(ResponseError::UnknownTopicOrPartition)

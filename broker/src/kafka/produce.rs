@@ -20,10 +20,11 @@ use kafka_protocol::{
 };
 
 use super::{
-    Reply, connection::ConnectionError, errors, produce_request::ProduceFrame, produce_transaction,
-    response::RequestId,
+    Reply, access::Access, connection::ConnectionError, errors, produce_request::ProduceFrame,
+    produce_transaction, response::RequestId,
 };
 use crate::{
+    auth::AclOperation,
     log::AppendError,
     node::Node,
     partition::{Appended, Partition, PartitionError},
@@ -57,15 +58,27 @@ pub(super) async fn handle(
     node: &Arc<Node>,
     request: ProduceFrame,
     id: RequestId,
+    access: &Access,
 ) -> Result<Reply, ConnectionError> {
     let acks = request.acks;
     let timeout = Duration::from_millis(request.timeout_ms.max(0) as u64);
     let refused = (!matches!(acks, -1..=1))
         .then_some((ResponseError::InvalidRequiredAcks, "acks must be -1, 0 or 1"));
+    let write = AclOperation::Write;
+    let may_act = |id: &StrBytes| access.allows_transactional_id(write, id);
+    let unauthorized = ResponseError::TransactionalIdAuthorizationFailed;
+    let refused = match &request.transactional_id {
+        Some(id) if !may_act(id) => Some((unauthorized, errors::NOT_ALLOWED)),
+        _ => refused,
+    };
     let by = By { transactional_id: request.transactional_id, acks, version: id.api_version };
     let mut outcomes = Vec::with_capacity(request.topics.len());
     for (topic, partitions) in request.topics {
         let mut of_topic = Vec::with_capacity(partitions.len());
+        let refused = match access.allows_topic(write, &topic) {
+            true => refused,
+            false => Some((ResponseError::TopicAuthorizationFailed, errors::NOT_ALLOWED)),
+        };
         for (index, records) in partitions {
             let result = match refused {
                 Some((code, message)) => Err(Refusal::new(code, message)),

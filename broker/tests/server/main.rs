@@ -12,6 +12,7 @@
 //! | `groups` | membership and committed offsets |
 //! | `consumer_groups` | membership by the consumer protocol |
 //! | `hostile` | frames that no client would send |
+//! | `security_acl` | what a client may do, and what it is told of the rest |
 //! | `security_sasl` | passwords, sessions, what is let in before authentication |
 //! | `security_tls` | encrypted listeners, certificates, their replacement |
 //! | `restart` | what is there after a shutdown and after a loss |
@@ -30,6 +31,7 @@ mod produce_fetch;
 mod quotas;
 mod restart;
 mod sasl;
+mod security_acl;
 mod security_sasl;
 mod security_tls;
 mod support;

@@ -13,6 +13,11 @@ use crate::support::{Client, TestBroker, batch, name, produce_request, text};
 async fn every_advertised_version_of_every_api_is_answered() {
     let broker = TestBroker::start(&[]).await;
     let mut client = broker.client().await;
+    ask_everything(&mut client).await;
+}
+
+/// Asks for every version of every API that is advertised.
+pub(crate) async fn ask_everything(client: &mut Client) {
     let request = ApiVersionsRequest::default()
         .with_client_software_name(text("test"))
         .with_client_software_version(text("1"));
@@ -25,7 +30,7 @@ async fn every_advertised_version_of_every_api_is_answered() {
                 // Advertised for the sake of older librdkafka, see versions.rs.
                 continue;
             }
-            ask(&mut client, key, version).await;
+            ask(client, key, version).await;
         }
     }
 }
@@ -97,6 +102,15 @@ async fn ask(client: &mut Client, key: ApiKey, version: i16) {
                     .with_name(Some(name("none"))),
             ]),
         },
+        DescribeAcls => messages::DescribeAclsRequest::default().with_resource_type_filter(1)
+            .with_pattern_type_filter(1).with_operation(1).with_permission_type(1),
+        CreateAcls => messages::CreateAclsRequest::default()
+            .with_creations(vec![Default::default()]),
+        DeleteAcls => messages::DeleteAclsRequest::default().with_filters(vec![
+            messages::delete_acls_request::DeleteAclsFilter::default()
+                .with_resource_type_filter(1).with_pattern_type_filter(1)
+                .with_operation(1).with_permission_type(1),
+        ]),
         SaslHandshake => messages::SaslHandshakeRequest::default().with_mechanism(text("PLAIN")),
         SaslAuthenticate => messages::SaslAuthenticateRequest::default(),
         DescribeUserScramCredentials => messages::DescribeUserScramCredentialsRequest::default(),
