@@ -75,6 +75,12 @@ pub enum StartError {
         /// As configured.
         listener: ListenerConfig,
     },
+    /// Reading the groups and their offsets panicked.
+    #[error("the groups cannot be read: {reason}; restore the folders of __consumer_offsets")]
+    Groups {
+        /// What the panic said.
+        reason: String,
+    },
     /// A directory cannot be read.
     #[error("cannot read the partitions: {reason}")]
     Partitions {
@@ -134,7 +140,9 @@ impl Broker {
         let image = controller.image();
         partitions.follow(&image).await;
         let settings = GroupSettings::from_config(&config);
-        let groups = GroupCoordinator::load(settings, Arc::clone(&partitions)).await;
+        let groups = GroupCoordinator::load(settings, Arc::clone(&partitions))
+            .await
+            .map_err(|error| StartError::Groups { reason: error.to_string() })?;
 
         let quotas = Quotas::new(config.quota_windows, config.controller_quota_windows);
         quotas.follow(image.borrow().client_quotas());

@@ -1,7 +1,7 @@
 //! The driver of the groups: locks, waiting answers, storage.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -106,6 +106,9 @@ pub(super) struct Shared {
     pub(super) settings: GroupSettings,
     pub(super) partitions: Arc<PartitionManager>,
     groups: Mutex<HashMap<String, SharedSlot>>,
+    /// Partitions of the offsets topic whose groups are unknown, since they could
+    /// not be read at start. Never served as new ones.
+    unreadable: BTreeSet<i32>,
     next_token: AtomicU64,
     /// When the timers wake next; an earlier deadline wakes them at once.
     pub(super) timers_wake_ms: AtomicU64,
@@ -139,36 +142,56 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl GroupCoordinator {
-    /// Reads all groups from the offsets topic, if there is one.
-    pub(crate) async fn load(settings: GroupSettings, partitions: Arc<PartitionManager>) -> Self {
+    /// Reads all groups from the offsets topic, if there is one. Groups of a
+    /// partition that cannot be read are refused from then on.
+    ///
+    /// # Errors
+    /// When reading panicked: nothing is known of the groups then.
+    pub(crate) async fn load(
+        settings: GroupSettings,
+        partitions: Arc<PartitionManager>,
+    ) -> Result<Self, tokio::task::JoinError> {
+        tokio::task::spawn_blocking(move || Self::load_blocking(settings, partitions)).await
+    }
+
+    fn load_blocking(settings: GroupSettings, partitions: Arc<PartitionManager>) -> Self {
+        let mut unreadable = BTreeSet::new();
+        let mut found = HashMap::new();
+        for index in 0..partitions.count(topics::CONSUMER_OFFSETS) {
+            let Some(partition) = partitions.get(topics::CONSUMER_OFFSETS, index) else { continue };
+            match store::load(&partition) {
+                Ok(loaded) => found.extend(loaded),
+                Err(error) => {
+                    tracing::error!(%partition, %error, "groups of this partition are not served");
+                    unreadable.insert(index);
+                }
+            }
+        }
         let coordinator = Self(Arc::new(Shared {
             settings,
-            partitions: Arc::clone(&partitions),
+            partitions,
             groups: Mutex::default(),
+            unreadable,
             next_token: AtomicU64::new(0),
             timers_wake_ms: AtomicU64::new(u64::MAX),
             earlier_deadline: Notify::new(),
         }));
-        let loading = coordinator.clone();
-        let loaded = tokio::task::spawn_blocking(move || loading.load_blocking(&partitions));
-        if let Err(error) = loaded.await {
-            tracing::error!(%error, "loading the groups panicked");
-        }
+        found.into_iter().for_each(|(id, loaded)| coordinator.adopt(id, loaded));
+        let groups = lock(&coordinator.0.groups).len();
+        tracing::info!(groups, "groups loaded");
         coordinator
     }
 
-    fn load_blocking(&self, partitions: &PartitionManager) {
-        for index in 0..partitions.count(topics::CONSUMER_OFFSETS) {
-            let Some(partition) = partitions.get(topics::CONSUMER_OFFSETS, index) else { continue };
-            match store::load(&partition) {
-                Ok(loaded) => loaded.into_iter().for_each(|(id, loaded)| self.adopt(id, loaded)),
-                Err(error) => {
-                    tracing::error!(%partition, %error, "groups of this partition are not served");
-                }
-            }
+    /// That it is known what this group is and has committed.
+    pub(crate) fn check_readable(&self, id: &str) -> Result<(), GroupError> {
+        if self.0.unreadable.is_empty() {
+            return Ok(());
         }
-        let groups = lock(&self.0.groups).len();
-        tracing::info!(groups, "groups loaded");
+        let count = self.0.partitions.count(topics::CONSUMER_OFFSETS);
+        match store::partition_of(id, count) {
+            Some(index) if self.0.unreadable.contains(&index) => Err(GroupError::NotCoordinator),
+            _ => Ok(()),
+        }
     }
 
     fn adopt(&self, id: String, loaded: store::Loaded) {
@@ -227,6 +250,10 @@ impl GroupCoordinator {
     /// Takes a JoinGroup. The answer comes when the joining phase ends.
     pub(crate) fn join(&self, id: &str, request: JoinRequest) -> oneshot::Receiver<JoinAnswer> {
         let (sender, receiver) = oneshot::channel();
+        if let Err(error) = self.check_readable(id) {
+            let _ = sender.send(JoinAnswer::refused(error, request.member_id));
+            return receiver;
+        }
         let slot = match request.member_id.is_empty() {
             true => Some(self.find_or_create(id)),
             false => self.find(id),
@@ -268,6 +295,10 @@ impl GroupCoordinator {
     /// Takes a SyncGroup. The answer comes when the leader has assigned.
     pub(crate) fn sync(&self, id: &str, request: SyncRequest) -> oneshot::Receiver<SyncAnswer> {
         let (sender, receiver) = oneshot::channel();
+        if let Err(error) = self.check_readable(id) {
+            let _ = sender.send(SyncAnswer::refused(error));
+            return receiver;
+        }
         match self.find(id) {
             Some(shared) => {
                 let mut slot = lock(&shared);
@@ -290,12 +321,14 @@ impl GroupCoordinator {
         instance_id: Option<&str>,
         generation: i32,
     ) -> Result<(), GroupError> {
+        self.check_readable(id)?;
         let shared = self.find(id).ok_or(GroupError::UnknownMemberId)?;
         let mut slot = lock(&shared);
         slot.group.heartbeat(member_id, instance_id, generation, now())
     }
 
     pub(crate) fn leave(&self, id: &str, leaving: &LeavingMember) -> Result<(), GroupError> {
+        self.check_readable(id)?;
         let shared = self.find(id).ok_or(GroupError::UnknownMemberId)?;
         let mut slot = lock(&shared);
         let left = slot.group.leave(leaving, now());
@@ -314,6 +347,7 @@ impl GroupCoordinator {
         version: i16,
         offsets: Vec<(String, i32, CommittedOffset)>,
     ) -> Result<Option<Committing>, CommitError> {
+        self.check_readable(id)?;
         let shared = match self.find(id) {
             Some(shared) => shared,
             None if generation < 0 => self.find_or_create(id),
@@ -366,6 +400,7 @@ impl GroupCoordinator {
 
     /// Deletes a group that has no members, and its offsets.
     pub(crate) fn delete(&self, id: &str) -> Result<(), CommitError> {
+        self.check_readable(id)?;
         let shared = self.find(id).ok_or(CommitError::NoGroup)?;
         let mut slot = lock(&shared);
         match slot.group.state() {

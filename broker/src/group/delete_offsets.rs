@@ -26,6 +26,7 @@ impl GroupCoordinator {
         id: &str,
         partitions: Vec<(String, i32)>,
     ) -> Result<BTreeMap<(String, i32), OffsetDeletion>, CommitError> {
+        self.check_readable(id)?;
         let shared = self.find(id).ok_or(CommitError::NoGroup)?;
         let mut slot = lock(&shared);
         let subscribed = match slot.group.state() {

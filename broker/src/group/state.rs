@@ -73,6 +73,8 @@ pub(crate) enum GroupError {
     GroupMaxSizeReached,
     #[error("the group was removed meanwhile")]
     CoordinatorNotAvailable,
+    #[error("the group's partition of __consumer_offsets could not be read: its state is unknown")]
+    NotCoordinator,
 }
 
 /// A member, from its first join to its removal.

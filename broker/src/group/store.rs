@@ -51,10 +51,7 @@ pub(super) fn append(
     entries: &Entries,
 ) -> Result<(Arc<Partition>, Appended), StoreError> {
     let count = partitions.count(CONSUMER_OFFSETS);
-    if count == 0 {
-        return Err(StoreError::NoTopic);
-    }
-    let index = (java_hash(group) & i32::MAX) % count;
+    let index = partition_of(group, count).ok_or(StoreError::NoTopic)?;
     let partition = partitions.get(CONSUMER_OFFSETS, index).ok_or(StoreError::NoTopic)?;
     let now_ms = clock::wall_ms();
     let mut builder = BatchBuilder::new(0);
@@ -65,6 +62,11 @@ pub(super) fn append(
         builder.build().map_err(|error| StoreError::Encode { reason: error.to_string() })?;
     let appended = partition.append_internal(&mut batch)?;
     Ok((partition, appended))
+}
+
+/// Which of so many partitions has a group's records; `None` of none.
+pub(super) fn partition_of(group: &str, count: i32) -> Option<i32> {
+    (java_hash(group) & i32::MAX).checked_rem(count)
 }
 
 /// `String.hashCode` of Java, by which Kafka's tools find a group's partition.

@@ -29,6 +29,9 @@ pub(super) fn handle(
         return Reply::later(id, async move { refuse(code, &reason) });
     }
     let group_id = request.group_id.to_string();
+    if let Err(error) = node.groups.check_readable(&group_id) {
+        return Reply::later(id, async move { refuse(errors::group(error), &error) });
+    }
     let heartbeat = to_heartbeat(request, id.api_version, client);
     let answer = node.groups.consumer_heartbeat(&group_id, &heartbeat, &node.image());
     Reply::later(id, async move {

@@ -23,6 +23,11 @@ pub(super) async fn handle(
 }
 
 fn describe(node: &Node, id: GroupId, version: i16) -> DescribedGroup {
+    if let Err(error) = node.groups.check_readable(&id) {
+        return DescribedGroup::default()
+            .with_error_code(errors::group(error).code())
+            .with_group_id(id);
+    }
     let Some(group) = node.groups.describe(&id) else {
         // A group that is not there is a dead one, not an error, before v6.
         return DescribedGroup::default()

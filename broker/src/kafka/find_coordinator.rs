@@ -48,7 +48,13 @@ pub(super) async fn handle(
     let me = image.brokers().find(|broker| broker.node_id == node.config.node_id);
     for key in keys {
         let coordinator = Coordinator::default().with_key(key);
-        found.push(match (&refused, me) {
+        let unreadable = match request.key_type {
+            GROUP => node.groups.check_readable(&coordinator.key).err(),
+            _ => None,
+        };
+        let unreadable =
+            unreadable.map(|error| (ResponseError::CoordinatorNotAvailable, error.to_string()));
+        found.push(match (refused.as_ref().or(unreadable.as_ref()), me) {
             (None, Some(me)) => {
                 let endpoint = node.endpoint_of(me, client.listener);
                 coordinator

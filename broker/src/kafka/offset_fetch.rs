@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use kafka_protocol::{
+    error::ResponseError,
     messages::{
         GroupId, OffsetFetchRequest, OffsetFetchResponse, TopicName,
         offset_fetch_response::{
@@ -27,6 +28,11 @@ pub(super) async fn handle(
     // Nothing is ever pending in a transaction, so every offset is stable.
     if version >= 8 {
         let groups = request.groups.into_iter().map(|group| {
+            if let Err(error) = node.groups.check_readable(&group.group_id) {
+                return OffsetFetchResponseGroup::default()
+                    .with_error_code(errors::group(error).code())
+                    .with_group_id(group.group_id);
+            }
             let checked = node.groups.check_offset_fetch(
                 &group.group_id,
                 group.member_id.as_deref(),
@@ -48,6 +54,9 @@ pub(super) async fn handle(
         });
         return OffsetFetchResponse::default().with_groups(groups.collect());
     }
+    if let Err(error) = node.groups.check_readable(&request.group_id) {
+        return refuse(errors::group(error), request, version);
+    }
     let asked = request.topics.map(|topics| {
         topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect()
     });
@@ -55,6 +64,21 @@ pub(super) async fn handle(
     OffsetFetchResponse::default()
         .with_error_code(errors::NONE)
         .with_topics(found.into_iter().map(|topic| plain_topic(topic, version)).collect())
+}
+
+/// One code for all that was asked for: beside the partitions from v2 on, and in
+/// each of them before.
+fn refuse(code: ResponseError, request: OffsetFetchRequest, version: i16) -> OffsetFetchResponse {
+    if version >= 2 {
+        return OffsetFetchResponse::default().with_error_code(code.code());
+    }
+    let topics = request.topics.unwrap_or_default().into_iter().map(|topic| {
+        let nothing = topic.partition_indexes.into_iter().map(|index| (index, None)).collect();
+        let mut topic = plain_topic((topic.name, nothing), version);
+        topic.partitions.iter_mut().for_each(|partition| partition.error_code = code.code());
+        topic
+    });
+    OffsetFetchResponse::default().with_topics(topics.collect())
 }
 
 /// What is committed for the partitions asked for; null asks for all.

@@ -116,10 +116,8 @@ impl Log {
         let base_offset = appender.next_offset;
         let next_offset = assign_offsets(batches, &mut headers, base_offset, options.leader_epoch);
         self.roll_if_due(&mut appender, &headers, batches.len(), &config, options.now_ms)?;
-        if appender.epochs.is_new(options.leader_epoch) {
-            appender.epochs.note(options.leader_epoch, base_offset);
-            appender.epochs.save().on("write the leader epochs of", &self.dir)?;
-        }
+        appender.epochs.note(options.leader_epoch, base_offset);
+        appender.epochs.save_if_needed().on("write the leader epochs of", &self.dir)?;
         let active = Arc::clone(&appender.active);
         let txn_index = || active.path(Kind::TxnIndex);
         active.aborts().reserve(aborts).on("make room in", &txn_index())?;

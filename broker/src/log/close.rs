@@ -79,7 +79,7 @@ impl Log {
     pub fn close(&self) -> Result<(), MaintenanceError> {
         self.closing.store(true, Ordering::Release);
         let _maintenance = self.lock_maintenance();
-        let appender = self.lock_appender();
+        let mut appender = self.lock_appender();
         self.check_online()?;
         if appender.next_offset == 0 {
             // Nothing was ever written: there is nothing to scan at the next open.
@@ -89,6 +89,8 @@ impl Log {
         let active = &appender.active;
         active.seal().on("complete the indexes of", &active.path(Kind::Log))?;
         self.flush_now()?;
+        appender.epochs.save_if_needed().on("write the leader epochs of", &self.dir)?;
+        let active = &appender.active;
         active.sync(true).on("fsync", &active.path(Kind::Log))?;
         snapshot::write(&self.dir, appender.next_offset, &appender.producers)
             .on("write a producer snapshot in", &self.dir)?;

@@ -11,6 +11,8 @@ use super::files;
 pub(crate) struct LeaderEpochs {
     path: PathBuf,
     entries: Vec<(i32, i64)>,
+    /// Whether the checkpoint lacks what was noted, also because a write failed.
+    unsaved: bool,
 }
 
 impl LeaderEpochs {
@@ -25,12 +27,13 @@ impl LeaderEpochs {
             }
             other => other?,
         };
-        let mut epochs = Self { path, entries: Vec::new() };
+        let mut epochs = Self { path, entries: Vec::new(), unsaved: false };
         for [epoch, start] in read.into_iter().flatten() {
             if let Ok(epoch) = i32::try_from(epoch) {
                 epochs.note(epoch, start);
             }
         }
+        epochs.unsaved = false;
         Ok(epochs)
     }
 
@@ -49,11 +52,20 @@ impl LeaderEpochs {
             self.entries.pop();
         }
         self.entries.push((epoch, start));
+        self.unsaved = true;
     }
 
     /// Writes the checkpoint.
-    pub(crate) fn save(&self) -> io::Result<()> {
-        checkpoint::write_epochs(&self.path, &self.entries)
+    pub(crate) fn save(&mut self) -> io::Result<()> {
+        self.unsaved = true;
+        checkpoint::write_epochs(&self.path, &self.entries)?;
+        self.unsaved = false;
+        Ok(())
+    }
+
+    /// Writes the checkpoint if it lacks anything.
+    pub(crate) fn save_if_needed(&mut self) -> io::Result<()> {
+        if self.unsaved { self.save() } else { Ok(()) }
     }
 
     /// Forgets the epochs that begin at or above `end`. Whether any did.
@@ -106,7 +118,7 @@ mod tests {
     use super::*;
 
     fn epochs(entries: &[(i32, i64)]) -> LeaderEpochs {
-        let mut epochs = LeaderEpochs { path: PathBuf::new(), entries: Vec::new() };
+        let mut epochs = LeaderEpochs { path: PathBuf::new(), entries: Vec::new(), unsaved: false };
         for (epoch, start) in entries {
             epochs.note(*epoch, *start);
         }

@@ -30,9 +30,6 @@ pub const CLEANER_ROLL_BYTES: u64 = 1024 * 1024;
 /// Default memory of the cleaner's offset map.
 pub const CLEANER_MAP_BYTES: usize = 16 * 1024 * 1024;
 
-/// Default of `producer.id.expiration.ms`: one day.
-pub const PRODUCER_ID_EXPIRATION_MS: i64 = 24 * 60 * 60 * 1000;
-
 /// Text checkpoints larger than this are not read.
 pub const CHECKPOINT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 

@@ -15,7 +15,6 @@ use super::epochs::LeaderEpochs;
 use super::error::{Corruption, FileContext, FileError, OpenError, scan_failure};
 use super::files::{self, Kind};
 use super::flush::FlushState;
-use super::limits::PRODUCER_ID_EXPIRATION_MS;
 use super::marker::Marker;
 use super::partition::{Appender, Log, LogEnds, Maintenance, Segments};
 use super::producers::Producers;
@@ -123,7 +122,6 @@ impl Log {
         snapshot::retain(dir, |offset| offset <= end_offset)
             .on("remove producer snapshots in", dir)?;
         let mut producers = load_producers::<OpenError>(dir, &segments, end_offset)?;
-        producers.expire(now_ms, PRODUCER_ID_EXPIRATION_MS);
         producers.replicated(end_offset);
         let log = Self {
             dir: dir.to_owned(),

@@ -189,6 +189,11 @@ impl Segment {
         }
     }
 
+    /// When this process made or opened it, in ms.
+    pub(crate) fn created_ms(&self) -> i64 {
+        self.created_ms
+    }
+
     /// Whether an index holds as many entries as `segment.index.bytes` allows.
     pub(crate) fn index_is_full(&self, index_bytes_max: i32) -> bool {
         let max = index_bytes_max as usize;

@@ -79,8 +79,18 @@ impl PartitionManager {
         topics.get(topic).map_or(0, |topic| topic.partitions.len() as i32)
     }
 
-    /// Brings the partitions up to the newest image.
-    pub(crate) async fn follow(&self, images: &watch::Receiver<Arc<ClusterImage>>) {
+    /// Brings the partitions up to the newest image. The work goes on even if the
+    /// caller goes away: half of it, with files still being opened or deleted on
+    /// other threads, is nothing that the next caller could go on from.
+    pub(crate) async fn follow(self: &Arc<Self>, images: &watch::Receiver<Arc<ClusterImage>>) {
+        let (manager, images) = (Arc::clone(self), images.clone());
+        let following = tokio::spawn(async move { manager.bring_up_to(&images).await });
+        if let Err(error) = following.await {
+            tracing::error!(%error, "bringing the partitions up to date panicked");
+        }
+    }
+
+    async fn bring_up_to(&self, images: &watch::Receiver<Arc<ClusterImage>>) {
         let mut applied = self.applied.lock().await;
         // Read under the lock, so that an older image never comes after a newer.
         let image = images.borrow().clone();
@@ -96,7 +106,7 @@ impl PartitionManager {
             applied.topic(&topic.name).is_none_or(|present| !Arc::ptr_eq(present, topic))
         });
         let changed: Vec<_> = changed.cloned().collect();
-        self.open_missing(&changed).await;
+        self.open_missing(&changed, open).await;
         for topic in &changed {
             self.configure(topic);
         }
@@ -104,7 +114,7 @@ impl PartitionManager {
     }
 
     /// Opens the partitions that are not there yet, several at a time.
-    async fn open_missing(&self, topics: &[Arc<TopicImage>]) {
+    async fn open_missing(&self, topics: &[Arc<TopicImage>], open: Opener) {
         let mut opening = JoinSet::new();
         for topic in topics {
             let present = {
@@ -117,20 +127,20 @@ impl PartitionManager {
                 let turn = Arc::clone(&self.opening);
                 opening.spawn(async move {
                     let _turn = turn.acquire_owned().await;
-                    let job = move || open(&data_dir, &topic, index, config);
-                    tokio::task::spawn_blocking(job).await
+                    let opened = Arc::clone(&topic);
+                    let job = move || open(&data_dir, &opened, index, config);
+                    // One that panics keeps its place: numbers are positions.
+                    tokio::task::spawn_blocking(job).await.unwrap_or_else(|error| {
+                        let reason = format!("opening it failed: {error}");
+                        partition_of(&topic, index, Err(reason))
+                    })
                 });
             }
         }
         let mut opened: HashMap<String, Vec<Arc<Partition>>> = HashMap::new();
         while let Some(result) = opening.join_next().await {
-            match result.and_then(|inner| inner) {
-                Ok(partition) => opened
-                    .entry(partition.topic().to_owned())
-                    .or_default()
-                    .push(Arc::new(partition)),
-                Err(error) => tracing::error!(%error, "opening a partition panicked"),
-            }
+            let partition = result.expect("the task catches what the opening panics with");
+            opened.entry(partition.topic().to_owned()).or_default().push(Arc::new(partition));
         }
         let mut present = self.topics.write().unwrap_or_else(PoisonError::into_inner);
         for topic in topics {
@@ -140,6 +150,8 @@ impl PartitionManager {
             let mut more = opened.remove(&topic.name).unwrap_or_default();
             more.sort_by_key(|partition| partition.index());
             entry.partitions.extend(more);
+            let numbers = entry.partitions.iter().map(|partition| partition.index());
+            assert!(numbers.eq(0..entry.partitions.len() as i32), "numbers are positions");
             debug_assert_eq!(entry.id, topic.id, "a topic made anew was deleted before");
         }
     }
@@ -173,15 +185,17 @@ impl PartitionManager {
             topics.remove(&topic.name)
         };
         let partitions = removed.map(|topic| topic.partitions).unwrap_or_default();
-        let data_dir = self.data_dir.clone();
+        let (data_dir, topic_id) = (self.data_dir.clone(), topic.id);
         let deleting = tokio::task::spawn_blocking(move || {
             for partition in partitions {
+                let dir = partition_dir(&data_dir, partition.topic(), partition.index());
+                if matches!(metadata::belongs(&dir, topic_id), Ok(Some(false))) {
+                    tracing::error!(%partition, "the folder is another topic's and stays");
+                    continue;
+                }
                 let deleted = match partition.opened() {
                     Some(log) => log.delete().map_err(|error| error.to_string()),
-                    None => {
-                        let dir = partition_dir(&data_dir, partition.topic(), partition.index());
-                        fs::remove_dir_all(dir).map_err(|error| error.to_string())
-                    }
+                    None => fs::remove_dir_all(dir).map_err(|error| error.to_string()),
                 };
                 if let Err(error) = deleted {
                     tracing::error!(%partition, %error, "a deleted partition's files remain");
@@ -219,18 +233,28 @@ impl PartitionManager {
     }
 }
 
+/// How one partition is opened: [`open`], except in tests.
+type Opener = fn(&Path, &TopicImage, usize, LogConfig) -> Partition;
+
 /// Opens one partition. What cannot be opened is offline with the reason,
 /// the node goes on with the others.
 fn open(data_dir: &Path, topic: &TopicImage, index: usize, config: LogConfig) -> Partition {
     let number = index as i32;
     let started = Instant::now();
-    let log = open_log(data_dir, topic, number, config).map(Arc::new).map_err(|reason| {
+    let log = open_log(data_dir, topic, number, config);
+    let elapsed_ms = started.elapsed().as_millis();
+    tracing::debug!(topic = %topic.name, partition = number, elapsed_ms, "partition opened");
+    partition_of(topic, index, log)
+}
+
+/// A partition with its log, or offline with the reason why it has none.
+fn partition_of(topic: &TopicImage, index: usize, log: Result<Log, String>) -> Partition {
+    let number = index as i32;
+    let log = log.map(Arc::new).map_err(|reason| {
         let partition = format!("{}-{number}", topic.name);
         tracing::error!(%partition, %reason, "the partition is offline");
         Offline { partition, reason }
     });
-    let elapsed_ms = started.elapsed().as_millis();
-    tracing::debug!(topic = %topic.name, partition = number, elapsed_ms, "partition opened");
     let leader_epoch = topic.partitions[index].leader_epoch;
     Partition::new(Arc::from(topic.name.as_str()), number, leader_epoch, log)
 }
@@ -262,7 +286,7 @@ fn open_log(
 mod tests {
     use super::*;
     use crate::{
-        controller::{MetadataRecord, PartitionRecord},
+        controller::{MetadataRecord, PartitionImage, PartitionRecord},
         log::BatchBuilder,
     };
 
@@ -282,7 +306,7 @@ mod tests {
     }
 
     async fn append_to_topic(dir: &Path, topic_id: Uuid) -> i64 {
-        let manager = PartitionManager::new(dir, BTreeMap::new(), 1);
+        let manager = Arc::new(PartitionManager::new(dir, BTreeMap::new(), 1));
         manager.follow(&image_of_topic(topic_id)).await;
         let mut builder = BatchBuilder::new(0);
         builder.push(0, None, Some(b"value"), &[]);
@@ -300,5 +324,52 @@ mod tests {
         assert_eq!(append_to_topic(dir.path(), old).await, 0);
         assert_eq!(append_to_topic(dir.path(), old).await, 1);
         assert_eq!(append_to_topic(dir.path(), new).await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_panic_while_one_partition_is_opened_shifts_no_other() {
+        let dir = tempfile::tempdir().unwrap();
+        let manager = PartitionManager::new(dir.path(), BTreeMap::new(), 1);
+        let partition = PartitionImage {
+            leader: 1,
+            leader_epoch: 0,
+            partition_epoch: 0,
+            replicas: vec![1],
+            isr: vec![1],
+        };
+        let topic = Arc::new(TopicImage {
+            id: Uuid::from_u128(1),
+            name: "topic".into(),
+            partitions: vec![partition; 3],
+            configs: BTreeMap::new(),
+        });
+        let opener: Opener = |data_dir, topic, index, config| {
+            assert!(index != 1, "this one panics");
+            open(data_dir, topic, index, config)
+        };
+        manager.open_missing(&[topic], opener).await;
+        for index in 0..3 {
+            let partition = manager.get("topic", index).unwrap();
+            assert_eq!((partition.index(), partition.log().is_ok()), (index, index != 1));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_goes_away_does_not_stop_the_manager_halfway() {
+        let dir = tempfile::tempdir().unwrap();
+        let manager = Arc::new(PartitionManager::new(dir.path(), BTreeMap::new(), 1));
+        let images = image_of_topic(Uuid::from_u128(1));
+        tokio::select! {
+            biased;
+            () = manager.follow(&images) => panic!("it opens files on another thread"),
+            () = std::future::ready(()) => {}
+        }
+        let opened = async {
+            while manager.get("topic", 0).is_none() {
+                tokio::task::yield_now().await;
+            }
+        };
+        let patience = std::time::Duration::from_secs(20);
+        tokio::time::timeout(patience, opened).await.expect("the work goes on by itself");
     }
 }

@@ -11,6 +11,7 @@
 //! | `quotas` | kept, held to, and harmless to others |
 //! | `groups` | membership and committed offsets |
 //! | `consumer_groups` | membership by the consumer protocol |
+//! | `lost_offsets` | groups whose partition of `__consumer_offsets` is unreadable |
 //! | `hostile` | frames that no client would send |
 //! | `security_acl` | what a client may do, and what it is told of the rest |
 //! | `security_sasl` | passwords, sessions, what is let in before authentication |
@@ -26,6 +27,7 @@ mod consumer_groups;
 mod groups;
 mod hostile;
 mod limits;
+mod lost_offsets;
 mod offsets;
 mod produce_fetch;
 mod quotas;

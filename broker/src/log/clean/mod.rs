@@ -139,7 +139,9 @@ impl Log {
         if size == 0 {
             return Ok(());
         }
-        let age_ms = now_ms.saturating_sub(active.age_from_ms());
+        // Not from the records' timestamps: of records of the past every segment
+        // would be due at once, and one be rolled at each pass.
+        let age_ms = now_ms.saturating_sub(active.created_ms());
         let due_by_age = age_ms > self.roll_after_ms(&active, config);
         let (clean, dirty) =
             self.clean_and_dirty_bytes(&self.segment_list(), maintenance.first_dirty);

@@ -402,3 +402,21 @@ fn a_producers_last_batch_outlives_its_records() {
     assert!(again.duplicate);
     assert_eq!(again.base_offset, 0);
 }
+
+#[test]
+fn records_of_the_past_do_not_roll_a_segment_at_every_pass() {
+    let home = home();
+    let config = compacted(&[("min.cleanable.dirty.ratio", "0.5"), ("segment.bytes", "100000")]);
+    let log = open(&home.dir, &config);
+    let month_ms = 30 * 24 * 60 * 60 * 1000;
+    for pass in 0..20 {
+        let mut builder = BatchBuilder::new(0);
+        builder.push(NOW_MS - month_ms, Some(format!("key {pass}").as_bytes()), Some(b"v"), &[]);
+        append(&log, builder.build().unwrap());
+        log.clean_once(NOW_MS + pass, &ANY).unwrap();
+    }
+    assert_eq!(log.segment_count(), 1);
+    // The wall clock still rolls, and what is rolled is cleaned.
+    log.clean_once(NOW_MS + month_ms, &ANY).unwrap();
+    assert_eq!(log.segment_count(), 2);
+}

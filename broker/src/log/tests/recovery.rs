@@ -227,3 +227,36 @@ fn a_marker_that_does_not_fit_the_files_is_not_believed() {
     assert_eq!(log.log_end_offset(), 6);
     assert!(!home.dir.join(".kafka_cleanshutdown").exists());
 }
+
+#[test]
+fn a_leader_epoch_whose_checkpoint_failed_is_there_after_a_clean_close() {
+    let home = home();
+    let log = open(&home.dir, &config(&[]));
+    append(&log, batch_of(&["one"]));
+    let newer = AppendOptions { leader_epoch: 4, ..CLIENT };
+    crate::log::files::faults::set_bytes_left(Some(0));
+    assert!(log.append(&mut batch_of(&["two"]), &newer).is_err());
+    crate::log::files::faults::set_bytes_left(None);
+    log.append(&mut batch_of(&["two"]), &newer).unwrap();
+    log.close().unwrap();
+    drop(log);
+    let log = open(&home.dir, &config(&[]));
+    assert_eq!(log.end_offset_for_epoch(0), Some((0, 1)));
+    assert_eq!(log.latest_epoch(), Some(4));
+}
+
+#[test]
+fn opening_a_log_leaves_the_expiry_of_producers_to_the_configuration() {
+    let home = home();
+    let log = open(&home.dir, &config(&[]));
+    let mut builder = BatchBuilder::new(0).producer(7, 0, 0);
+    builder.push(NOW_MS, None, Some(b"v"), &[]);
+    append(&log, builder.build().unwrap());
+    log.close().unwrap();
+    drop(log);
+    let month_ms = 30 * 24 * 60 * 60 * 1000;
+    let (log, _) = Log::open(&home.dir, config(&[]), NOW_MS + month_ms).unwrap();
+    assert_eq!(log.producers().len(), 1);
+    assert_eq!(log.expire_producers(NOW_MS + month_ms, 2 * month_ms), 0);
+    assert_eq!(log.expire_producers(NOW_MS + month_ms, month_ms), 1);
+}
