@@ -17,6 +17,7 @@ use crate::{
     group::{GroupCoordinator, GroupSettings},
     kafka::{self, Listener, LogLimit, MemoryBudget},
     limits,
+    metrics::{self, ConnectionCounts, Metrics},
     node::Node,
     partition::{Background, PartitionManager, check_topic_configs},
     producer_ids::ProducerIds,
@@ -50,6 +51,14 @@ pub enum StartError {
     Bind {
         /// As configured.
         listener: ListenerConfig,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The address for metrics cannot be listened on.
+    #[error("cannot serve metrics on {address} (metrics.listener): {source}")]
+    BindMetrics {
+        /// As configured.
+        address: String,
         /// The system's reason.
         source: io::Error,
     },
@@ -94,6 +103,7 @@ pub enum StartError {
 pub struct Broker {
     node: Arc<Node>,
     addresses: Vec<SocketAddr>,
+    metrics_address: Option<SocketAddr>,
     tasks: TaskTracker,
     stopping: CancellationToken,
     data_dir: Option<DataDir>,
@@ -127,6 +137,8 @@ impl Broker {
             check_topic_configs,
         )?);
         let (sockets, endpoints) = bind(&config).await?;
+        let metrics_socket = bind_metrics(&config).await?;
+        let metrics_address = metrics_socket.as_ref().and_then(|socket| socket.local_addr().ok());
         let addresses: Vec<SocketAddr> =
             sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
         controller.register_broker(BrokerRecord { node_id: config.node_id, endpoints }).await?;
@@ -159,6 +171,10 @@ impl Broker {
             groups,
             producer_ids: ProducerIds::default(),
             quotas,
+            metrics: Metrics {
+                requests: kafka::request_counts(),
+                connections: Arc::new(ConnectionCounts::new(config.listeners.len())),
+            },
             listeners,
             decoy_key: auth::decoy_key(),
             authorizer: config
@@ -177,6 +193,14 @@ impl Broker {
             let (node, connections) = (Arc::clone(&node), Arc::clone(&connections));
             tasks.spawn(kafka::accept(node, socket, index, connections, tasks.clone()));
         }
+        if let Some(socket) = metrics_socket {
+            let node = Arc::clone(&node);
+            tasks.spawn(async move {
+                if let Err(error) = metrics::serve(node, socket).await {
+                    tracing::error!(%error, "metrics are not served any more");
+                }
+            });
+        }
         tasks.spawn(Background::new(&node).run());
         let timers = Arc::clone(&node);
         tasks.spawn(async move { timers.groups.run_timers(&timers.stopping).await });
@@ -186,7 +210,7 @@ impl Broker {
             cluster_id = %node.cluster_id, node_id = node.config.node_id, ?addresses,
             "broker started"
         );
-        Ok(Self { node, addresses, tasks, stopping, data_dir: Some(data_dir) })
+        Ok(Self { node, addresses, metrics_address, tasks, stopping, data_dir: Some(data_dir) })
     }
 
     /// The address of the first listener.
@@ -197,6 +221,17 @@ impl Broker {
     /// The addresses of all listeners, in the order of the configuration.
     pub fn local_addrs(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The address of `metrics.listener`, if it is set.
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
+    /// The broker's metrics at this moment, in the OpenMetrics text format that
+    /// Prometheus reads, for a process that serves them itself.
+    pub fn metrics(&self) -> String {
+        metrics::render(&self.node)
     }
 
     /// The id of the cluster that the data directory belongs to.
@@ -277,6 +312,14 @@ async fn add_scram_users(
             )),
         });
     controller.alter_scram_credentials(changes.collect()).await.map(drop)
+}
+
+async fn bind_metrics(config: &BrokerConfig) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = &config.metrics_listener else { return Ok(None) };
+    match TcpListener::bind(address).await {
+        Ok(socket) => Ok(Some(socket)),
+        Err(source) => Err(StartError::BindMetrics { address: address.clone(), source }),
+    }
 }
 
 async fn bind(config: &BrokerConfig) -> Result<(Vec<TcpListener>, Vec<Endpoint>), StartError> {

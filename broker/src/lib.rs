@@ -16,6 +16,8 @@
 //! | `datadir` | lock, `meta.properties` and layout of the data directory |
 //! | `crash` | named points at which tests end the process |
 //! | `fuzzing` | what the fuzz targets in `broker/fuzz` call |
+//! | `metrics` | metrics for Prometheus, and where they are served |
+//! | `time_histogram` | times counted into buckets |
 //! | `limits` | every bound of the crate |
 //!
 //! Data flows one way: socket, frame, handler, partition, log. A module never
@@ -37,10 +39,12 @@ mod group;
 mod kafka;
 mod limits;
 pub mod log;
+mod metrics;
 mod node;
 mod partition;
 mod producer_ids;
 mod quota;
+mod time_histogram;
 mod topics;
 mod txn;
 

@@ -17,6 +17,7 @@ use crate::{
     },
     group::GroupCoordinator,
     kafka::{Listener, LogLimit, MemoryBudget},
+    metrics::Metrics,
     partition::PartitionManager,
     producer_ids::ProducerIds,
     quota::Quotas,
@@ -33,6 +34,7 @@ pub(crate) struct Node {
     pub(crate) groups: GroupCoordinator,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) quotas: Quotas,
+    pub(crate) metrics: Metrics,
     /// Asked before a transaction begins in a partition.
     pub(crate) transactions: Box<dyn TransactionGate>,
     pub(crate) request_memory: MemoryBudget,

@@ -184,6 +184,11 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
         "86400000",
         "How long an idempotent producer that sends nothing is remembered.",
     ),
+    unset(
+        "metrics.listener",
+        String,
+        "host:port at which GET /metrics answers with the metrics for Prometheus; unset serves none.",
+    ),
     key(
         "quota.window.num",
         Int,

@@ -100,6 +100,8 @@ pub struct BrokerConfig {
     pub fetch_memory_bytes: usize,
     /// `log.retention.check.interval.ms`.
     pub retention_check: Duration,
+    /// `metrics.listener`, `host:port`; `None` serves no metrics.
+    pub metrics_listener: Option<String>,
     /// `quota.window.num` and `quota.window.size.seconds`.
     pub(crate) quota_windows: WindowSettings,
     /// `controller.quota.window.num` and `controller.quota.window.size.seconds`.
@@ -188,6 +190,7 @@ impl BrokerConfig {
             fetch_bytes_max: read.number("fetch.max.bytes", 1024)?,
             fetch_memory_bytes: read.number("fetch.memory.bytes", 1024)?,
             retention_check: read.millis("log.retention.check.interval.ms", 1)?,
+            metrics_listener: read.address("metrics.listener")?,
             quota_windows: read.windows("quota.window.num", "quota.window.size.seconds")?,
             controller_quota_windows: read
                 .windows("controller.quota.window.num", "controller.quota.window.size.seconds")?,
@@ -248,6 +251,15 @@ impl Reader<'_> {
 
     fn millis(&self, name: &'static str, min: u16) -> Result<Duration, ConfigError> {
         self.number::<u64>(name, min).map(Duration::from_millis)
+    }
+
+    fn address(&self, name: &'static str) -> Result<Option<String>, ConfigError> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+        match port.map(|(_, port)| port.parse::<u16>()) {
+            Some(Ok(_)) => Ok(Some(text.to_owned())),
+            _ => Err(self.invalid(name, "host:port")),
+        }
     }
 
     fn windows(
@@ -367,6 +379,8 @@ mod tests {
             ("num.partitions", "many"),
             ("listeners", "9092"),
             ("log.dirs", "a,b"),
+            ("metrics.listener", "9404"),
+            ("metrics.listener", ":9404"),
             ("auto.create.topics.enable", "yes"),
             ("log.retention.hours", "x"),
             ("default.replication.factor", "3"),

@@ -29,11 +29,16 @@ impl GroupCoordinator {
         self.check_readable(id)?;
         let shared = self.find(id).ok_or(CommitError::NoGroup)?;
         let mut slot = lock(&shared);
-        let subscribed = match slot.group.state() {
-            GroupState::Dead => return Err(CommitError::NoGroup),
-            GroupState::Empty => Some(HashSet::new()),
-            _ if slot.group.protocol_type() != Some(CONSUMER) => return Err(CommitError::NonEmpty),
-            _ => subscribed_topics(&slot.group),
+        let subscribed = match &slot.consumer {
+            Some(consumer) => Some(consumer.subscribed_topics().into_iter().collect()),
+            None => match slot.group.state() {
+                GroupState::Dead => return Err(CommitError::NoGroup),
+                GroupState::Empty => Some(HashSet::new()),
+                _ if slot.group.protocol_type() != Some(CONSUMER) => {
+                    return Err(CommitError::NonEmpty);
+                }
+                _ => subscribed_topics(&slot.group),
+            },
         };
         // Members whose subscription cannot be read may consume anything.
         let is_subscribed =

@@ -35,6 +35,7 @@ use super::{
 use crate::{
     auth::{AuthenticationError, Principal},
     limits,
+    metrics::RequestTimer,
     node::Node,
 };
 
@@ -69,8 +70,8 @@ pub(crate) enum ConnectionError {
     Io(#[from] io::Error),
 }
 
-/// An answer in its turn, the memory of its request and what it costs.
-type Pending = (Reply, MemoryGrant, Option<Toll>);
+/// An answer in its turn; the memory, cost and time of its request.
+type Pending<'a> = (Reply, MemoryGrant, Option<Toll>, RequestTimer<'a>);
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone)]
@@ -143,11 +144,11 @@ async fn exchange(
     }
 }
 
-async fn read_requests(
-    node: &Arc<Node>,
+async fn read_requests<'a>(
+    node: &'a Arc<Node>,
     socket: impl AsyncRead + Unpin,
     peer: Peer,
-    replies: mpsc::Sender<Pending>,
+    replies: mpsc::Sender<Pending<'a>>,
     mute: &Mute,
 ) -> Result<(), ConnectionError> {
     let config = &node.config;
@@ -178,13 +179,15 @@ async fn read_requests(
         };
         let Some(Frame { bytes, memory }) = next else { return Ok(()) };
         mute.over().await;
+        let head = if authentication.expects_raw_token() { &[] } else { &bytes[..] };
+        let timer = node.metrics.requests.arrived(head);
         let reply = begin(node, bytes, &peer, &mut authentication, &mut tolls).await?;
         let is_last = matches!(reply, Reply::Last(_));
         if is_last {
             // Whoever tries passwords waits for each; nothing more is read.
             sleep(listener.failure_delay()).await;
         }
-        if replies.send((reply, memory, tolls.take())).await.is_err() {
+        if replies.send((reply, memory, tolls.take(), timer)).await.is_err() {
             return Ok(());
         }
         if is_last {
@@ -196,11 +199,11 @@ async fn read_requests(
 
 async fn write_replies(
     mut socket: impl AsyncWrite + Unpin,
-    mut replies: mpsc::Receiver<Pending>,
+    mut replies: mpsc::Receiver<Pending<'_>>,
     fetch_memory: &MemoryBudget,
     mute: &Mute,
 ) -> Result<(), ConnectionError> {
-    while let Some((reply, memory, toll)) = replies.recv().await {
+    while let Some((reply, memory, toll, timer)) = replies.recv().await {
         let mut response = match reply {
             Reply::Now(response) => response,
             Reply::Later(response) => response.await?,
@@ -218,6 +221,7 @@ async fn write_replies(
         }
         drop(memory);
         write_response(&mut socket, &mut response, fetch_memory).await?;
+        timer.answered();
     }
     Ok(())
 }

@@ -76,7 +76,9 @@ pub(crate) async fn accept(
                 tokio::time::sleep(after).await;
                 return;
             }
+            let open = node.metrics.connections.opened(index);
             connection::serve(node, stream, peer, index).await;
+            drop(open);
             drop(permit);
         });
     }

@@ -91,12 +91,19 @@ use kafka_protocol::{
 };
 
 pub(crate) use bad_connections::LogLimit;
+/// Counts for every API that is served.
+pub(crate) fn request_counts() -> RequestCounts {
+    let served = versions::SERVED.iter();
+    RequestCounts::new(served.map(|api| (api.key as i16, format!("{:?}", api.key), api.max)))
+}
+
 pub(crate) use listener::{Listener, accept};
 pub(crate) use memory::MemoryBudget;
 
 use crate::{
     auth::Principal,
     clock,
+    metrics::RequestCounts,
     node::Node,
     quota::{ClientShares, QuotaExceeded},
 };

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::watch;
 
@@ -11,6 +12,7 @@ use super::error::{FileContext, FileError, MaintenanceError, Offline};
 use super::files::{self, Kind};
 use super::partition::Log;
 use super::segment::Segment;
+use crate::time_histogram::TimeHistogram;
 
 /// How far the disk has it.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub(super) struct FlushState {
     checkpointed: AtomicI64,
     /// When records were last flushed, ms.
     last_flush_ms: AtomicI64,
+    /// How long flushes took.
+    times: TimeHistogram,
 }
 
 impl FlushState {
@@ -38,6 +42,7 @@ impl FlushState {
             rolled: Mutex::new(Vec::new()),
             checkpointed: AtomicI64::new(checkpointed),
             last_flush_ms: AtomicI64::new(now_ms),
+            times: TimeHistogram::default(),
         }
     }
 
@@ -67,6 +72,11 @@ impl Log {
     #[must_use]
     pub fn flushed_offset(&self) -> i64 {
         *self.flush.flushed.borrow()
+    }
+
+    /// How long flushes took.
+    pub(crate) fn flush_times(&self) -> &TimeHistogram {
+        &self.flush.times
     }
 
     /// Whether `flush.messages` records or more wait for the disk.
@@ -110,7 +120,10 @@ impl Log {
     pub fn flush_now(&self) -> Result<(), MaintenanceError> {
         let _one_at_a_time = self.flush.pause();
         self.check_online()?;
-        if let Err(error) = self.sync_files() {
+        let begun = Instant::now();
+        let synced = self.sync_files();
+        self.flush.times.record(begun.elapsed());
+        if let Err(error) = synced {
             self.go_offline(format_args!("records may be lost since a flush failed: {error}"));
             return Err(error.into());
         }

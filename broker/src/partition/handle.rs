@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicI32, Ordering},
+        atomic::{AtomicI32, AtomicU64, Ordering},
     },
 };
 
@@ -32,6 +32,15 @@ pub(crate) struct Partition {
     /// The log, or why it could not be opened.
     log: Result<Arc<Log>, Offline>,
     waiters: Waiters,
+    traffic: Traffic,
+}
+
+/// What went in and out since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) messages_in: AtomicU64,
+    pub(crate) bytes_in: AtomicU64,
+    pub(crate) bytes_out: AtomicU64,
 }
 
 /// What ListOffsets asks for.
@@ -99,7 +108,14 @@ impl Partition {
         log: Result<Arc<Log>, Offline>,
     ) -> Self {
         let leader_epoch = AtomicI32::new(leader_epoch);
-        Self { topic, index, leader_epoch, log, waiters: Waiters::default() }
+        Self {
+            topic,
+            index,
+            leader_epoch,
+            log,
+            waiters: Waiters::default(),
+            traffic: Traffic::default(),
+        }
     }
 
     pub(crate) fn topic(&self) -> &str {
@@ -201,8 +217,17 @@ impl Partition {
             verification,
         };
         let appended = log.append(batches, &options)?;
+        if !appended.duplicate {
+            let records = appended.last_offset - appended.base_offset + 1;
+            self.traffic.messages_in.fetch_add(records.cast_unsigned(), Ordering::Relaxed);
+            self.traffic.bytes_in.fetch_add(batches.len() as u64, Ordering::Relaxed);
+        }
         self.waiters.wake();
         Ok(appended)
+    }
+
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.traffic
     }
 
     /// Resolves when what was appended is as durable as the topic's flush
@@ -229,6 +254,7 @@ impl Partition {
         };
         let limit = ReadLimit { max_bytes: bytes_max, at_least_one, up_to };
         let fetched = self.log()?.read(offset, &limit)?;
+        self.traffic.bytes_out.fetch_add(fetched.batches.len() as u64, Ordering::Relaxed);
         Ok(ReadRecords {
             records: fetched.batches,
             aborted: fetched.aborted,

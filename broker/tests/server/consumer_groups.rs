@@ -4,11 +4,12 @@ use kafka_protocol::messages::{
     ApiVersionsRequest, ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest,
     ConsumerGroupHeartbeatResponse, DeleteGroupsRequest, DescribeGroupsRequest,
     FindCoordinatorRequest, GroupId, JoinGroupRequest, ListGroupsRequest, MetadataRequest,
-    OffsetCommitRequest, OffsetFetchRequest,
+    OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest,
     consumer_group_heartbeat_request::TopicPartitions,
     join_group_request::JoinGroupRequestProtocol,
     metadata_request::MetadataRequestTopic,
     offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
+    offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic},
     offset_fetch_request::OffsetFetchRequestGroup,
 };
 
@@ -263,4 +264,20 @@ async fn clients_are_told_that_the_consumer_protocol_is_in_force() {
     let feature = told.finalized_features.iter().find(|f| f.name.as_str() == "group.version");
     assert_eq!(feature.map(|feature| feature.max_version_level), Some(1));
     assert!(told.finalized_features_epoch >= 0);
+}
+
+#[tokio::test]
+async fn offsets_of_a_topic_that_a_member_reads_are_not_deleted_under_it() {
+    let (_broker, mut client) = start().await;
+    let epoch = tell(&mut client, &join("m", "topic")).await.member_epoch;
+    assert_eq!(commit_code(&mut client, 9, &commit("m", epoch)).await, 0);
+    let topic = OffsetDeleteRequestTopic::default()
+        .with_name(name("topic"))
+        .with_partitions(vec![OffsetDeleteRequestPartition::default()]);
+    let request = OffsetDeleteRequest::default().with_group_id(group("g")).with_topics(vec![topic]);
+    let response = client.call(0, &request).await;
+    assert_eq!(response.topics[0].partitions[0].error_code, 86);
+    tell(&mut client, &beat("m", -1)).await;
+    let response = client.call(0, &request).await;
+    assert_eq!(response.topics[0].partitions[0].error_code, 0);
 }

@@ -8,6 +8,7 @@
 //! | `topics` | topics, partitions, configurations |
 //! | `admin` | leaders, reassignments, the quorum, configurations replaced whole |
 //! | `limits` | every topic limit, and what a re-encode does |
+//! | `metrics` | what is told to Prometheus |
 //! | `quotas` | kept, held to, and harmless to others |
 //! | `groups` | membership and committed offsets |
 //! | `consumer_groups` | membership by the consumer protocol |
@@ -28,6 +29,7 @@ mod groups;
 mod hostile;
 mod limits;
 mod lost_offsets;
+mod metrics;
 mod offsets;
 mod produce_fetch;
 mod quotas;

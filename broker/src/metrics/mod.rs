@@ -1,0 +1,29 @@
+//! Metrics for Prometheus, under the names that Kafka's have behind the JMX
+//! exporter with its rules for Kafka.
+//!
+//! ```text
+//! requests.rs     requests by API and version, and their times
+//! connections.rs  connections that are open, by listener
+//! report.rs       everything at one moment, as text
+//! http.rs         that text at GET /metrics
+//! ```
+//!
+//! Hot paths add to plain atomics that they hold already; what partitions,
+//! groups and the controller know is asked of them when someone looks.
+
+mod connections;
+mod http;
+mod report;
+mod requests;
+
+pub(crate) use connections::ConnectionCounts;
+pub(crate) use http::serve;
+pub(crate) use report::render;
+pub(crate) use requests::{RequestCounts, RequestTimer};
+
+/// What is counted where it happens and nowhere else.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    pub(crate) requests: RequestCounts,
+    pub(crate) connections: std::sync::Arc<ConnectionCounts>,
+}

@@ -1,0 +1,272 @@
+//! Everything at one moment, as text.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, atomic::Ordering},
+};
+
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text},
+    metrics::MetricType,
+    registry::Registry,
+};
+
+use crate::{group::GroupState, node::Node, partition::Partition, time_histogram::TimeCounts};
+
+/// The metrics of a node in the OpenMetrics text format.
+pub(crate) fn render(node: &Arc<Node>) -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(NodeCollector(Arc::clone(node))));
+    let mut output = String::new();
+    text::encode(&mut output, &registry).expect("writing to a string never fails");
+    output
+}
+
+struct NodeCollector(Arc<Node>);
+
+impl fmt::Debug for NodeCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NodeCollector")
+    }
+}
+
+impl Collector for NodeCollector {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut report = Report(encoder);
+        let partitions = self.0.partitions.all();
+        requests(&mut report, &self.0)?;
+        topics(&mut report, &partitions)?;
+        logs(&mut report, &partitions)?;
+        cluster(&mut report, &self.0, &partitions)?;
+        groups(&mut report, &self.0)
+    }
+}
+
+type Labels<'a> = &'a [(&'a str, &'a str)];
+
+/// Writes metrics one name after the other.
+struct Report<'a>(DescriptorEncoder<'a>);
+
+impl Report<'_> {
+    /// Opens a name, under which `values` writes one line for each set of labels.
+    fn family(
+        &mut self,
+        name: &str,
+        help: &str,
+        kind: MetricType,
+        values: impl FnOnce(&mut MetricEncoder<'_>) -> fmt::Result,
+    ) -> fmt::Result {
+        values(&mut self.0.encode_descriptor(name, help, None, kind)?)
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: usize) -> fmt::Result {
+        self.family(name, help, MetricType::Gauge, |metric| metric.encode_gauge(&value))
+    }
+}
+
+fn counter(metric: &mut MetricEncoder<'_>, labels: Labels<'_>, value: u64) -> fmt::Result {
+    metric.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, f64>(&value, None)
+}
+
+fn gauge(metric: &mut MetricEncoder<'_>, labels: Labels<'_>, value: i64) -> fmt::Result {
+    metric.encode_family(&labels)?.encode_gauge(&value)
+}
+
+fn histogram(counts: &TimeCounts, metric: &mut MetricEncoder<'_>) -> fmt::Result {
+    let buckets: Vec<(f64, u64)> =
+        counts.buckets().map(|(bound, count)| (bound.unwrap_or(f64::MAX), count)).collect();
+    metric.encode_histogram::<NoLabelSet>(counts.total_ms(), counts.count(), &buckets, None)
+}
+
+fn requests(report: &mut Report<'_>, node: &Node) -> fmt::Result {
+    report.family(
+        "kafka_network_requestmetrics_requests",
+        "Requests, by API and version",
+        MetricType::Counter,
+        |metric| {
+            for api in node.metrics.requests.rows() {
+                for (version, count) in api.requests.iter().enumerate() {
+                    let count = count.load(Ordering::Relaxed);
+                    if count > 0 {
+                        let version = version.to_string();
+                        counter(metric, &[("request", &api.name), ("version", &version)], count)?;
+                    }
+                }
+            }
+            Ok(())
+        },
+    )?;
+    report.family(
+        "kafka_network_requestmetrics_totaltimems",
+        "Milliseconds from a request's arrival to the last byte of its answer",
+        MetricType::Histogram,
+        |metric| {
+            for api in node.metrics.requests.rows() {
+                let counts = api.times.counts();
+                if counts.count() > 0 {
+                    let labels: Labels<'_> = &[("request", &api.name)];
+                    histogram(&counts, &mut metric.encode_family(&labels)?)?;
+                }
+            }
+            Ok(())
+        },
+    )?;
+    report.family(
+        "kafka_server_socket_server_metrics_connection_count",
+        "Connections that are open, by listener",
+        MetricType::Gauge,
+        |metric| {
+            let listeners = node.config.listeners.iter().zip(node.metrics.connections.open());
+            for (listener, open) in listeners {
+                gauge(metric, &[("listener", &listener.name)], open.cast_signed())?;
+            }
+            Ok(())
+        },
+    )
+}
+
+#[derive(Default)]
+struct TopicTraffic {
+    messages_in: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+}
+
+fn topics(report: &mut Report<'_>, partitions: &[Arc<Partition>]) -> fmt::Result {
+    let mut topics: BTreeMap<&str, TopicTraffic> = BTreeMap::new();
+    for partition in partitions {
+        let of_topic = topics.entry(partition.topic()).or_default();
+        let traffic = partition.traffic();
+        of_topic.messages_in += traffic.messages_in.load(Ordering::Relaxed);
+        of_topic.bytes_in += traffic.bytes_in.load(Ordering::Relaxed);
+        of_topic.bytes_out += traffic.bytes_out.load(Ordering::Relaxed);
+    }
+    type Pick = fn(&TopicTraffic) -> u64;
+    let families: [(&str, &str, Pick); 3] = [
+        (
+            "kafka_server_brokertopicmetrics_messagesin",
+            "Records appended since the start, by topic",
+            |traffic| traffic.messages_in,
+        ),
+        (
+            "kafka_server_brokertopicmetrics_bytesin",
+            "Bytes of records appended since the start, by topic",
+            |traffic| traffic.bytes_in,
+        ),
+        (
+            "kafka_server_brokertopicmetrics_bytesout",
+            "Bytes of records read for fetches since the start, by topic",
+            |traffic| traffic.bytes_out,
+        ),
+    ];
+    for (name, help, pick) in families {
+        report.family(name, help, MetricType::Counter, |metric| {
+            for (topic, traffic) in &topics {
+                counter(metric, &[("topic", topic)], pick(traffic))?;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn logs(report: &mut Report<'_>, partitions: &[Arc<Partition>]) -> fmt::Result {
+    type Pick = fn(&crate::log::Log) -> i64;
+    let families: [(&str, &str, Pick); 3] = [
+        ("kafka_log_log_size", "Bytes of a partition's segments", |log| {
+            i64::try_from(log.size_bytes()).unwrap_or(i64::MAX)
+        }),
+        ("kafka_log_log_logendoffset", "The offset of the next record", |log| log.log_end_offset()),
+        ("kafka_log_log_logstartoffset", "The first offset that may be read", |log| {
+            log.log_start_offset()
+        }),
+    ];
+    for (name, help, pick) in families {
+        report.family(name, help, MetricType::Gauge, |metric| {
+            for partition in partitions {
+                let Ok(log) = partition.log() else { continue };
+                let index = partition.index().to_string();
+                let labels = [("topic", partition.topic()), ("partition", &*index)];
+                gauge(metric, &labels, pick(log))?;
+            }
+            Ok(())
+        })?;
+    }
+    let mut flushes = TimeCounts::default();
+    for log in partitions.iter().filter_map(|partition| partition.log().ok()) {
+        log.flush_times().add_to(&mut flushes);
+    }
+    report.family(
+        "kafka_log_logflushstats_logflushrateandtimems",
+        "Milliseconds that flushes of logs to the disk took",
+        MetricType::Histogram,
+        |metric| histogram(&flushes, metric),
+    )
+}
+
+fn cluster(report: &mut Report<'_>, node: &Node, partitions: &[Arc<Partition>]) -> fmt::Result {
+    let image = node.image();
+    let offline = partitions.iter().filter(|partition| partition.log().is_err()).count();
+    let all: usize = image.topics().map(|topic| topic.partitions.len()).sum();
+    for (name, help, value) in [
+        ("kafka_server_replicamanager_partitioncount", "Partitions on this node", partitions.len()),
+        (
+            "kafka_server_replicamanager_leadercount",
+            "Partitions that this node leads",
+            partitions.len() - offline,
+        ),
+        (
+            "kafka_server_replicamanager_offlinereplicacount",
+            "Partitions whose log cannot be used",
+            offline,
+        ),
+        ("kafka_controller_kafkacontroller_activecontrollercount", "1 on the controller", 1),
+        (
+            "kafka_controller_kafkacontroller_globaltopiccount",
+            "Topics of the cluster",
+            image.topics().count(),
+        ),
+        ("kafka_controller_kafkacontroller_globalpartitioncount", "Partitions of the cluster", all),
+        (
+            "kafka_controller_kafkacontroller_offlinepartitionscount",
+            "Partitions without a leader that can serve",
+            offline,
+        ),
+    ] {
+        report.gauge(name, help, value)?;
+    }
+    Ok(())
+}
+
+fn groups(report: &mut Report<'_>, node: &Node) -> fmt::Result {
+    let groups = node.groups.list();
+    let in_state = |state: &str| groups.iter().filter(|group| group.state == state).count();
+    for (name, help, value) in [
+        ("kafka_coordinator_group_groupmetadatamanager_numgroups", "Groups", groups.len()),
+        (
+            "kafka_coordinator_group_groupmetadatamanager_numgroupsstable",
+            "Groups whose members have their assignments",
+            in_state(GroupState::Stable.name()),
+        ),
+        (
+            "kafka_coordinator_group_groupmetadatamanager_numgroupspreparingrebalance",
+            "Groups whose members are joining",
+            in_state(GroupState::PreparingRebalance.name()),
+        ),
+        (
+            "kafka_coordinator_group_groupmetadatamanager_numgroupscompletingrebalance",
+            "Groups that wait for their leader's assignment",
+            in_state(GroupState::CompletingRebalance.name()),
+        ),
+        (
+            "kafka_coordinator_group_groupmetadatamanager_numgroupsempty",
+            "Groups without members",
+            in_state(GroupState::Empty.name()),
+        ),
+    ] {
+        report.gauge(name, help, value)?;
+    }
+    Ok(())
+}
