@@ -23,7 +23,7 @@
 //!
 //! Invariant: the files down to `offsets.rs` decide and touch no clock, socket or file.
 //! Time is passed in, what is to be done comes out as [`Action`]s. The server
-//! calls the very functions that the seeded simulation in `simulation.rs` drives.
+//! calls the very functions that the seeded simulation in `simulation` drives.
 
 mod commit;
 mod consumer;
@@ -33,6 +33,8 @@ mod describe;
 mod join;
 mod membership;
 mod offsets;
+#[cfg(test)]
+mod random;
 mod rebalance;
 mod records;
 #[cfg(test)]

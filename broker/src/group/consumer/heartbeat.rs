@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use super::{
     assignor::Assignor,
     reconcile::Owned,
+    records::RecordKey,
     regex,
     state::{
-        AWAY, ConsumerGroup, ConsumerGroupError, Member, MemberState, Part, Partitions, TopicView,
+        AWAY, ConsumerGroup, ConsumerGroupError, Member, MemberState, Partitions, TopicView,
         contains, pairs,
     },
 };
@@ -67,7 +68,7 @@ impl ConsumerGroup {
         member.session_deadline_ms = now_ms + self.bounds.session_timeout_ms;
         self.put_member(id, member);
         if is_new || changed.stored {
-            self.unsaved.insert(Part::Member(id.clone()));
+            self.unsaved.insert(RecordKey::Member(id.clone()));
         }
         if is_new || changed.subscription {
             let epoch = self.epoch;
@@ -216,7 +217,8 @@ impl ConsumerGroup {
         }
         self.put_member(id, member.clone());
         let id = id.to_owned();
-        let taken = [Part::Member(id.clone()), Part::Target(id.clone()), Part::Current(id)];
+        let taken =
+            [RecordKey::Member(id.clone()), RecordKey::Target(id.clone()), RecordKey::Current(id)];
         self.unsaved.extend(taken);
         Ok(member)
     }
@@ -236,7 +238,7 @@ impl ConsumerGroup {
             _ => None,
         };
         if !is_same || before.epoch == 0 {
-            self.unsaved.insert(Part::Current(id.to_owned()));
+            self.unsaved.insert(RecordKey::Current(id.to_owned()));
         }
         self.put_member(id, after);
     }
@@ -258,7 +260,7 @@ impl ConsumerGroup {
             member.revoking = Partitions::new();
             member.revoke_deadline_ms = None;
             self.put_member(id, member);
-            self.unsaved.insert(Part::Current(id.clone()));
+            self.unsaved.insert(RecordKey::Current(id.clone()));
         }
         Ok(HeartbeatAnswer {
             member_id: id.clone(),

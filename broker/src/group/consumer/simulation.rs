@@ -20,27 +20,11 @@ use super::{
     state::{ConsumerGroup, ConsumerGroupError, Partitions, contains, gather, pairs},
     tests::{Disk, TestTopics, beat, bounds, join},
 };
+use crate::group::random::{Random, for_each_seed};
 
 const STEP_MS_MAX: u64 = 1500;
 const BEAT_MS: u64 = 5000;
 const CLIENTS: usize = 6;
-
-/// SplitMix64: small, and the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-
-    fn once_in(&mut self, times: u64) -> bool {
-        self.below(times) == 0
-    }
-}
 
 /// A consumer as it sees itself.
 #[derive(Debug, Clone)]
@@ -314,14 +298,7 @@ fn run(seed: u64) -> Vec<String> {
 
 #[test]
 fn no_partition_is_consumed_twice_and_in_the_end_each_is_by_one() {
-    let seeds = match std::env::var("LONGSHORE_SEED").ok().and_then(|text| text.parse().ok()) {
-        Some(seed) => seed..seed + 1,
-        None => 0..60,
-    };
-    for seed in seeds {
-        let result = std::panic::catch_unwind(|| run(seed));
-        assert!(result.is_ok(), "run again with LONGSHORE_SEED={seed}");
-    }
+    for_each_seed(60, run);
 }
 
 #[test]

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use uuid::Uuid;
 
-use super::assignor::{self, Assignor, Subscriber};
+use super::{
+    assignor::{self, Assignor, Subscriber},
+    records::RecordKey,
+};
 
 /// Partitions by topic id. No topic is there without partitions.
 pub(crate) type Partitions = BTreeMap<Uuid, BTreeSet<i32>>;
@@ -96,17 +99,6 @@ pub(crate) struct Member {
     pub(super) revoke_deadline_ms: Option<u64>,
 }
 
-/// A part of the group that is to be written down, or removed if it is gone.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Part {
-    Epoch,
-    Topics,
-    Member(String),
-    TargetEpoch,
-    Target(String),
-    Current(String),
-}
-
 /// One consumer group.
 #[derive(Debug)]
 pub(crate) struct ConsumerGroup {
@@ -123,7 +115,8 @@ pub(crate) struct ConsumerGroup {
     pub(super) topics: BTreeMap<String, (Uuid, i32)>,
     /// What each pattern in use matches.
     pub(super) matches: HashMap<String, BTreeSet<String>>,
-    pub(super) unsaved: BTreeSet<Part>,
+    /// What is to be written down, or removed where it is gone.
+    pub(super) unsaved: BTreeSet<RecordKey>,
 }
 
 impl ConsumerGroup {
@@ -190,14 +183,14 @@ impl ConsumerGroup {
             .collect();
         if found != self.topics {
             self.topics = found;
-            self.unsaved.insert(Part::Topics);
+            self.unsaved.insert(RecordKey::Topics);
             self.bump_epoch();
         }
     }
 
     pub(super) fn bump_epoch(&mut self) {
         self.epoch += 1;
-        self.unsaved.insert(Part::Epoch);
+        self.unsaved.insert(RecordKey::Epoch);
     }
 
     /// Computes a new target if the group has changed since the last.
@@ -219,12 +212,12 @@ impl ConsumerGroup {
         let targets = assignor::assign(self.preferred_assignor(), &subscribers);
         for id in self.members.keys() {
             if self.targets.get(id) != targets.get(id) {
-                self.unsaved.insert(Part::Target(id.clone()));
+                self.unsaved.insert(RecordKey::Target(id.clone()));
             }
         }
         self.targets = targets;
         self.assignment_epoch = self.epoch;
-        self.unsaved.insert(Part::TargetEpoch);
+        self.unsaved.insert(RecordKey::TargetEpoch);
     }
 
     /// The assignor that most members ask for.
@@ -268,7 +261,11 @@ impl ConsumerGroup {
             self.instances.remove(instance);
         }
         self.targets.remove(id);
-        let gone = [Part::Member(id.into()), Part::Target(id.into()), Part::Current(id.into())];
+        let gone = [
+            RecordKey::Member(id.into()),
+            RecordKey::Target(id.into()),
+            RecordKey::Current(id.into()),
+        ];
         self.unsaved.extend(gone);
         Some(member)
     }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     records::{CurrentRecord, MemberRecord, Record, RecordKey},
-    state::{ConsumerBounds, ConsumerGroup, Member, MemberState, Part, Partitions},
+    state::{ConsumerBounds, ConsumerGroup, Member, MemberState, Partitions},
 };
 
 /// A group as its records tell it, gathered one by one.
@@ -103,7 +103,7 @@ fn to_member(
 impl ConsumerGroup {
     /// The records of what is not written down yet; none removes.
     pub(crate) fn unsaved(&self) -> Vec<(RecordKey, Option<Record>)> {
-        self.unsaved.iter().map(|part| (key_of(part), self.record_of(part))).collect()
+        self.unsaved.iter().map(|key| (key.clone(), self.record_of(key))).collect()
     }
 
     /// Hears that all of it has been written down.
@@ -120,21 +120,21 @@ impl ConsumerGroup {
                 RecordKey::Member(id.clone()),
             ]
         });
-        let unsaved = self.unsaved.iter().map(key_of).filter(|key| key.member().is_some());
+        let unsaved = self.unsaved.iter().filter(|key| key.member().is_some()).cloned();
         let of_group = [RecordKey::TargetEpoch, RecordKey::Topics, RecordKey::Epoch];
         unsaved.chain(of_members).chain(of_group).map(|key| (key, None)).collect()
     }
 
-    fn record_of(&self, part: &Part) -> Option<Record> {
-        Some(match part {
-            Part::Epoch => Record::Epoch(self.epoch),
-            Part::TargetEpoch => Record::TargetEpoch(self.assignment_epoch),
-            Part::Topics => {
+    fn record_of(&self, key: &RecordKey) -> Option<Record> {
+        Some(match key {
+            RecordKey::Epoch => Record::Epoch(self.epoch),
+            RecordKey::TargetEpoch => Record::TargetEpoch(self.assignment_epoch),
+            RecordKey::Topics => {
                 let topics = self.topics.iter();
                 Record::Topics(topics.map(|(name, (id, n))| (*id, name.clone(), *n)).collect())
             }
-            Part::Target(id) => Record::Target(self.targets.get(id)?.clone()),
-            Part::Member(id) => {
+            RecordKey::Target(id) => Record::Target(self.targets.get(id)?.clone()),
+            RecordKey::Member(id) => {
                 let member = self.members.get(id)?;
                 Record::Member(MemberRecord {
                     instance_id: member.instance_id.clone(),
@@ -147,7 +147,7 @@ impl ConsumerGroup {
                     assignor: member.assignor.clone(),
                 })
             }
-            Part::Current(id) => {
+            RecordKey::Current(id) => {
                 let member = self.members.get(id)?;
                 Record::Current(CurrentRecord {
                     epoch: member.epoch,
@@ -158,16 +158,5 @@ impl ConsumerGroup {
                 })
             }
         })
-    }
-}
-
-fn key_of(part: &Part) -> RecordKey {
-    match part {
-        Part::Epoch => RecordKey::Epoch,
-        Part::Topics => RecordKey::Topics,
-        Part::Member(id) => RecordKey::Member(id.clone()),
-        Part::TargetEpoch => RecordKey::TargetEpoch,
-        Part::Target(id) => RecordKey::Target(id.clone()),
-        Part::Current(id) => RecordKey::Current(id.clone()),
     }
 }

@@ -15,11 +15,15 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+mod client;
+
 use bytes::Bytes;
+use client::{Client, Doing};
 
 use super::{
     join::{JoinAnswer, JoinRequest},
     membership::LeavingMember,
+    random::{Random, for_each_seed},
     state::{Action, Bounds, Group, GroupError, GroupState, Now, StoredGroup, Token, WriteId},
     sync::{SyncAnswer, SyncRequest},
 };
@@ -30,64 +34,6 @@ const BEAT_MS: u64 = 1_000;
 const STEP_MS_MAX: u64 = 300;
 const CLIENTS: usize = 6;
 const PROTOCOL: &str = "range";
-
-/// SplitMix64: small, and the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    fn once_in(&mut self, times: u64) -> bool {
-        self.below(times) == 0
-    }
-}
-
-/// What a client is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Doing {
-    /// It will join.
-    Out,
-    /// Its join waits.
-    Joining(Token),
-    /// It will sync; a leader has the members to assign to.
-    Joined(Vec<String>),
-    /// Its sync waits.
-    Syncing(Token),
-    /// It has its assignment and beats.
-    Stable,
-    /// It is never heard of again.
-    Dead,
-}
-
-#[derive(Debug)]
-struct Client {
-    instance_id: Option<String>,
-    knows_member_ids: bool,
-    member_id: String,
-    generation: i32,
-    metadata: Bytes,
-    doing: Doing,
-    beat_at_ms: u64,
-    /// A restart or an administrator may have removed it.
-    may_be_unknown: bool,
-}
-
-impl Client {
-    fn begin_anew(&mut self) {
-        self.member_id = String::new();
-        self.doing = Doing::Out;
-    }
-}
 
 struct World {
     random: Random,
@@ -112,16 +58,7 @@ impl World {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed);
         let bounds = Bounds { initial_rebalance_delay_ms: random.below(4000), members_max: 100 };
-        let clients = (0..CLIENTS).map(|number| Client {
-            instance_id: (number % 2 == 1).then(|| format!("static-{number}")),
-            knows_member_ids: number % 3 != 0,
-            member_id: String::new(),
-            generation: -1,
-            metadata: Bytes::from_static(b"0"),
-            doing: Doing::Out,
-            beat_at_ms: 0,
-            may_be_unknown: false,
-        });
+        let clients = (0..CLIENTS).map(Client::new);
         Self {
             now_ms: 0,
             group: Group::new(bounds, Now { monotonic_ms: 0, wall_ms: 0 }),
@@ -472,14 +409,7 @@ fn run(seed: u64) -> Vec<String> {
 
 #[test]
 fn members_that_live_are_never_unknown_and_the_group_always_settles() {
-    let seeds = match std::env::var("LONGSHORE_SEED").ok().and_then(|text| text.parse().ok()) {
-        Some(seed) => seed..seed + 1,
-        None => 0..300,
-    };
-    for seed in seeds {
-        let result = std::panic::catch_unwind(|| run(seed));
-        assert!(result.is_ok(), "run again with LONGSHORE_SEED={seed}");
-    }
+    for_each_seed(300, run);
 }
 
 #[test]
