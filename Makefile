@@ -65,6 +65,11 @@ conformance: build ## Run the test suites of others against the broker, as tests
 	@$(INSTALL) suites
 	LONGSHORE_BIN='$(LONGSHORE)' tests/conformance/run.py
 
+.PHONY: conformance-slice
+conformance-slice: build
+	@$(INSTALL) suites
+	LONGSHORE_BIN='$(LONGSHORE)' tests/conformance/run.py --slice "$$(git rev-parse HEAD)" 10
+
 .PHONY: conformance-report
 conformance-report: build
 	@$(INSTALL) suites

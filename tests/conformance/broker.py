@@ -27,6 +27,12 @@ def free_port():
         return taken.getsockname()[1]
 
 
+# ACLs are served, and hold nobody back until there are some.
+ACLS = {
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "allow.everyone.if.no.acl.found": "true",
+}
+
 # What a broker has besides when tests log in: these users, on a listener of its own.
 USER, PASSWORD = "tester", "tester-secret"
 SASL = {

@@ -3,7 +3,7 @@
 import csv
 
 FIELDS = ["test", "expected", "reason"]
-RESULT_FIELDS = ["suite", "test", "speaks_to", "verdict", "seconds", "reason"]
+RESULT_FIELDS = ["suite", "test", "speaks_to", "verdict", "seconds", "commit", "reason"]
 VERDICTS = {"passed", "failed", "skipped", "excluded"}
 
 

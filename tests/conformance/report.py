@@ -1,16 +1,20 @@
 """RESULTS.md: what came of a whole run, for people."""
 
+import csv
 from collections import Counter
+
+import expectations
 
 HEAD = """# What the test suites of others say
 
-Written by `make conformance-report`, which ran commit `{commit}`{changed}.
+Written by `tests/conformance/run.py --report` from `results.tsv`, which names the commit that each
+test was last run at.
 
 Tests of a client alone (a mock, a unit test) never connect to the broker. They are run, since a
 suite is one whole, but counted apart: they say nothing of Longshore.
 
-| suite | version | passed | failed | skipped | excluded | client alone, passed of |
-| --- | --- | --- | --- | --- | --- | --- |
+| suite | version | passed | failed | skipped | excluded | client alone, passed of | commits |
+| --- | --- | --- | --- | --- | --- | --- | --- |
 """
 
 REST = """
@@ -29,14 +33,28 @@ def summary(results):
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("passed", "failed", "skipped", "excluded"))
 
 
-def render(suites, results, commit, changed):
-    lines = [HEAD.format(commit=commit, changed=" with changes" if changed else "")]
+def update(folder, suites, results):
+    """Takes a run, whole or not, into results.tsv, and writes RESULTS.md anew."""
+    path = folder / "results.tsv"
+    known = {}
+    if path.exists():
+        with path.open(newline="") as file:
+            known = {(row["suite"], row["test"]): row for row in csv.DictReader(file, dialect="excel-tab")}
+    known.update({(row["suite"], row["test"]): row for row in results})
+    rows = sorted(known.values(), key=lambda row: (row["suite"], row["test"]))
+    expectations.write(path, expectations.RESULT_FIELDS, rows)
+    (folder / "RESULTS.md").write_text(render(suites, rows))
+
+
+def render(suites, results):
+    lines = [HEAD]
     for suite in suites:
         of_suite = [result for result in results if result["suite"] == suite.NAME]
         broker = Counter(result["verdict"] for result in of_suite if result["speaks_to"] == "broker")
         client = Counter(result["verdict"] for result in of_suite if result["speaks_to"] == "client")
         counts = [broker[verdict] for verdict in ("passed", "failed", "skipped", "excluded")]
         cells = [suite.NAME, suite.SOURCE, *counts, f"{client['passed']} of {client.total()}"]
+        cells.append(", ".join(f"{commit} ({n})" for commit, n in Counter(r["commit"] for r in of_suite).most_common()))
         lines.append(_row(cells))
     lines.append(REST)
     for result in results:

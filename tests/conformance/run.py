@@ -30,7 +30,7 @@ def main():
     parser.add_argument("--test", action="append", default=[], help="this test alone; may be repeated")
     parser.add_argument("--broker-only", action="store_true", help="leave out the tests of clients alone")
     parser.add_argument("--out", type=pathlib.Path, metavar="DIR", help="where results and logs go")
-    parser.add_argument("--report", action="store_true", help="write RESULTS.md from this run")
+    parser.add_argument("--report", action="store_true", help="take this run into results.tsv and RESULTS.md")
     args = parser.parse_args()
     # Brokers and clients end with the run, also when it is told to stop.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
@@ -41,17 +41,15 @@ def main():
     suites = [importlib.import_module(f"suites.{name}") for name in args.suites or SUITES]
     chosen = choose(suites, args)
     results, surprises = [], 0
+    commit = subprocess.check_output(["git", "rev-parse", "--short=7", "HEAD"], cwd=REPOSITORY, text=True).strip()
     for suite in suites:
         rows, surprising = run_suite(suite, chosen[suite.NAME], out / suite.NAME)
+        rows = [{**row, "commit": commit} for row in rows]
         expectations.write(out / f"{suite.NAME}.tsv", expectations.RESULT_FIELDS, rows)
         results += rows
         surprises += surprising
     if args.report:
-        commit, changed = (
-            subprocess.check_output(["git", *arguments], cwd=REPOSITORY, text=True).strip()
-            for arguments in (["rev-parse", "HEAD"], ["status", "--short", "--untracked-files=no", "*.rs"])
-        )
-        (HERE / "RESULTS.md").write_text(report.render(suites, results, commit, changed))
+        report.update(HERE, [importlib.import_module(f"suites.{name}") for name in SUITES], results)
     print(f"conformance: {report.summary(results)}; {surprises} not as expected")
     return 1 if surprises else 0
 
@@ -97,10 +95,10 @@ def run_suite(suite, tests, folder):
             seconds = time.monotonic() - started
             said = expectations.surprise(awaited, verdict)
             surprises += said is not None
+            print(f"{suite.NAME}: {test.name}: {verdict} in {seconds:.1f} s", *filter(None, [reason]), sep="; ")
             if said is None and verdict != "passed":
                 reason = awaited["reason"]
             rows.append(row(suite, test, verdict, seconds, reason))
-            print(f"{suite.NAME}: {test.name}: {verdict} in {seconds:.1f} s", *filter(None, [reason]), sep="; ")
             if said:
                 print(f"{suite.NAME}: {test.name}: NOT AS EXPECTED: {said}")
             sys.stdout.flush()

@@ -5,7 +5,7 @@ import time
 import urllib.error
 import urllib.request
 
-from broker import CACHE, REPOSITORY, free_port
+from broker import ACLS, CACHE, REPOSITORY, free_port
 from suites import Outcome, Test, command, end, last_line, start
 
 NAME = "java"
@@ -13,8 +13,10 @@ SOURCE = "Apache Kafka 4.1.1 of Maven Central: kafka-tools, kafka-streams and it
 JARS = CACHE / "suites/java/lib/*"
 LOGGING = REPOSITORY / "tests/systems/java/log4j2.properties"
 
-PROPERTIES = {"num.partitions": 5, "group.initial.rebalance.delay.ms": 0}
+PROPERTIES = {**ACLS, "num.partitions": 5, "group.initial.rebalance.delay.ms": 0}
 RECORDS = 5000
+# The programs' own default is three replicas.
+STREAMS = {"group_protocol": "classic", "replication_factor": 1, "num_standby_replicas": 0}
 
 
 class Failure(Exception):
@@ -142,7 +144,7 @@ def transactional_message_copier(programs):
         *("--transaction-size", 200, "--enable-random-aborts"),
     )
     committed = programs.properties("committed", isolation_level="read_committed")
-    values = programs.consume("copy", "--command-config", committed)
+    values = programs.consume("copy", "--consumer.config", committed)
     _equal(list(map(int, values)), list(range(RECORDS)), "committed copies")
 
 
@@ -151,7 +153,7 @@ def _streams_smoke(guarantee):
         main = "org.apache.kafka.streams.tests.StreamsSmokeTest"
         topics = "data echo max min min-suppressed min-raw dif sum sws-raw sws-suppressed cnt avg tagg fk"
         settings = programs.properties(
-            "streams", processing_guarantee=guarantee, state_dir=programs.folder / "state", group_protocol="classic"
+            "streams", **STREAMS, processing_guarantee=guarantee, state_dir=programs.folder / "state"
         )
         for topic in topics.split():
             programs.create_topic(topic, 5)
@@ -172,9 +174,9 @@ def _streams_eos(command_suffix):
         main = "org.apache.kafka.streams.tests.StreamsEosTest"
         settings = programs.properties(
             "streams",
+            **STREAMS,
             processing_guarantee="exactly_once_v2",
             state_dir=programs.folder / "state",
-            group_protocol="classic",
         )
         for topic in "data echo min sum repartition max cnt".split():
             programs.create_topic(topic, 5)
@@ -186,9 +188,9 @@ def _streams_eos(command_suffix):
             # A second instance takes over from the first in the midst of its transactions.
             second = programs.properties(
                 "second",
+                **STREAMS,
                 processing_guarantee="exactly_once_v2",
                 state_dir=programs.folder / "second-state",
-                group_protocol="classic",
             )
             other = programs.start("second", main, second, f"process{command_suffix}")
             try:

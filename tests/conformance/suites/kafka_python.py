@@ -4,15 +4,16 @@ import os
 import re
 import subprocess
 
-from broker import CACHE, REPOSITORY
+from broker import ACLS, CACHE, REPOSITORY
 from suites import Outcome, Test, command, last_line
 
 NAME = "kafka_python"
 SOURCE = "kafka-python 3.0.12 of PyPI, test/integration"
 FOLDER = CACHE / "suites/kafka_python"
 PYTHON = FOLDER / "environment/bin/python"
-# The first two as the broker that the fixtures would start has them.
+# Much as the broker that the fixtures would start has it.
 PROPERTIES = {
+    **ACLS,
     "num.partitions": 4,
     "group.min.session.timeout.ms": 1000,
     "group.initial.rebalance.delay.ms": 0,

@@ -3,7 +3,7 @@
 import json
 import re
 
-from broker import CACHE, PASSWORD, REPOSITORY, SASL, USER
+from broker import ACLS, CACHE, PASSWORD, REPOSITORY, SASL, USER
 from suites import Outcome, Test, command
 
 NAME = "librdkafka"
@@ -13,7 +13,7 @@ FOLDER = CACHE / "suites/librdkafka/tests"
 KAFKA_VERSION = "4.0.0"
 
 # Some tests rely on two consumers that start together to be in the first generation.
-PROPERTIES = {"num.partitions": 4, "group.initial.rebalance.delay.ms": 500}
+PROPERTIES = {**ACLS, "num.partitions": 4, "group.initial.rebalance.delay.ms": 500}
 SCENARIOS = {
     "default": {**PROPERTIES, "auto.create.topics.enable": "true"},
     "noautocreate": {**PROPERTIES, "auto.create.topics.enable": "false"},
@@ -22,8 +22,10 @@ SCENARIOS = {
 }
 SASL_TESTS = {"0135_sasl_credentials", "0142_reauthentication"}
 
-# What the runner said of each test of a number, which it runs together.
+# What the runner said of each test of a number, which it runs together: those
+# that it flags as local, and the others.
 _reports = {}
+_flagged_local = set()
 
 
 def tests():
@@ -34,8 +36,10 @@ def tests():
         name, flags = re.match(r"_TEST\((\w+),\s*([^,)]+)", entry).groups()
         if "TEST_F_MANUAL" in flags:
             continue
-        local = "TEST_F_LOCAL" in flags or name.endswith("_mock")
-        yield Test(name, SCENARIOS[_scenario(name, entry)], local)
+        if "TEST_F_LOCAL" in flags:
+            _flagged_local.add(name)
+        local = name in _flagged_local or name.endswith("_mock")
+        yield Test(name, SCENARIOS[_scenario(name, entry)], local, timeout_s=300)
 
 
 def _scenario(name, entry):
@@ -48,9 +52,11 @@ def _scenario(name, entry):
 def run(test, broker, folder):
     number = test.name.split("_")[0]
     scenario = next(name for name, properties in SCENARIOS.items() if properties == test.broker)
-    if (number, scenario) not in _reports:
-        _reports[number, scenario] = _run_number(number, scenario, broker, folder, test.timeout_s)
-    states, log = _reports[number, scenario]
+    mode = ["-l", "-Q"] if test.name in _flagged_local else ["-L", *_quick(number)]
+    run_key = (number, scenario, mode[0])
+    if run_key not in _reports:
+        _reports[run_key] = _run_number(number, scenario, mode, broker, folder, test.timeout_s)
+    states, log = _reports[run_key]
     state = states.get(test.name)
     if state == "PASSED":
         return Outcome("passed")
@@ -60,9 +66,9 @@ def run(test, broker, folder):
     return Outcome("failed", reason if states else f"no report; the time for it is {test.timeout_s} s; {reason}")
 
 
-def _run_number(number, scenario, broker, folder, timeout_s):
+def _run_number(number, scenario, mode, broker, folder, timeout_s):
     """The state of each test of a number, and the log."""
-    log, report = folder / f"{number}-{scenario}.log", folder / f"{number}-{scenario}.json"
+    log, report = (folder / f"{number}{mode[0]}-{scenario}.{kind}" for kind in ("log", "json"))
     config = folder / f"{scenario}.conf"
     lines = ["broker.address.family=v4", "test.timeout.multiplier=2"]
     if scenario == "sasl":
@@ -82,7 +88,7 @@ def _run_number(number, scenario, broker, folder, timeout_s):
         # Else the system's librdkafka would be tested.
         "LD_LIBRARY_PATH": f"{FOLDER.parent / 'src'}:{FOLDER.parent / 'src-cpp'}",
     }
-    ended = command(["./test-runner", "-p1", *_mode(number)], timeout_s, log, cwd=FOLDER, env=environment)
+    ended = command(["./test-runner", "-p1", *mode], timeout_s, log, cwd=FOLDER, env=environment)
     try:
         states = {name: said["state"] for name, said in json.loads(report.read_text())["tests"].items()}
     except (OSError, ValueError):
@@ -93,7 +99,7 @@ def _run_number(number, scenario, broker, folder, timeout_s):
     return states, log
 
 
-def _mode(number):
+def _quick(number):
     """Quick, but not where that leaves out subtests without a word, or the test."""
     source = "".join(path.read_text() for path in FOLDER.glob(f"{number}-*.c*"))
     return [] if "SUB_TEST(" in source or "skipped due to quick mode" in source else ["-Q"]

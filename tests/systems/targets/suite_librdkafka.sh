@@ -20,6 +20,9 @@ install_suite_librdkafka() {
     mkdir -p "${folder%/*}"
     cp -R "$crate/librdkafka" "$folder"
     chmod +x "$folder/configure" "$folder/lds-gen.py"
+    # The only change to the tests: some ask for three replicas, without need of them.
+    sed -i 's/NewTopic_new(topicname, partition_cnt, replication_factor,/NewTopic_new(topicname, partition_cnt, 1,/' \
+        "$folder/tests/test.c"
     (
         cd "$folder" || exit
         quietly ./configure --disable-curl
