@@ -51,6 +51,11 @@ impl Scan {
         Ok(Self { blob, decoder, held: Vec::new(), at, complete })
     }
 
+    /// Memory that it holds between two calls: the row that it has begun.
+    pub fn held_bytes(&self) -> usize {
+        self.held.capacity()
+    }
+
     /// About `max_bytes` of records, at least one if there is one. `None`: the
     /// end, for now; what is added to the object later is found by calling it
     /// again.

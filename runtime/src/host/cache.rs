@@ -6,7 +6,8 @@
 //! with fails its digest and is compiled anew.
 //!
 //! Machine code is as trusted as the worker itself: the folder is the worker's
-//! own, with no rights for others, and nothing else is ever put or loaded there.
+//! own, with no right for others to write, and is refused otherwise; nothing else
+//! is ever put or loaded there.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write;
@@ -35,6 +36,7 @@ impl Cache {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(
             |source| HostError::File { verb: "create", path: folder.to_owned(), source },
         )?;
+        own(folder)?;
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
         Ok(Self { folder: folder.to_owned(), compatibility: hasher.finish() })
@@ -70,6 +72,22 @@ impl Cache {
         file.persist(path)?;
         Ok(())
     }
+}
+
+/// Refuses a folder that another user could put code into.
+fn own(folder: &Path) -> Result<(), HostError> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = std::fs::metadata(folder).map_err(|source| HostError::File {
+        verb: "look at",
+        path: folder.to_owned(),
+        source,
+    })?;
+    let (owner, mode) = (metadata.uid(), metadata.mode() & 0o777);
+    let user = rustix::process::geteuid().as_raw();
+    if owner != user || mode & 0o022 != 0 {
+        return Err(HostError::Shared { path: folder.to_owned(), owner, mode, user });
+    }
+    Ok(())
 }
 
 /// The component of a cache file; `None` when there is none, or a bad one.
@@ -133,6 +151,21 @@ mod tests {
         Cache::open(folder.path(), &engine).unwrap().component(&engine, WASM, "d").unwrap();
         Cache::open(folder.path(), &other).unwrap().component(&other, WASM, "d").unwrap();
         assert_eq!(files(folder.path()).len(), 2);
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_to_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        for (mode, is_own) in [(0o700, true), (0o755, true), (0o770, false), (0o707, false)] {
+            let permissions = std::fs::Permissions::from_mode(mode);
+            std::fs::set_permissions(folder.path(), permissions).unwrap();
+            let opened = Cache::open(folder.path(), &Engine::default());
+            assert_eq!(opened.is_ok(), is_own, "{mode:o}");
+            if let Err(error) = opened {
+                assert!(error.to_string().contains("chmod go-w"), "{error}");
+            }
+        }
     }
 
     #[test]

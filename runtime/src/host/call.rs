@@ -1,6 +1,8 @@
 //! One call into a guest: its limits, and why it failed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -11,9 +13,12 @@ use super::convert;
 use super::engine::PluginHost;
 use super::error::{CallError, Cause};
 use super::guest::Guest;
-use super::limits::Limits;
+use super::limits::{HELD_BYTES_MAX, Limits};
 use super::memory::MemoryExceeded;
 use super::plugin::OpenContext;
+use super::records::HeldRecords;
+use crate::batch::Batch;
+use crate::convert::Converters;
 
 /// An instance that can be called until it dies.
 pub(super) struct Live<Part> {
@@ -70,6 +75,22 @@ impl<Part: Send + Sync> Live<Part> {
             Err(_) => Cause::Timeout { limit, stderr: self.store.data().stderr.text() },
         };
         Err(self.failed(call, cause))
+    }
+
+    /// A handle on `batch`, for a call. A guest that hoards handles dies of it:
+    /// their batches are the host's memory, not its own.
+    pub(super) fn hold(
+        &mut self,
+        call: &'static str,
+        batch: Arc<Batch>,
+        converters: &Arc<Converters>,
+    ) -> Result<HeldRecords, CallError> {
+        let held = Arc::clone(&self.store.data().held);
+        let bytes = held.load(Ordering::Relaxed);
+        if bytes > HELD_BYTES_MAX {
+            return Err(self.failed(call, Cause::Held { bytes, limit: HELD_BYTES_MAX }));
+        }
+        Ok(HeldRecords::new(batch, Arc::clone(converters), held))
     }
 
     /// The call failed; the instance dies of it unless it is a fault.

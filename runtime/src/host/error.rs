@@ -23,6 +23,22 @@ pub enum HostError {
         #[source]
         source: std::io::Error,
     },
+    /// A folder of machine code that another user could write to.
+    #[error(
+        "{path} belongs to user {owner} and has the mode {mode:o}: compiled code is only loaded \
+         from a folder of user {user} that nobody else can write to; `chmod go-w` it, or give \
+         another `plugin.cache.dir`"
+    )]
+    Shared {
+        /// The folder.
+        path: PathBuf,
+        /// Its owner's id.
+        owner: u32,
+        /// Its permissions.
+        mode: u32,
+        /// The id of the user that this process runs as.
+        user: u32,
+    },
     /// A file that is too large to be a plugin.
     #[error("{path} has {size} bytes; a plugin has at most {limit}")]
     Size {
@@ -102,6 +118,14 @@ pub enum Cause {
     Memory {
         /// Bytes it would have had.
         asked: usize,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The guest does not let go of the batches that it was given.
+    #[error("stopped: it holds {bytes} bytes of batches by their handles, and may hold {limit}")]
+    Held {
+        /// Bytes that it holds.
+        bytes: usize,
         /// The limit, in bytes.
         limit: usize,
     },

@@ -27,6 +27,10 @@ pub(super) struct Guest {
     pub(super) held: Arc<AtomicUsize>,
     /// Bytes that its writers hold.
     pub(super) encoded: usize,
+    /// Bytes that its scans hold.
+    pub(super) scanned: usize,
+    /// Files that its handles keep open.
+    pub(super) files: usize,
     pub(super) words: String,
     pub(super) stderr: Stderr,
     pub(super) log: LogBudget,
@@ -47,6 +51,8 @@ impl Guest {
             state: StateStore::new(limits.state_bytes),
             held: Arc::default(),
             encoded: 0,
+            scanned: 0,
+            files: 0,
             words: String::new(),
             wasi: wasi::context(&stderr),
             stderr,

@@ -31,6 +31,27 @@ pub const SCAN_BYTES_MIN: u32 = 64 << 10;
 /// bytes.
 pub const FORMAT_BYTES_MAX: usize = 128 << 20;
 
+/// What the scans of one instance may hold of rows that they have begun, in
+/// bytes: one row of the longest kind, and as much again.
+pub const SCANS_BYTES_MAX: usize = 256 << 20;
+
+/// Files that the handles of one instance may keep open: blobs, scans and
+/// uploads.
+pub const FILES_MAX: usize = 500;
+
+/// What an instance may hold of batches by their handles, in bytes, when
+/// another is handed to it. A sink is asked to let go long before.
+pub const HELD_BYTES_MAX: usize = 128 << 20;
+
+/// Objects that one call may name, and that one listing gives.
+pub const OBJECTS_OF_A_CALL_MAX: u32 = 10_000;
+
+/// Objects of one call that are worked on at a time.
+pub const OBJECTS_AT_ONCE_MAX: usize = 16;
+
+/// What the host keeps for an entry of a state beside its key and value, about.
+pub const STATE_ENTRY_BYTES: usize = 100;
+
 /// The largest component file, in bytes.
 pub const COMPONENT_BYTES_MAX: u64 = 64 << 20;
 
@@ -47,7 +68,8 @@ pub struct Limits {
     /// What a guest may hand over in one call of an import or as the answer of
     /// one call, in bytes.
     pub transfer_bytes: usize,
-    /// Keys and values of one processor instance's state, in bytes.
+    /// One processor instance's state, in bytes: keys, values, and
+    /// [`STATE_ENTRY_BYTES`] for each.
     pub state_bytes: usize,
 }
 

@@ -8,7 +8,6 @@ use super::convert;
 use super::error::{CallError, Cause};
 use super::guest::{Guest, Metrics};
 use super::plugin::{OpenContext, Plugin};
-use super::records::HeldRecords;
 use super::state::{StateFull, StateStore};
 use crate::batch::Batch;
 use crate::convert::Converters;
@@ -60,8 +59,7 @@ impl ProcessorInstance {
     ) -> Result<Processed, CallError> {
         let limit = self.live.limits().call;
         let records = batch.len();
-        let held = Arc::clone(&self.live.store.data().held);
-        let handle = HeldRecords::new(batch, Arc::clone(&self.converters), held);
+        let handle = self.live.hold("process", batch, &self.converters)?;
         let topic = topic.to_owned();
         let processed = self.live.call("process", limit, |store, part| {
             Box::pin(async move {

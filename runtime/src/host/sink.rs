@@ -11,7 +11,6 @@ use super::convert;
 use super::error::{CallError, Cause};
 use super::guest::{Guest, Metrics};
 use super::plugin::{OpenContext, Plugin};
-use super::records::HeldRecords;
 use crate::batch::Batch;
 use crate::convert::Converters;
 use crate::kafka::TopicPartition;
@@ -82,8 +81,7 @@ impl SinkInstance {
     ) -> Result<Vec<Reject>, CallError> {
         let limit = self.live.limits().call;
         let records = batch.len();
-        let held = Arc::clone(&self.live.store.data().held);
-        let handle = HeldRecords::new(batch, Arc::clone(&self.converters), held);
+        let handle = self.live.hold("put", batch, &self.converters)?;
         let (from, topic) = (convert::to_guest_partition(from), topic.to_owned());
         let rejects = self.live.call("put", limit, |store, part| {
             Box::pin(async move {

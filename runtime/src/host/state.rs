@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use super::limits::STATE_ENTRY_BYTES;
 use crate::batch::Batch;
 
 /// Keys and values of one partition number, in the byte order of the keys.
@@ -27,14 +28,15 @@ pub struct StateStore {
      give the input topics more partitions, so that each instance keeps fewer keys"
 )]
 pub struct StateFull {
-    /// Bytes of keys and values it would have.
+    /// Bytes that it would have.
     pub bytes: usize,
     /// The limit, in bytes.
     pub limit: usize,
 }
 
 impl StateStore {
-    /// An empty state of at most `limit` bytes of keys and values.
+    /// An empty state of at most `limit` bytes: keys, values, and
+    /// [`STATE_ENTRY_BYTES`] for each entry.
     pub fn new(limit: usize) -> Self {
         Self { limit, ..Self::default() }
     }
@@ -64,7 +66,7 @@ impl StateStore {
         match self.pending.insert(key.to_vec(), value) {
             // The key was counted when it came.
             Some(old) => self.pending_bytes -= old.map_or(0, |old| old.len()),
-            None => self.pending_bytes += key.len(),
+            None => self.pending_bytes += key.len() + STATE_ENTRY_BYTES,
         }
         self.pending_bytes += value_len;
         self.check()
@@ -130,7 +132,7 @@ impl StateStore {
     }
 
     fn settle(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) {
-        let key_len = key.len();
+        let key_len = key.len() + STATE_ENTRY_BYTES;
         let old = match value {
             Some(value) => {
                 self.bytes += key_len + value.len();
@@ -173,14 +175,23 @@ mod tests {
 
     #[test]
     fn a_full_state_is_told_whether_full_of_old_or_of_new_entries() {
-        let mut state = StateStore::new(8);
+        let limit = 8 + STATE_ENTRY_BYTES;
+        let bytes = limit + 1 + STATE_ENTRY_BYTES;
+        let mut state = StateStore::new(limit);
         state.put(b"key", Some(b"value")).unwrap();
-        assert_eq!(state.put(b"k", Some(b"")), Err(StateFull { bytes: 9, limit: 8 }));
+        assert_eq!(state.put(b"k", Some(b"")), Err(StateFull { bytes, limit }));
         state.discard();
         state.put(b"key", Some(b"value")).unwrap();
         state.put(b"key", Some(b"other")).unwrap();
         state.commit();
-        assert_eq!(state.put(b"k", None), Err(StateFull { bytes: 9, limit: 8 }));
+        assert_eq!(state.put(b"k", None), Err(StateFull { bytes, limit }));
+    }
+
+    #[test]
+    fn a_flood_of_empty_entries_fills_the_state() {
+        let mut state = StateStore::new(1 << 20);
+        let full = (0_u64..).find(|key| state.put(&key.to_be_bytes(), None).is_err());
+        assert!(full.is_some_and(|entries| entries < 10_000), "{full:?}");
     }
 
     fn operations() -> impl Strategy<Value = Vec<(u8, Option<u8>, bool, bool)>> {
@@ -203,7 +214,7 @@ mod tests {
                 }
                 prop_assert_eq!(state.get(&key), value.as_deref());
                 let pending: usize = state.pending.iter()
-                    .map(|(k, v)| k.len() + v.as_ref().map_or(0, Vec::len)).sum();
+                    .map(|(k, v)| STATE_ENTRY_BYTES + k.len() + v.as_ref().map_or(0, Vec::len)).sum();
                 prop_assert_eq!(state.pending_bytes, pending);
                 let seen: Vec<_> = state.scan(&[3], 3).into_iter()
                     .map(|(k, v)| (k.to_vec(), v.to_vec())).collect();
@@ -220,7 +231,8 @@ mod tests {
             }
             prop_assert_eq!(&restored.settled, &settled);
             prop_assert_eq!(&state.settled, &settled);
-            let bytes: usize = settled.iter().map(|(k, v)| k.len() + v.len()).sum();
+            let bytes: usize =
+                settled.iter().map(|(k, v)| STATE_ENTRY_BYTES + k.len() + v.len()).sum();
             prop_assert_eq!(state.bytes, bytes);
         }
     }

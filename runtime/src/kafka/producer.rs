@@ -33,6 +33,10 @@ pub trait Producer: Send + Sync {
     /// (receipts tell which), at most `within`.
     async fn flush(&self, within: Duration) -> Result<(), ProduceError>;
 
+    /// Gives up everything that is not acknowledged; the producer must be
+    /// replaced. What is in a socket already may still arrive.
+    fn purge(&self);
+
     /// True once the producer cannot go on (its idempotence failed, or it was
     /// fenced): replace it.
     fn is_fatal(&self) -> bool;

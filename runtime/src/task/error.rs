@@ -69,6 +69,11 @@ impl From<ProduceError> for TaskError {
 
 impl From<ConsumeError> for TaskError {
     fn from(error: ConsumeError) -> Self {
+        if let ConsumeError::OutOfRange { .. } = error {
+            // The log lost its beginning under the reader: opening it again
+            // decides what becomes of the position.
+            return Self::reopen(error.to_string());
+        }
         Self::of_class(error.class(), error.to_string())
     }
 }

@@ -17,7 +17,10 @@
 //! | [`sink`] | put, wait for marks, commit |
 //! | [`processor`] | process, produce outputs and state, commit |
 //! | [`numbers`] | a processor's task: a session for each partition number |
+//! | [`start`] | where reading a partition starts |
 //! | [`commits`] | offsets committed on behalf of the fleet |
+//! | [`topics`] | the topics that a plugin may write to |
+//! | [`writes`] | writing only while the worker's lease holds |
 //! | [`counters`] | what progress lines show |
 
 pub mod backoff;
@@ -32,6 +35,9 @@ pub mod processor;
 pub mod schedule;
 pub mod sink;
 pub mod source;
+pub mod start;
+pub mod topics;
+pub mod writes;
 
 use counters::Counters;
 use error::TaskError;

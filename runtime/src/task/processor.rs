@@ -22,9 +22,12 @@ use super::error::TaskError;
 use super::inflight::{InFlight, Lot, Step};
 use super::plugin::{Output, Processed, ProcessorPlugin};
 use super::source::{send_all, sleep_until};
+use super::start::{self, Known};
 use super::tolerate_rejects;
+use super::topics::OutputTopics;
+use super::writes::Writes;
 use crate::batch::Batch;
-use crate::kafka::{Consumer, Fetched, OffsetCommit, Producer, Start, TopicPartition};
+use crate::kafka::{Consumer, Fetched, OffsetCommit, OffsetReset, Producer, Start, TopicPartition};
 
 /// Input of one call, in bytes; it is also the most that a crash repeats.
 const BATCH_BYTES: usize = 1 << 20;
@@ -51,8 +54,14 @@ pub struct ProcessorSession {
     pub changelog: TopicPartition,
     /// A share of the connector's consumer, nothing assigned yet.
     pub consumer: Arc<dyn Consumer>,
+    /// What to do about a position that the log does not have.
+    pub offset_reset: OffsetReset,
     /// Where outputs and state changes go.
     pub producer: Arc<dyn Producer>,
+    /// The right to write there, and to commit.
+    pub writes: Writes,
+    /// The topics that the plugin may write to.
+    pub topics: OutputTopics,
     /// `errors.tolerance=all`.
     pub tolerant: bool,
     /// The connector's counts.
@@ -190,21 +199,19 @@ impl ProcessorSession {
         Ok(())
     }
 
-    /// Assigns the inputs from where the group is.
+    /// Assigns the inputs from where the group is, else from the beginning of
+    /// what the log holds.
     async fn start(&self) -> Result<HashMap<TopicPartition, i64>, TaskError> {
         let committed = self.consumer.committed(&self.inputs).await?;
         let committed = commits::of_this_fleet(committed, &self.group, &self.fleet)?;
         let begins = self.consumer.beginning_offsets(&self.inputs).await?;
-        let starts: Vec<_> = self
-            .inputs
-            .iter()
-            .map(|input| {
-                let begin = begins.get(input).copied().unwrap_or(0);
-                // What the log no longer holds cannot be asked for.
-                let start = committed.get(input).copied().unwrap_or(begin).max(begin);
-                (input.clone(), Start::Offset(start))
-            })
-            .collect();
+        let ends = self.consumer.end_offsets(&self.inputs).await?;
+        let mut starts = Vec::with_capacity(self.inputs.len());
+        for input in &self.inputs {
+            let known = Known::of(input, committed.get(input).copied(), &begins, &ends);
+            let start = start::start(input, known, self.offset_reset, &self.group, &self.counters)?;
+            starts.push((input.clone(), Start::Offset(start)));
+        }
         self.consumer.assign(&starts).await?;
         let known = committed.iter().map(|(at, offset)| commits::commit(at, *offset, &self.fleet));
         self.observer.committed(&known.collect::<Vec<_>>());
@@ -245,6 +252,7 @@ impl ProcessorSession {
             &processed.rejects,
         )?;
         let mut outputs = processed.outputs;
+        self.topics.check(&outputs)?;
         let state = Output {
             topic: self.changelog.topic.to_string(),
             partition: Some(self.changelog.partition),
@@ -258,14 +266,17 @@ impl ProcessorSession {
 
     fn send(&self, outputs: Vec<Output>) -> Landing {
         let (producer, counters) = (self.producer.clone(), self.counters.clone());
-        let changelog = self.changelog.topic.clone();
-        Box::pin(async move { send_all(&*producer, &counters, outputs, Some(&changelog)).await })
+        let (changelog, writes) = (self.changelog.topic.clone(), self.writes.clone());
+        Box::pin(async move {
+            writes.hold(send_all(&*producer, &counters, outputs, Some(&changelog))).await?
+        })
     }
 
     fn commit(&self, offsets: Vec<OffsetCommit>) -> Landing {
         let (consumer, observer) = (self.consumer.clone(), self.observer.clone());
+        let writes = self.writes.clone();
         Box::pin(async move {
-            consumer.commit(&offsets).await?;
+            writes.hold(consumer.commit(&offsets)).await??;
             observer.committed(&offsets);
             Ok(())
         })

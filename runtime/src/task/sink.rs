@@ -19,8 +19,10 @@ use super::error::TaskError;
 use super::plugin::{Progress, Reject, SinkPlugin};
 use super::processor::CommitObserver;
 use super::schedule::{Schedule, Step, Targets};
+use super::start::{self, Known};
 use super::tolerate_rejects;
-use crate::kafka::{Consumer, Fetched, Start, TopicPartition};
+use super::writes::Writes;
+use crate::kafka::{Consumer, Fetched, OffsetReset, Start, TopicPartition};
 
 /// Records of one `put`, in bytes.
 const PUT_BYTES: usize = 1 << 20;
@@ -43,6 +45,10 @@ pub struct SinkSession {
     pub targets: watch::Receiver<Option<Arc<Targets>>>,
     /// A share of the connector's consumer, nothing assigned yet.
     pub consumer: Arc<dyn Consumer>,
+    /// What to do about a position that the log does not have.
+    pub offset_reset: OffsetReset,
+    /// The right to commit.
+    pub writes: Writes,
     /// `offset.flush.interval.ms`.
     pub commit_every: Duration,
     /// `errors.tolerance=all`.
@@ -140,21 +146,23 @@ impl Running {
         let committed =
             commits::of_this_fleet(committed, &self.session.group, &self.session.fleet)?;
         let begins = consumer.beginning_offsets(&partitions).await?;
+        let ends = consumer.end_offsets(&partitions).await?;
         let marks = self.plugin.assigned(&partitions).await?;
         let marks: HashMap<_, _> =
             marks.into_iter().map(|mark| (mark.partition, mark.next)).collect();
         let mut starts = Vec::with_capacity(partitions.len());
         for partition in partitions {
-            let begin = begins.get(&partition).copied().unwrap_or(0);
-            let known = committed.get(&partition).copied();
-            // What the log no longer holds cannot be asked for.
-            let start = marks.get(&partition).copied().or(known).unwrap_or(begin).max(begin);
+            let group_has = committed.get(&partition).copied();
+            let position = marks.get(&partition).copied().or(group_has);
+            let known = Known::of(&partition, position, &begins, &ends);
+            let SinkSession { offset_reset, group, counters, .. } = &self.session;
+            let start = start::start(&partition, known, *offset_reset, group, counters)?;
             starts.push((partition.clone(), Start::Offset(start)));
-            if let Some(offset) = known {
+            if let Some(offset) = group_has {
                 let commit = commits::commit(&partition, offset, &self.session.fleet);
                 self.session.observer.committed(&[commit]);
             }
-            self.schedule.assigned(partition, start, known);
+            self.schedule.assigned(partition, start, group_has);
         }
         consumer.assign(&starts).await?;
         Ok(())
@@ -239,7 +247,7 @@ impl Running {
         let fleet = &self.session.fleet;
         let commits: Vec<_> =
             offsets.iter().map(|(at, offset)| commits::commit(at, *offset, fleet)).collect();
-        self.session.consumer.commit(&commits).await?;
+        self.session.writes.hold(self.session.consumer.commit(&commits)).await??;
         self.session.progressed.store(true, Ordering::Relaxed);
         self.session.observer.committed(&commits);
         self.schedule.committed(&offsets, self.began.elapsed());

@@ -19,6 +19,8 @@ use super::counters::{Counters, payload_bytes};
 use super::error::TaskError;
 use super::inflight::{InFlight, Lot, Step};
 use super::plugin::{Checkpoint, Next, Output, Polled, Refused, SourcePlugin};
+use super::topics::OutputTopics;
+use super::writes::Writes;
 use crate::kafka::Producer;
 
 /// How long one poll may wait for something to read.
@@ -42,6 +44,10 @@ pub struct SourceSession {
     pub producer: Arc<dyn Producer>,
     /// Where checkpoints go.
     pub checkpoints: Arc<dyn CheckpointWriter>,
+    /// The right to write either.
+    pub writes: Writes,
+    /// The topics that the plugin may write to.
+    pub topics: OutputTopics,
     /// `errors.tolerance=all`.
     pub tolerant: bool,
     /// The connector's counts.
@@ -180,6 +186,7 @@ impl SourceSession {
         tolerate(&self.label, self.tolerant, &self.counters, &polled.refused)?;
         let mut outputs = polled.outputs;
         outputs.retain(|output| !output.batch.is_empty());
+        self.topics.check(&outputs)?;
         for output in &outputs {
             self.counters.read(output.batch.len() as u64, payload_bytes(&output.batch));
         }
@@ -188,12 +195,13 @@ impl SourceSession {
 
     fn send(&self, outputs: Vec<Output>) -> Landing {
         let (producer, counters) = (self.producer.clone(), self.counters.clone());
-        Box::pin(async move { send_all(&*producer, &counters, outputs, None).await })
+        let writes = self.writes.clone();
+        Box::pin(async move { writes.hold(send_all(&*producer, &counters, outputs, None)).await? })
     }
 
     fn save(&self, saved: Vec<Checkpoint>) -> Landing {
-        let checkpoints = self.checkpoints.clone();
-        Box::pin(async move { checkpoints.save(&saved).await })
+        let (checkpoints, writes) = (self.checkpoints.clone(), self.writes.clone());
+        Box::pin(async move { writes.hold(checkpoints.save(&saved)).await? })
     }
 }
 

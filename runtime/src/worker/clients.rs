@@ -47,8 +47,9 @@ pub trait SharedConsumer: Send + Sync {
     fn share(&self) -> Arc<dyn Consumer>;
 }
 
-/// One producer for each set of overrides. One that failed for good is
-/// replaced when it is next asked for; the tasks on it fail and reopen.
+/// One producer for each set of overrides. One that failed for good, or was
+/// given up, is replaced when it is next asked for; the tasks on it fail and
+/// reopen.
 pub struct Producers {
     clients: Arc<dyn Clients>,
     made: Mutex<HashMap<Overrides, Arc<dyn Producer>>>,
@@ -69,5 +70,13 @@ impl Producers {
         let producer = self.clients.producer(overrides)?;
         made.insert(overrides.clone(), producer.clone());
         Ok(producer)
+    }
+
+    /// Gives up what no producer has sent yet: the worker's tasks may run
+    /// elsewhere already.
+    pub fn give_up(&self) {
+        for (_, producer) in self.made.lock().expect("no holder panics").drain() {
+            producer.purge();
+        }
     }
 }

@@ -90,4 +90,17 @@ impl WorkerConfig {
             client_properties: BTreeMap::new(),
         }
     }
+
+    /// How often the worker tells its group that it is alive: often enough that
+    /// its lease has nearly the whole session left at any time.
+    pub fn heartbeat_interval(&self) -> Duration {
+        (self.session_timeout / 10).min(Duration::from_secs(3))
+    }
+
+    /// How long a record may stay unacknowledged (`delivery.timeout.ms`). A task
+    /// hands over a record only when its lease lasts longer than this, so that
+    /// none is sent by a worker that others took for dead.
+    pub fn delivery_timeout(&self) -> Duration {
+        self.session_timeout * 3 / 4
+    }
 }

@@ -15,8 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::assignment::{Holding, Work};
 use super::config_state::Change;
-use super::core::Core;
+use super::core::{Core, label};
 use super::herder::{ConnectorConfig, State, TaskId};
+use super::panics::caught;
 use super::plan;
 use super::planner::Planner;
 use super::records::{Restart, StatusKey, TargetState};
@@ -179,6 +180,8 @@ impl Herd {
     /// orderly end.
     fn lost(&mut self) {
         self.slots.clear();
+        // Records of tasks that were just aborted are still with the client.
+        self.core.producers.give_up();
         self.assigned = Holding::default();
         self.is_leader = false;
         self.core.ready.store(false, Ordering::Release);
@@ -385,6 +388,18 @@ impl Herd {
     }
 }
 
+/// Runs a task. A panic, which is a bug of this worker, fails it with what the
+/// panic said: nobody would wait for an end that never comes.
+async fn outcome_of(runner: Runner) -> Outcome {
+    let (core, id, held) = (runner.core.clone(), runner.id.clone(), runner.held.clone());
+    caught(runner.run()).await.unwrap_or_else(|said| {
+        tracing::error!(task = label(&id), "failed: {said}");
+        held.send_replace(BTreeSet::new());
+        core.tell(StatusKey::Task(id), State::Failed, Some(said));
+        Outcome::Failed
+    })
+}
+
 /// Runs a task and tells the herd what it must know of it.
 async fn watch_over(
     runner: Runner,
@@ -393,7 +408,7 @@ async fn watch_over(
     mut held: watch::Receiver<BTreeSet<TopicPartition>>,
 ) {
     let (id, replan) = (runner.id.clone(), runner.replan.clone());
-    let mut running = Box::pin(runner.run());
+    let mut running = Box::pin(outcome_of(runner));
     loop {
         let event = tokio::select! {
             outcome = &mut running => {

@@ -10,7 +10,7 @@ use super::config::WorkerConfig;
 use crate::kafka::group::{Delegate, Lease, Membership, MembershipConfig};
 use crate::kafka::{
     Admin, AdminClient, ClientError, ClusterConfig, ConnectorConsumer, ConsumeError, Consumer,
-    ConsumerConfig, KafkaProducer, Overrides, ProduceError, Producer, ProducerConfig,
+    ConsumerConfig, KafkaProducer, OffsetReset, Overrides, ProduceError, Producer, ProducerConfig,
 };
 
 /// Unacknowledged records of one producer, in bytes: with one poll or batch
@@ -29,6 +29,7 @@ pub struct KafkaClients {
     cluster: ClusterConfig,
     admin: Arc<dyn Admin>,
     properties: Overrides,
+    delivery_timeout: Duration,
 }
 
 impl KafkaClients {
@@ -36,7 +37,8 @@ impl KafkaClients {
     pub fn new(config: &WorkerConfig) -> Result<Self, ClientError> {
         let cluster = ClusterConfig::new(&config.bootstrap_servers, &config.group_id);
         let admin = Arc::new(AdminClient::new(cluster.clone())?);
-        Ok(Self { cluster, admin, properties: config.client_properties.clone() })
+        let properties = config.client_properties.clone();
+        Ok(Self { cluster, admin, properties, delivery_timeout: config.delivery_timeout() })
     }
 
     /// A connector's own overrides win over the worker's.
@@ -56,6 +58,7 @@ impl Clients for KafkaClients {
     fn producer(&self, overrides: &Overrides) -> Result<Arc<dyn Producer>, ProduceError> {
         let config = ProducerConfig {
             buffer_bytes: PRODUCER_BUFFER_BYTES,
+            delivery_timeout: self.delivery_timeout,
             overrides: self.overrides(overrides),
             ..ProducerConfig::new(self.cluster.clone())
         };
@@ -68,10 +71,13 @@ impl Clients for KafkaClients {
         overrides: &Overrides,
     ) -> Result<Arc<dyn SharedConsumer>, ConsumeError> {
         let wait = FETCH_WAIT.as_millis().to_string();
-        let mut all = Overrides::from([("fetch.wait.max.ms".to_owned(), wait)]);
+        let mut all = Overrides::from([("fetch.max.wait.ms".to_owned(), wait)]);
         all.extend(self.overrides(overrides));
         let config = ConsumerConfig {
             buffer_bytes: CONSUMER_BUFFER_BYTES,
+            // Tasks decide what becomes of a position that the log lost. The
+            // worker's own topics are read from their beginning all the same.
+            offset_reset: if group.is_some() { OffsetReset::Fail } else { OffsetReset::Earliest },
             overrides: all,
             ..ConsumerConfig::new(self.cluster.clone(), group.map(str::to_owned))
         };
@@ -85,6 +91,7 @@ impl Clients for KafkaClients {
     ) -> Result<Arc<dyn Group>, ClientError> {
         let membership = MembershipConfig {
             session_timeout: config.session_timeout,
+            heartbeat_interval: config.heartbeat_interval(),
             rebalance_timeout: config.rebalance_timeout,
             ..MembershipConfig::new(self.cluster.clone(), &config.group_id)
         };

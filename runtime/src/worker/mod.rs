@@ -15,6 +15,7 @@
 //! | [`kafka_clients`] | the same, of a real cluster |
 //! | [`plugin`] | what it asks of plugins |
 //! | [`options`] | the host's options of a connector; validation |
+//! | [`overrides`] | client properties that a connector may set |
 //! | [`topics`] | the internal topics, created and checked |
 //! | [`compacted`] | a compacted topic read, followed and written |
 //! | [`records`] | keys and values of the internal topics |
@@ -28,6 +29,7 @@
 //! | `planner` | when a connector is planned |
 //! | `herd` | what runs, brought in line with what should |
 //! | `runner` | one task, session after session |
+//! | `panics` | a panic costs the work that it happened in |
 //! | `lag` | how far connectors are behind |
 //! | `answers` | the herder |
 
@@ -39,6 +41,7 @@ pub mod config_state;
 pub mod herder;
 pub mod kafka_clients;
 pub mod options;
+pub mod overrides;
 pub mod plugin;
 pub mod protocol;
 pub mod records;
@@ -51,6 +54,7 @@ mod core;
 mod herd;
 mod lag;
 mod member;
+mod panics;
 mod plan;
 mod planner;
 mod runner;

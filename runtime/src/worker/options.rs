@@ -7,9 +7,10 @@ use std::time::Duration;
 use regex::Regex;
 
 use super::herder::{ConnectorConfig, ConnectorKind};
+use super::overrides;
 use super::plugin::{ConfigProblem, Plugin};
 use crate::convert::Converters;
-use crate::kafka::Overrides;
+use crate::kafka::{OffsetReset, Overrides};
 use crate::task::error::TaskError;
 
 /// The plugin's name.
@@ -26,8 +27,7 @@ const TOPICS: &str = "topics";
 const TOPICS_REGEX: &str = "topics.regex";
 const TOLERANCE: &str = "errors.tolerance";
 const RETRY_DELAY_MAX: &str = "errors.retry.delay.max.ms";
-const PRODUCER_OVERRIDE: &str = "producer.override.";
-const CONSUMER_OVERRIDE: &str = "consumer.override.";
+const OFFSET_RESET: &str = "auto.offset.reset";
 
 /// Every connector's options.
 const COMMON: [&str; 7] =
@@ -44,7 +44,7 @@ const PASSED_OVER: [&str; 5] = [
 ];
 /// Prefixes of options whose rest the host does not know.
 const PREFIXES: [&str; 4] =
-    ["key.converter.", "value.converter.", PRODUCER_OVERRIDE, CONSUMER_OVERRIDE];
+    ["key.converter.", "value.converter.", overrides::PRODUCER, overrides::CONSUMER];
 /// Most tasks of one connector.
 const TASKS_LIMIT: u32 = 10_000;
 
@@ -82,8 +82,11 @@ pub struct Options {
     pub retry_delay_max: Option<Duration>,
     /// `producer.override.*`.
     pub producer_overrides: Overrides,
-    /// `consumer.override.*`.
+    /// `consumer.override.*`, but for the next.
     pub consumer_overrides: Overrides,
+    /// `consumer.override.auto.offset.reset`: what to do about a committed
+    /// offset that the log does not have. Unless set the task fails.
+    pub offset_reset: OffsetReset,
 }
 
 impl Options {
@@ -130,26 +133,31 @@ impl Options {
                 }
             }
         };
+        for (option, value) in config {
+            if let Some(message) = overrides::wrong(option, value) {
+                problem(option, message);
+            }
+        }
         if !problems.is_empty() {
             return Err(problems);
         }
+        let mut consumer_overrides = overrides::of(config, overrides::CONSUMER);
+        let offset_reset = match consumer_overrides.remove(OFFSET_RESET).as_deref().map(str::trim) {
+            Some("earliest") => OffsetReset::Earliest,
+            Some("latest") => OffsetReset::Latest,
+            _ => OffsetReset::Fail,
+        };
         Ok(Self {
             class: config.get(CLASS).cloned().unwrap_or_default(),
             tasks_max,
             inputs,
             tolerant,
             retry_delay_max,
-            producer_overrides: overrides(config, PRODUCER_OVERRIDE),
-            consumer_overrides: overrides(config, CONSUMER_OVERRIDE),
+            producer_overrides: overrides::of(config, overrides::PRODUCER),
+            consumer_overrides,
+            offset_reset,
         })
     }
-}
-
-fn overrides(config: &ConnectorConfig, prefix: &str) -> Overrides {
-    let given = config.iter();
-    given
-        .filter_map(|(key, value)| Some((key.strip_prefix(prefix)?.to_owned(), value.clone())))
-        .collect()
 }
 
 fn inputs(
@@ -310,5 +318,27 @@ mod tests {
         let given = config(&[("producer.override.linger.ms", "0")]);
         let options = Options::read(ConnectorKind::Source, &given).unwrap();
         assert_eq!(options.producer_overrides["linger.ms"], "0");
+    }
+
+    #[test]
+    fn an_override_that_no_connector_may_set_is_an_error() {
+        let given = config(&[("producer.override.plugin.library.paths", "/tmp/evil.so")]);
+        let problems = Options::read(ConnectorKind::Source, &given).unwrap_err();
+        assert_eq!(problems[0].option, "producer.override.plugin.library.paths");
+    }
+
+    #[test]
+    fn a_lost_position_fails_unless_the_configuration_says_otherwise() {
+        let reset = |more: &[(&str, &str)]| {
+            let given = config(&[&[("topics", "t")], more].concat());
+            let options = Options::read(ConnectorKind::Sink, &given).unwrap();
+            assert!(options.consumer_overrides.is_empty());
+            options.offset_reset
+        };
+        assert_eq!(reset(&[]), OffsetReset::Fail);
+        let name = "consumer.override.auto.offset.reset";
+        assert_eq!(reset(&[(name, "earliest")]), OffsetReset::Earliest);
+        assert_eq!(reset(&[(name, "latest")]), OffsetReset::Latest);
+        assert_eq!(reset(&[(name, "none")]), OffsetReset::Fail);
     }
 }

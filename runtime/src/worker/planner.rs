@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use super::core::Core;
 use super::herd::Event;
 use super::herder::State;
+use super::panics::caught;
 use super::plan;
 use super::records::{StatusKey, TargetState};
 use crate::task::backoff::{Backoff, Patience, Verdict};
@@ -97,7 +98,8 @@ impl Planner {
         for name in due {
             let (core, events) = (self.core.clone(), self.events.clone());
             tokio::spawn(async move {
-                let outcome = plan::plan(core, name.clone()).await;
+                let planned = caught(plan::plan(core, name.clone())).await;
+                let outcome = planned.unwrap_or_else(|said| Err(TaskError::stop(said)));
                 let _ = events.send(Event::Planned { name, outcome });
             });
         }

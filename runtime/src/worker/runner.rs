@@ -17,7 +17,7 @@ use super::plan::changelog_topic;
 use super::plugin::{PlannedTask, Plugin, TaskContext};
 use super::records::StatusKey;
 use super::stores::OffsetWriter;
-use crate::kafka::{Producer, TopicPartition};
+use crate::kafka::{OffsetReset, Producer, TopicPartition};
 use crate::task::backoff::{Backoff, Patience, Verdict};
 use crate::task::error::TaskError;
 use crate::task::numbers::{OpenNumber, ProcessorTask};
@@ -25,6 +25,8 @@ use crate::task::plugin::ProcessorPlugin;
 use crate::task::processor::ProcessorSession;
 use crate::task::sink::SinkSession;
 use crate::task::source::SourceSession;
+use crate::task::topics::OutputTopics;
+use crate::task::writes::Writes;
 
 /// How a task ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +104,23 @@ impl Runner {
         }
     }
 
+    /// The right to write to the log.
+    fn writes(&self) -> Writes {
+        let lease = self.core.lease.get().cloned().unwrap_or_default();
+        Writes::new(lease, self.core.config.delivery_timeout())
+    }
+
+    /// What the plugin may write to, as the connector's own options have it:
+    /// `config` holds nothing that a plugin made.
+    fn output_topics(&self, config: &ConnectorConfig) -> OutputTopics {
+        let own = &self.core.config;
+        let internal = [&own.config_storage, &own.offset_storage, &own.status_storage];
+        let configs = self.core.configs.read().expect("no holder panics");
+        let changelogs = configs.connectors().keys().map(|name| changelog_topic(name));
+        let internal = internal.into_iter().map(|topic| topic.name.clone()).chain(changelogs);
+        OutputTopics::new(config, internal)
+    }
+
     async fn session(&self, progressed: Arc<AtomicBool>) -> Result<(), TaskError> {
         let class = self.config.get(options::CLASS).map(String::as_str).unwrap_or_default();
         let plugin = self.core.plugins.get(class).map_err(TaskError::stop)?;
@@ -144,6 +163,8 @@ impl Runner {
                 connector: self.id.connector.clone(),
                 log: self.core.logs.offset.clone(),
             }),
+            writes: self.writes(),
+            topics: self.output_topics(&config),
             tolerant: options.tolerant,
             counters: self.connector.counters.clone(),
             done,
@@ -178,6 +199,8 @@ impl Runner {
             held: self.held.clone(),
             targets: self.connector.targets.subscribe(),
             consumer: consumer.share(),
+            offset_reset: options.offset_reset,
+            writes: self.writes(),
             commit_every: self.core.config.offset_flush_interval,
             tolerant: options.tolerant,
             counters: self.connector.counters.clone(),
@@ -207,6 +230,7 @@ impl Runner {
                 plugin,
                 topics: topics.into_iter().collect(),
                 consumer,
+                offset_reset: options.offset_reset,
                 tolerant: options.tolerant,
                 progressed,
             }),
@@ -223,6 +247,7 @@ struct Opener {
     topics: Vec<String>,
     consumer: Arc<dyn SharedConsumer>,
     producer: Arc<dyn Producer>,
+    offset_reset: OffsetReset,
     tolerant: bool,
     progressed: Arc<AtomicBool>,
 }
@@ -250,7 +275,10 @@ impl OpenNumber for Opener {
                 .collect(),
             changelog: TopicPartition::new(changelog_topic(&connector.name), number),
             consumer: self.consumer.share(),
+            offset_reset: self.offset_reset,
             producer: self.producer.clone(),
+            writes: self.runner.writes(),
+            topics: self.runner.output_topics(config),
             tolerant: self.tolerant,
             counters: connector.counters.clone(),
             observer: connector.clone(),

@@ -49,7 +49,7 @@ pub enum WorkerError {
 /// A running worker. Dropping it ends its tasks without order, as a crash
 /// would; [`Worker::shutdown`] ends them in order.
 pub struct Worker {
-    core: Arc<Core>,
+    pub(super) core: Arc<Core>,
     group: Arc<dyn Group>,
     events: mpsc::UnboundedSender<Event>,
     jobs: Vec<JoinHandle<()>>,

@@ -40,6 +40,10 @@ impl formats::HostWriter for Guest {
         if let Some(at) = which.iter().find(|at| **at as usize >= batch.len()) {
             bail!("writer.append names record {at} of a batch of {}", batch.len());
         }
+        // A record that is named over and over would be encoded without end.
+        if !which.is_sorted_by(|before, after| before < after) {
+            bail!("writer.append names records that are not in rising order");
+        }
         let writer = &mut self.table.get_mut(&writer)?.0;
         let before = writer.buffered();
         let rejects = writer.append(&batch, &converters, &which);

@@ -1,8 +1,9 @@
 //! `object-store/store` over the driver `objects`.
 #![allow(unreachable_pub, reason = "the generated code exports its resources' types again")]
 
-use futures::future::join_all;
+use futures::stream::{self, StreamExt};
 use longshore_driver_objects::{Blob, Bucket, Object, ObjectsError, Upload};
+use wasmtime::bail;
 use wasmtime::component::Resource;
 
 use super::formats::{HostWriter, format_fault};
@@ -13,7 +14,9 @@ use crate::host::bindings::types;
 use crate::host::connections::objects_fault;
 use crate::host::convert;
 use crate::host::guest::Guest;
-use crate::host::limits::SCAN_BYTES_MIN;
+use crate::host::limits::{
+    FILES_MAX, OBJECTS_AT_ONCE_MAX, OBJECTS_OF_A_CALL_MAX, SCAN_BYTES_MIN, SCANS_BYTES_MAX,
+};
 
 /// What a `bucket` resource is: a granted connection.
 #[derive(Debug)]
@@ -35,6 +38,14 @@ type Answer<T> = wasmtime::Result<Result<T, types::Fault>>;
 
 fn answer<T>(result: Result<T, ObjectsError>) -> Result<T, types::Fault> {
     result.map_err(|error| convert::to_guest_fault(objects_fault(&error)))
+}
+
+/// A list of objects that one call may name.
+fn bound(call: &str, objects: usize) -> wasmtime::Result<()> {
+    if objects > OBJECTS_OF_A_CALL_MAX as usize {
+        bail!("{call} names {objects} objects; one call may name {OBJECTS_OF_A_CALL_MAX}");
+    }
+    Ok(())
 }
 
 impl store::Host for Guest {}
@@ -63,7 +74,7 @@ impl store::HostBucket for Guest {
         max: u32,
     ) -> Answer<Vec<store::Object>> {
         let HostBucket(bucket) = self.table.get(&bucket)?;
-        let page = bucket.list(&glob, after.as_deref(), max).await;
+        let page = bucket.list(&glob, after.as_deref(), max.min(OBJECTS_OF_A_CALL_MAX)).await;
         Ok(answer(page).map(|page| page.into_iter().map(object).collect()))
     }
 
@@ -73,8 +84,14 @@ impl store::HostBucket for Guest {
         path: String,
     ) -> Answer<Resource<HostBlob>> {
         let HostBucket(bucket) = self.table.get(&bucket)?;
+        if self.files >= FILES_MAX {
+            return Ok(Err(too_many_files()));
+        }
         match answer(bucket.blob(&path).await) {
-            Ok(blob) => Ok(Ok(self.table.push(HostBlob(blob))?)),
+            Ok(blob) => {
+                self.files += 1;
+                Ok(Ok(self.table.push(HostBlob(blob))?))
+            }
             Err(fault) => Ok(Err(fault)),
         }
     }
@@ -95,8 +112,14 @@ impl store::HostBucket for Guest {
         path: String,
     ) -> Answer<Resource<HostUpload>> {
         let HostBucket(bucket) = self.table.get(&bucket)?;
+        if self.files >= FILES_MAX {
+            return Ok(Err(too_many_files()));
+        }
         match answer(bucket.upload(&path).await) {
-            Ok(upload) => Ok(Ok(self.table.push(HostUpload(upload))?)),
+            Ok(upload) => {
+                self.files += 1;
+                Ok(Ok(self.table.push(HostUpload(upload))?))
+            }
             Err(fault) => Ok(Err(fault)),
         }
     }
@@ -107,12 +130,14 @@ impl store::HostBucket for Guest {
         uploads: Vec<Resource<HostUpload>>,
         if_absent: bool,
     ) -> wasmtime::Result<Vec<Result<bool, types::Fault>>> {
+        bound("finish", uploads.len())?;
         let mut finishing = Vec::with_capacity(uploads.len());
         for upload in &uploads {
             let HostUpload(upload) = self.table.get(upload)?;
             finishing.push(upload.finish(if_absent));
         }
-        Ok(join_all(finishing).await.into_iter().map(answer).collect())
+        let finished = stream::iter(finishing).buffered(OBJECTS_AT_ONCE_MAX);
+        Ok(finished.map(answer).collect().await)
     }
 
     async fn delete(
@@ -120,9 +145,11 @@ impl store::HostBucket for Guest {
         bucket: Resource<HostBucket>,
         paths: Vec<String>,
     ) -> wasmtime::Result<Vec<Result<(), types::Fault>>> {
+        bound("delete", paths.len())?;
         let HostBucket(bucket) = self.table.get(&bucket)?;
-        let deleting = paths.iter().map(|path| bucket.delete(path));
-        Ok(join_all(deleting).await.into_iter().map(answer).collect())
+        let deleting: Vec<_> = paths.iter().map(|path| bucket.delete(path)).collect();
+        let deleted = stream::iter(deleting).buffered(OBJECTS_AT_ONCE_MAX);
+        Ok(deleted.map(answer).collect().await)
     }
 
     async fn drop(&mut self, bucket: Resource<HostBucket>) -> wasmtime::Result<()> {
@@ -151,14 +178,22 @@ impl store::HostBlob for Guest {
         complete: bool,
     ) -> Answer<Resource<HostScan>> {
         let HostBlob(blob) = self.table.get(&blob)?;
+        if self.files >= FILES_MAX {
+            return Ok(Err(too_many_files()));
+        }
         match Scan::open(blob.clone(), &format, &options, at, complete) {
-            Ok(scan) => Ok(Ok(self.table.push(HostScan(scan))?)),
+            Ok(scan) => {
+                // It keeps the blob's file open, whatever becomes of the blob.
+                self.files += 1;
+                Ok(Ok(self.table.push(HostScan(scan))?))
+            }
             Err(error) => Ok(Err(format_fault(&error))),
         }
     }
 
     async fn drop(&mut self, blob: Resource<HostBlob>) -> wasmtime::Result<()> {
         self.table.delete(blob)?;
+        self.files -= 1;
         Ok(())
     }
 }
@@ -170,7 +205,17 @@ impl store::HostScan for Guest {
         max_bytes: u32,
     ) -> Answer<Option<formats::Decoded>> {
         let HostScan(scan) = self.table.get_mut(&scan)?;
-        Ok(match scan.next(max_bytes.max(SCAN_BYTES_MIN)).await {
+        let before = scan.held_bytes();
+        let next = scan.next(max_bytes.max(SCAN_BYTES_MIN)).await;
+        self.scanned = self.scanned - before + scan.held_bytes();
+        if self.scanned > SCANS_BYTES_MAX {
+            bail!(
+                "its scans hold {} bytes of rows that they have begun, and may hold \
+                 {SCANS_BYTES_MAX}",
+                self.scanned
+            );
+        }
+        Ok(match next {
             Ok(decoded) => Ok(decoded.map(|Decoded { batch, ends }| formats::Decoded {
                 batch: convert::to_guest_batch(batch),
                 ends,
@@ -186,7 +231,9 @@ impl store::HostScan for Guest {
     }
 
     async fn drop(&mut self, scan: Resource<HostScan>) -> wasmtime::Result<()> {
-        self.table.delete(scan)?;
+        let HostScan(scan) = self.table.delete(scan)?;
+        self.scanned -= scan.held_bytes();
+        self.files -= 1;
         Ok(())
     }
 }
@@ -221,8 +268,19 @@ impl store::HostUpload for Guest {
 
     async fn drop(&mut self, upload: Resource<HostUpload>) -> wasmtime::Result<()> {
         self.table.delete(upload)?;
+        self.files -= 1;
         Ok(())
     }
+}
+
+/// Files cost the whole worker: it may open so many for one instance.
+fn too_many_files() -> types::Fault {
+    types::Fault::Config(types::Detail {
+        code: "too-many-files".to_owned(),
+        message: format!(
+            "an instance may have {FILES_MAX} files open; give the connector more tasks"
+        ),
+    })
 }
 
 fn object(object: Object) -> store::Object {

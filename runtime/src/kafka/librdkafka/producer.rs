@@ -9,7 +9,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext, PurgeConfig};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::settings;
@@ -308,6 +308,11 @@ impl Producer for KafkaProducer {
             unacknowledged: self.shared.unacknowledged.load(Ordering::Acquire),
             after: within,
         })
+    }
+
+    fn purge(&self) {
+        self.shared.fatal.store(true, Ordering::Release);
+        self.client.purge(PurgeConfig::default().queue().inflight());
     }
 
     fn is_fatal(&self) -> bool {

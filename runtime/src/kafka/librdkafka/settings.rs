@@ -32,6 +32,9 @@ fn overrides(client: &mut ClientConfig, overrides: &Overrides) {
         let name = match name.as_str() {
             "max.request.size" => "message.max.bytes",
             "max.partition.fetch.bytes" => "fetch.message.max.bytes",
+            "fetch.max.wait.ms" => "fetch.wait.max.ms",
+            "receive.buffer.bytes" => "socket.receive.buffer.bytes",
+            "send.buffer.bytes" => "socket.send.buffer.bytes",
             name => name,
         };
         client.set(name, value);

@@ -6,6 +6,7 @@ use super::Stage;
 use crate::pipeline::catalog::{PluginCatalog, PluginDescription};
 use crate::pipeline::options;
 use crate::worker::herder::ConnectorKind;
+use crate::worker::overrides;
 use crate::yaml::{
     Node, Problem, Value, check_schema, closest, did_you_mean, join, listed, plain_scalar,
 };
@@ -94,6 +95,13 @@ fn wrong_options(
             let mut entry = entry.clone();
             as_declared(&mut entry.node, property);
             own.push(entry);
+        } else if let Some(wrong) = overrides::wrong(name, &entry.node.flat().unwrap_or_default()) {
+            problems.push(Problem::new(
+                join(&stage.path(), name),
+                &entry.key.origin,
+                format!("`{name}` {wrong}"),
+                "no override",
+            ));
         } else if !open && !options::is_workers(name) {
             let known = properties.keys().map(String::as_str).chain(options::workers());
             problems.push(

@@ -29,6 +29,8 @@ struct State {
     topics: BTreeMap<String, Vec<Vec<Record>>>,
     configs: HashMap<String, BTreeMap<String, String>>,
     offsets: HashMap<String, HashMap<TopicPartition, CommittedOffset>>,
+    /// First offsets of partitions whose beginning is gone.
+    begins: HashMap<TopicPartition, i64>,
     /// Sends to this topic fail, so many times.
     failing: HashMap<String, u32>,
 }
@@ -51,6 +53,13 @@ enum Request {
     Leave {
         member: String,
         left: oneshot::Sender<()>,
+    },
+    /// The member's lease ends, or is granted again, and it is not told: as
+    /// if it had been frozen meanwhile.
+    Lease {
+        member: String,
+        holds: bool,
+        done: oneshot::Sender<()>,
     },
     /// The member is not heard of any more.
     Lose {
@@ -102,6 +111,22 @@ impl Memory {
         let commit = CommittedOffset { offset, metadata: metadata.to_owned() };
         let mut state = self.state.lock().unwrap();
         state.offsets.entry(group.to_owned()).or_default().insert(at, commit);
+    }
+
+    /// Retention takes the records below `offset`.
+    pub(super) fn trim(&self, at: TopicPartition, offset: i64) {
+        self.state.lock().unwrap().begins.insert(at, offset);
+    }
+
+    fn begin(&self, at: &TopicPartition) -> i64 {
+        self.state.lock().unwrap().begins.get(at).copied().unwrap_or(0)
+    }
+
+    /// Ends a member's lease without a word to it, or grants it again.
+    pub(super) async fn set_lease(&self, member: &str, holds: bool) {
+        let (done, is_done) = oneshot::channel();
+        let _ = self.group.send(Request::Lease { member: member.to_owned(), holds, done });
+        let _ = is_done.await;
     }
 
     /// Cuts a member off: it is told that its membership is lost.
@@ -190,6 +215,15 @@ async fn coordinate(mut requests: mpsc::UnboundedReceiver<Request>) {
                 members.remove(&member);
                 let _ = left.send(());
             }
+            Request::Lease { member, holds, done } => {
+                let (_, lease) = &members[&member];
+                match holds {
+                    true => lease.grant(BootInstant::now().plus(Duration::from_secs(3_600))),
+                    false => lease.revoke(),
+                }
+                let _ = done.send(());
+                continue;
+            }
             Request::Lose { member } => {
                 if let Some((mut delegate, lease)) = members.remove(&member) {
                     lease.revoke();
@@ -252,6 +286,8 @@ impl Producer for Memory {
     async fn flush(&self, _: Duration) -> Result<(), ProduceError> {
         Ok(())
     }
+
+    fn purge(&self) {}
 
     fn is_fatal(&self) -> bool {
         false
@@ -372,7 +408,7 @@ impl Consumer for MemoryConsumer {
         &self,
         partitions: &[TopicPartition],
     ) -> Result<HashMap<TopicPartition, i64>, ConsumeError> {
-        Ok(partitions.iter().map(|at| (at.clone(), 0)).collect())
+        Ok(partitions.iter().map(|at| (at.clone(), self.cluster.begin(at))).collect())
     }
 
     async fn end_offsets(
@@ -501,7 +537,7 @@ impl Admin for Memory {
         partitions: &[(TopicPartition, Start)],
     ) -> Result<HashMap<TopicPartition, i64>, ClientError> {
         let asked = partitions.iter().map(|(at, start)| match start {
-            Start::Earliest => (at.clone(), 0),
+            Start::Earliest => (at.clone(), self.begin(at)),
             Start::Latest => (at.clone(), self.end(at).unwrap_or(0)),
             Start::Offset(offset) => (at.clone(), *offset),
         });

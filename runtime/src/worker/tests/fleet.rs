@@ -73,3 +73,44 @@ async fn a_partition_of_a_sink_is_never_in_two_tasks_while_it_moves() {
     assert_eq!(sunk.len(), 120);
     assert!(sunk.values().all(|(_, times)| *times == 1), "moving repeats nothing");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_worker_whose_lease_is_over_writes_nothing_when_it_goes_on() {
+    let house = House::new().await;
+    house.cluster.create("lines", 1);
+    house.cluster.create("counts", 1);
+    let count = [("connector.class", "count"), ("topics", "lines"), ("output.topic", "counts")];
+    let keep = [("connector.class", "keep"), ("topics", "counts")];
+    house.create("count", &count).await;
+    house.create("keep", &keep).await;
+    house.cluster.append("lines", 0, "word", "x");
+    house.drained("count").await;
+    house.drained("keep").await;
+    let written = || {
+        let committed = ["connect-count", "connect-keep"].map(|it| house.cluster.committed(it));
+        let topics = ["counts", "count-changelog", "connect-offsets"];
+        (topics.map(|topic| house.cluster.records(topic).len()), committed)
+    };
+    let before = written();
+
+    house.cluster.set_lease("m1", false).await;
+    house.cluster.append("lines", 0, "word", "x");
+    house.create("rows", &ROWS[..3]).await;
+    let waits = |name: &str| {
+        let status = house.herder.status(name).unwrap();
+        let trace = status.tasks.first().and_then(|task| task.trace.clone());
+        trace.is_some_and(|trace| trace.contains("no member of its group"))
+    };
+    for name in ["count", "rows"] {
+        until("it says why it does not write", || waits(name)).await;
+    }
+    assert_eq!(written(), before);
+    assert_eq!(house.cluster.records("lines").len(), 2, "no row was sent");
+
+    house.cluster.set_lease("m1", true).await;
+    for name in ["rows", "count", "keep"] {
+        house.drained(name).await;
+    }
+    assert_eq!(house.cluster.records("lines").len(), 42);
+    assert!(house.cluster.records("counts").contains(&("word".to_owned(), Some("2".to_owned()))));
+}

@@ -335,3 +335,94 @@ async fn a_processor_whose_inputs_grew_says_what_to_do() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plugin_that_writes_where_its_configuration_does_not_say_is_stopped() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    house.cluster.create("others", 1);
+    let strays = ["others", "connect-configs", "__consumer_offsets", "rows3-changelog"];
+    for (number, stray) in strays.into_iter().enumerate() {
+        let name = format!("rows{number}");
+        *house.scene.stray.lock().unwrap() = Some(stray.to_owned());
+        // The name is given on purpose: that does not help a topic with state.
+        let named = ("topic", if stray == "others" { "lines" } else { stray });
+        let rows = [("connector.class", "rows"), named, ("rows", "5")];
+        house.create(&name, &rows).await;
+        house.task_is(&name, 0, State::Failed).await;
+        let trace = house.herder.status(&name).unwrap().tasks[0].trace.clone().unwrap();
+        assert!(trace.contains(stray), "{trace}");
+        let rows_there = house.cluster.records(stray).iter().any(|(key, _)| key == "0:0");
+        assert!(!rows_there, "{stray} has the plugin's records");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_of_the_worker_fails_one_task_and_does_not_hang_its_shutdown() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    house.scene.panics.store(1, Ordering::SeqCst);
+    house.create("rows", &[("connector.class", "rows"), ("topic", "lines"), ("rows", "5")]).await;
+    house.task_is("rows", 0, State::Failed).await;
+    let trace = house.herder.status("rows").unwrap().tasks[0].trace.clone().unwrap();
+    assert!(trace.contains("a bug of the worker"), "{trace}");
+    house.herder.restart_task(&status_task("rows", 0)).await.unwrap();
+    house.task_is("rows", 0, State::Running).await;
+    house.drained("rows").await;
+    house.scene.panics.store(1, Ordering::SeqCst);
+    house.herder.restart("rows", true, false).await.unwrap();
+    house.task_is("rows", 0, State::Failed).await;
+    tokio::time::timeout(DEADLINE, house.worker.shutdown()).await.expect("it ends in time");
+}
+
+const RESET: &str = "consumer.override.auto.offset.reset";
+
+async fn keep_with_lost_position(reset: Option<&str>) -> House {
+    let house = House::new().await;
+    house.cluster.create("counts", 1);
+    for row in ["a", "b", "c", "d", "e"] {
+        house.cluster.append("counts", 0, "k", row);
+    }
+    let at = TopicPartition::new("counts", 0);
+    house.cluster.commit_as("connect-keep", at.clone(), 1, "fleet");
+    house.cluster.trim(at, 3);
+    let mut keep = config(&KEEP[..2]);
+    keep.extend(reset.map(|reset| (RESET.to_owned(), reset.to_owned())));
+    house.herder.create("keep", keep).await.unwrap();
+    house
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_retention_took_before_they_were_read_fail_the_task() {
+    let house = keep_with_lost_position(None).await;
+    house.task_is("keep", 0, State::Failed).await;
+    let trace = house.herder.status("keep").unwrap().tasks[0].trace.clone().unwrap();
+    assert!(trace.contains("offsets 1 to 2 of counts-0") && trace.contains(RESET), "{trace}");
+    assert!(house.scene.sunk.lock().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_explicit_reset_goes_on_behind_them_and_counts_them() {
+    for (reset, sunk, skipped) in [("earliest", 2, 2), ("latest", 0, 4)] {
+        let house = keep_with_lost_position(Some(reset)).await;
+        house.drained("keep").await;
+        assert_eq!(house.scene.sunk.lock().unwrap().len(), sunk, "{reset}");
+        let counters = house.worker.core.connector("keep").counters.clone();
+        let counted = counters.skipped.load(Ordering::Relaxed);
+        assert_eq!(counted, skipped, "{reset}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_was_made_anew_under_a_processor_fails_it() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    let at = TopicPartition::new("lines", 0);
+    house.cluster.commit_as("connect-count", at, 100, "fleet");
+    house.cluster.append("lines", 0, "word", "x");
+    house.create("count", &COUNT[..3]).await;
+    house.task_is("count", 0, State::Failed).await;
+    let trace = house.herder.status("count").unwrap().tasks[0].trace.clone().unwrap();
+    assert!(trace.contains("offset 100 of lines-0") && trace.contains("made anew"), "{trace}");
+    assert!(house.cluster.records("counts").is_empty());
+}

@@ -28,6 +28,10 @@ pub(super) struct Scene {
     pub(super) sources_open: AtomicU32,
     /// Polls that trap before they do anything, so many times.
     pub(super) traps: AtomicU32,
+    /// The worker's own code panics in a poll, so many times.
+    pub(super) panics: AtomicU32,
+    /// The source writes there, whatever its configuration says.
+    pub(super) stray: Mutex<Option<String>>,
     /// The sink refuses this row.
     pub(super) refused: Mutex<Option<String>>,
 }
@@ -147,6 +151,11 @@ impl SourcePlugin for Rows {
         if self.scene.traps.fetch_update(Ordering::SeqCst, Ordering::SeqCst, taken).is_ok() {
             return Err(TaskError::reopen("the guest's own last words"));
         }
+        if self.scene.panics.fetch_update(Ordering::SeqCst, Ordering::SeqCst, taken).is_ok() {
+            panic!("a bug of the worker");
+        }
+        let stray = self.scene.stray.lock().unwrap().clone();
+        let topic = stray.unwrap_or_else(|| self.topic.clone());
         let mut batch = Batch::default();
         let until = (self.next + 4).min(self.rows);
         for row in self.next..until {
@@ -159,7 +168,7 @@ impl SourcePlugin for Rows {
         let saved = if until > self.next { vec![saved] } else { Vec::new() };
         self.next = until;
         Ok(Polled {
-            outputs: vec![Output { topic: self.topic.clone(), partition: None, batch }],
+            outputs: vec![Output { topic, partition: None, batch }],
             refused: Vec::new(),
             saved,
             next: if until == self.rows { Next::Done } else { Next::More },

@@ -1,0 +1,96 @@
+//! The topics that a connector's plugin may write to.
+//!
+//! A plugin is not trusted with the cluster: it writes where its connector's
+//! configuration says, never to the topics that the runtime and the cluster
+//! keep their own state in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::error::TaskError;
+use super::plugin::Output;
+
+/// Kafka's name for the start of names that a plugin derives.
+const PREFIX_OPTION: &str = "topic.prefix";
+
+/// What one connector's plugin may write to.
+#[derive(Debug, Clone, Default)]
+pub struct OutputTopics {
+    named: BTreeSet<String>,
+    prefix: Option<String>,
+    internal: BTreeSet<String>,
+}
+
+impl OutputTopics {
+    /// The topics that options of `config` name, as a value or in a list with
+    /// commas, and those that begin with its `topic.prefix`; none of `internal`.
+    pub fn new(
+        config: &BTreeMap<String, String>,
+        internal: impl IntoIterator<Item = String>,
+    ) -> Self {
+        let names = config.values().flat_map(|value| value.split(','));
+        let named = names.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+        let prefix = config.get(PREFIX_OPTION).map(|prefix| prefix.trim().to_owned());
+        Self {
+            named: named.collect(),
+            prefix: prefix.filter(|prefix| !prefix.is_empty()),
+            internal: internal.into_iter().collect(),
+        }
+    }
+
+    /// Refuses outputs for other topics.
+    pub fn check(&self, outputs: &[Output]) -> Result<(), TaskError> {
+        outputs.iter().try_for_each(|output| self.check_name(&output.topic))
+    }
+
+    fn check_name(&self, topic: &str) -> Result<(), TaskError> {
+        if topic.starts_with("__") || self.internal.contains(topic) {
+            return Err(TaskError::stop(format!(
+                "the plugin wrote to `{topic}`, which holds state of the cluster or of a worker: \
+                 no connector may write to it; give the connector another topic"
+            )));
+        }
+        let is_derived = self.prefix.as_ref().is_some_and(|prefix| topic.starts_with(prefix));
+        if is_derived || self.named.contains(topic) {
+            return Ok(());
+        }
+        Err(TaskError::stop(format!(
+            "the plugin wrote to the topic `{topic}`, which no option of the connector names; \
+             name it, or give a `{PREFIX_OPTION}` that it begins with"
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(topic: &str) -> bool {
+        let config = [
+            ("topic", "lines"),
+            ("also", "one, two"),
+            ("topic.prefix", "db."),
+            ("odd", "connect-configs,__consumer_offsets,count-changelog"),
+        ];
+        let config = config.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let internal = ["connect-configs", "count-changelog"].map(str::to_owned);
+        let topics = OutputTopics::new(&config, internal);
+        topics.check_name(topic).is_ok()
+    }
+
+    #[test]
+    fn a_plugin_writes_to_topics_that_its_configuration_names_only() {
+        for topic in ["lines", "one", "two", "db.users"] {
+            assert!(allowed(topic), "{topic}");
+        }
+        for topic in ["other", "", "my-db.users", "line"] {
+            assert!(!allowed(topic), "{topic}");
+        }
+    }
+
+    #[test]
+    fn topics_with_state_are_refused_though_the_configuration_names_them() {
+        for topic in ["connect-configs", "__consumer_offsets", "count-changelog"] {
+            assert!(!allowed(topic), "{topic}");
+        }
+    }
+}
