@@ -182,6 +182,7 @@ impl Broker {
                 .clone()
                 .map(|settings| Arc::new(Authorizer::new(settings))),
             denials: Arc::new(LogLimit::default()),
+            per_address: Arc::default(),
             bad_connections: LogLimit::default(),
             transactions: Box::new(ClosedGate),
             stopping: stopping.clone(),

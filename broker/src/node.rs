@@ -16,7 +16,7 @@ use crate::{
         Endpoint, NewTopic, QuotaEntity, TopicImage, TopicRef,
     },
     group::GroupCoordinator,
-    kafka::{Listener, LogLimit, MemoryBudget},
+    kafka::{Listener, LogLimit, MemoryBudget, PerAddress},
     metrics::Metrics,
     partition::PartitionManager,
     producer_ids::ProducerIds,
@@ -46,6 +46,7 @@ pub(crate) struct Node {
     /// Where there is one; else everyone may do everything.
     pub(crate) authorizer: Option<Arc<Authorizer>>,
     pub(crate) denials: Arc<LogLimit>,
+    pub(crate) per_address: Arc<PerAddress>,
     pub(crate) bad_connections: LogLimit,
     pub(crate) stopping: CancellationToken,
 }

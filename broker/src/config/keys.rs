@@ -139,6 +139,12 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
     ),
     key("max.connections", Int, "10000", "The most connections open at a time."),
     key(
+        "max.connections.per.ip",
+        Int,
+        "2147483647",
+        "The most connections open at a time from one address.",
+    ),
+    key(
         "connections.max.idle.ms",
         Long,
         "600000",

@@ -88,6 +88,8 @@ pub struct BrokerConfig {
     pub consumer_assignors: Vec<String>,
     /// `max.connections`.
     pub connections_max: usize,
+    /// `max.connections.per.ip`.
+    pub connections_per_address_max: usize,
     /// `connections.max.idle.ms`.
     pub connection_idle_max: Duration,
     /// `socket.request.max.bytes`.
@@ -184,6 +186,7 @@ impl BrokerConfig {
             consumer_group_size_max: read.number("group.consumer.max.size", 1)?,
             consumer_assignors: read.assignors("group.consumer.assignors")?,
             connections_max: read.number("max.connections", 1)?,
+            connections_per_address_max: read.number("max.connections.per.ip", 0)?,
             connection_idle_max: read.millis("connections.max.idle.ms", 1)?,
             request_bytes_max: read.number("socket.request.max.bytes", 1024)?,
             request_memory_bytes: read.number("queued.max.request.bytes", 1024)?,

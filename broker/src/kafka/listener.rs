@@ -66,6 +66,15 @@ pub(crate) async fn accept(
             });
             continue;
         };
+        let place = node.per_address.take(peer.ip(), node.config.connections_per_address_max);
+        let Some(place) = place else {
+            node.bad_connections.line(|left_out| {
+                tracing::warn!(
+                    %peer, left_out, "connection refused: its address has max.connections.per.ip open"
+                );
+            });
+            continue;
+        };
         prepare(&stream, peer);
         let refused = node.quotas.connected(peer.ip(), clock::monotonic_ms());
         let node = Arc::clone(&node);
@@ -78,8 +87,7 @@ pub(crate) async fn accept(
             }
             let open = node.metrics.connections.opened(index);
             connection::serve(node, stream, peer, index).await;
-            drop(open);
-            drop(permit);
+            drop((open, permit, place));
         });
     }
 }

@@ -10,6 +10,7 @@
 //! frame.rs       length-prefixed frames, read without trusting the length
 //! shape.rs       a request's arrays and strings checked before decoding
 //! versions.rs    the table of what is served
+//! per_address.rs bounds on the connections of one address
 //! memory.rs      bounds on the memory of requests and fetches under way
 //! response.rs    answers as pieces, record bytes never copied
 //! errors.rs      our errors as Kafka's codes
@@ -70,6 +71,7 @@ mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
+mod per_address;
 mod produce;
 mod produce_request;
 mod produce_transaction;
@@ -99,6 +101,7 @@ pub(crate) fn request_counts() -> RequestCounts {
 
 pub(crate) use listener::{Listener, accept};
 pub(crate) use memory::MemoryBudget;
+pub(crate) use per_address::PerAddress;
 
 use crate::{
     auth::Principal,

@@ -103,6 +103,23 @@ async fn connections_beyond_the_limit_are_refused_and_the_others_go_on() {
 }
 
 #[tokio::test]
+async fn one_address_cannot_take_all_connections() {
+    let broker = TestBroker::start(&[("max.connections.per.ip", "2")]).await;
+    let (mut one, two) = (broker.client().await, broker.client().await);
+    one.call(0, &ApiVersionsRequest::default()).await;
+    assert!(broker.client().await.is_closed().await);
+    assert_eq!(one.call(0, &ApiVersionsRequest::default()).await.error_code, 0);
+    drop(two);
+    loop {
+        let mut client = broker.client().await;
+        client.send(0, &ApiVersionsRequest::default()).await;
+        if client.receive_frame().await.is_some() {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_request_beyond_the_limit_is_refused_before_it_is_read() {
     let broker = TestBroker::start(&[("socket.request.max.bytes", "2000")]).await;
     broker.client().await.create_topic("topic", 1).await;

@@ -9,7 +9,7 @@ use longshore_broker::BrokerConfig;
 use longshore_broker::config::{BROKER_KEYS, ConfigError};
 
 use super::super::plugins::cache_folder;
-use super::keys::{CONNECTIONS, schema};
+use super::keys::{CONNECTIONS, LISTENER_PREFIX, schema};
 use crate::pipeline::model::Connection;
 use crate::worker::config::WorkerConfig;
 use crate::yaml::{
@@ -188,7 +188,10 @@ impl<'a> Reader<'a> {
 
     fn broker(&mut self) -> Option<BrokerConfig> {
         self.check_voters();
-        let known = |name: &String| BROKER_KEYS.iter().any(|key| key.name == name);
+        // What stands behind a listener's prefix is judged by the broker.
+        let known = |name: &String| {
+            name.starts_with(LISTENER_PREFIX) || BROKER_KEYS.iter().any(|key| key.name == name)
+        };
         let properties = self.flat.clone().into_iter().filter(|(name, _)| known(name));
         match BrokerConfig::from_properties(properties) {
             Ok(config) => Some(config),

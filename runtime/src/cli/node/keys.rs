@@ -110,6 +110,10 @@ pub(super) const NODE_KEYS: &[NodeKey] = &[
 pub(super) const CONNECTIONS: &str = "connections";
 const CONNECTIONS_DOC: &str = "Named, credentialed uses of drivers, for the worker's connectors.";
 
+/// What the broker's properties for a single listener begin with.
+pub(super) const LISTENER_PREFIX: &str = "listener.name.";
+const LISTENER_DOC: &str = "A property of one listener, listener.name.NAME.PROPERTY.";
+
 /// The JSON Schema of a node's file.
 pub fn schema() -> Json {
     let mut properties = Map::new();
@@ -131,6 +135,7 @@ pub fn schema() -> Json {
         "title": "Longshore node",
         "type": "object",
         "properties": properties,
+        "patternProperties": { r"^listener\.name\.": { "description": LISTENER_DOC } },
         "additionalProperties": false,
         "$defs": pipeline["$defs"].take(),
     })
