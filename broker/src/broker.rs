@@ -22,7 +22,7 @@ use crate::{
     partition::{Background, PartitionManager, check_topic_configs},
     producer_ids::ProducerIds,
     quota::Quotas,
-    txn::gate::ClosedGate,
+    txn::{Surroundings, TransactionCoordinator, TransactionSettings},
 };
 
 /// Why a broker did not start. Nothing is left running.
@@ -161,6 +161,17 @@ impl Broker {
 
         let stopping = CancellationToken::new();
         let tasks = TaskTracker::new();
+        let producer_ids = Arc::new(ProducerIds::default());
+        let surroundings = Surroundings {
+            partitions: Arc::clone(&partitions),
+            groups: groups.clone(),
+            controller: Arc::<LocalController>::clone(&controller),
+            producer_ids: Arc::clone(&producer_ids),
+            tasks: tasks.clone(),
+            stopping: stopping.clone(),
+        };
+        let settings = TransactionSettings::from_config(&config);
+        let transactions = TransactionCoordinator::load(settings, surroundings).await;
         let node = Arc::new(Node {
             cluster_id: data_dir.cluster_id().to_owned(),
             request_memory: MemoryBudget::new(config.request_memory_bytes),
@@ -169,12 +180,13 @@ impl Broker {
             image,
             partitions,
             groups,
-            producer_ids: ProducerIds::default(),
+            producer_ids,
             quotas,
             metrics: Metrics {
                 requests: kafka::request_counts(),
                 connections: Arc::new(ConnectionCounts::new(config.listeners.len())),
             },
+            transactions,
             listeners,
             decoy_key: auth::decoy_key(),
             authorizer: config
@@ -184,7 +196,6 @@ impl Broker {
             denials: Arc::new(LogLimit::default()),
             per_address: Arc::default(),
             bad_connections: LogLimit::default(),
-            transactions: Box::new(ClosedGate),
             stopping: stopping.clone(),
             config,
         });
@@ -205,6 +216,8 @@ impl Broker {
         tasks.spawn(Background::new(&node).run());
         let timers = Arc::clone(&node);
         tasks.spawn(async move { timers.groups.run_timers(&timers.stopping).await });
+        let timers = Arc::clone(&node);
+        tasks.spawn(async move { timers.transactions.run_timers(&timers.stopping).await });
         let follower = Arc::clone(&node);
         tasks.spawn(async move { follow_image(&follower).await });
         tracing::info!(

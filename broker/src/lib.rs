@@ -10,7 +10,8 @@
 //! | `kafka` | listener, framing, one file for each API key |
 //! | `group` | the group coordinator, a plain state machine and its driver |
 //! | `partition` | the node's partitions, loaded, followed and kept in the background |
-//! | `txn` | transactions across partitions |
+//! | `txn` | the transaction coordinator, likewise |
+//! | `replay` | internal topics, read from front to back |
 //! | `node` | what all connections share |
 //! | `quota` | how much a client may use, and how long it waits when it used more |
 //! | `datadir` | lock, `meta.properties` and layout of the data directory |
@@ -44,6 +45,7 @@ mod node;
 mod partition;
 mod producer_ids;
 mod quota;
+mod replay;
 mod time_histogram;
 mod topics;
 mod txn;

@@ -90,6 +90,14 @@ pub(crate) const AUTO_CREATE_PER_REQUEST_MAX: usize = 64;
 /// Bytes of a group id and of a member or instance id.
 pub(crate) const GROUP_ID_BYTES_MAX: usize = 1024;
 
+/// Bytes of a transactional id.
+pub(crate) const TRANSACTIONAL_ID_BYTES_MAX: usize = 1024;
+
+/// The first and the longest pause before a transaction's marker is tried again.
+pub(crate) const MARKER_RETRY_MIN: Duration = Duration::from_millis(100);
+/// See [`MARKER_RETRY_MIN`].
+pub(crate) const MARKER_RETRY_MAX: Duration = Duration::from_secs(10);
+
 /// Producer ids handed to a broker at a time (Kafka's own block size).
 pub(crate) const PRODUCER_ID_BLOCK: i64 = 1000;
 

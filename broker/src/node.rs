@@ -21,7 +21,7 @@ use crate::{
     partition::PartitionManager,
     producer_ids::ProducerIds,
     quota::Quotas,
-    txn::gate::TransactionGate,
+    txn::TransactionCoordinator,
 };
 
 /// A running node.
@@ -32,11 +32,10 @@ pub(crate) struct Node {
     pub(crate) image: watch::Receiver<Arc<ClusterImage>>,
     pub(crate) partitions: Arc<PartitionManager>,
     pub(crate) groups: GroupCoordinator,
-    pub(crate) producer_ids: ProducerIds,
+    pub(crate) producer_ids: Arc<ProducerIds>,
     pub(crate) quotas: Quotas,
     pub(crate) metrics: Metrics,
-    /// Asked before a transaction begins in a partition.
-    pub(crate) transactions: Box<dyn TransactionGate>,
+    pub(crate) transactions: TransactionCoordinator,
     pub(crate) request_memory: MemoryBudget,
     pub(crate) fetch_memory: MemoryBudget,
     /// In the order of the configuration.
@@ -71,6 +70,22 @@ impl Node {
     pub(crate) async fn follow_image(&self) {
         self.quotas.follow(self.image().client_quotas());
         self.partitions.follow(&self.image).await;
+    }
+
+    /// Makes an internal topic if it is not there; tells why it cannot be made.
+    pub(crate) async fn ensure_topic(&self, topic: NewTopic) -> Result<(), String> {
+        if self.partitions.count(&topic.name) > 0 {
+            return Ok(());
+        }
+        match self.create_topic(topic, false).await {
+            Ok(_) => Ok(()),
+            // Someone else was first: it is there.
+            Err(ControllerError::TopicExists { .. }) => {
+                self.follow_image().await;
+                Ok(())
+            }
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     pub(crate) async fn create_topic(

@@ -68,6 +68,18 @@ pub struct BrokerConfig {
     pub offsets_retention: Duration,
     /// `offsets.retention.check.interval.ms`.
     pub offsets_retention_check: Duration,
+    /// `transaction.state.log.num.partitions`, from 1.
+    pub transaction_topic_partitions: i32,
+    /// `transaction.state.log.segment.bytes`.
+    pub transaction_topic_segment_bytes: i32,
+    /// `transaction.max.timeout.ms`.
+    pub transaction_timeout_ms_max: i32,
+    /// `transactional.id.expiration.ms`.
+    pub transactional_id_expiration: Duration,
+    /// `transaction.abort.timed.out.transaction.cleanup.interval.ms`.
+    pub transaction_timeout_check: Duration,
+    /// `transaction.remove.expired.transaction.cleanup.interval.ms`.
+    pub transactional_id_expiration_check: Duration,
     /// `offset.metadata.max.bytes`.
     pub offset_metadata_bytes_max: usize,
     /// `group.initial.rebalance.delay.ms`.
@@ -148,8 +160,14 @@ impl BrokerConfig {
             return Err(ConfigError::UnknownProperty { name: name.clone() });
         }
         let read = Reader { given: &given };
-        if read.text("default.replication.factor") != Some("1") {
-            return Err(read.invalid("default.replication.factor", "1: one node holds one replica"));
+        for name in [
+            "default.replication.factor",
+            "transaction.state.log.replication.factor",
+            "transaction.state.log.min.isr",
+        ] {
+            if read.text(name) != Some("1") {
+                return Err(read.invalid(name, "1: one node holds one replica"));
+            }
         }
         let listeners = read.listeners("listeners")?;
         let mut security = BTreeMap::new();
@@ -176,6 +194,15 @@ impl BrokerConfig {
                 read.number::<u64>("offsets.retention.minutes", 1)?.saturating_mul(60),
             ),
             offsets_retention_check: read.millis("offsets.retention.check.interval.ms", 1)?,
+            transaction_topic_partitions: read.number("transaction.state.log.num.partitions", 1)?,
+            transaction_topic_segment_bytes: read
+                .number("transaction.state.log.segment.bytes", 1)?,
+            transaction_timeout_ms_max: read.number("transaction.max.timeout.ms", 1)?,
+            transactional_id_expiration: read.millis("transactional.id.expiration.ms", 1)?,
+            transaction_timeout_check: read
+                .millis("transaction.abort.timed.out.transaction.cleanup.interval.ms", 1)?,
+            transactional_id_expiration_check: read
+                .millis("transaction.remove.expired.transaction.cleanup.interval.ms", 1)?,
             offset_metadata_bytes_max: read.number("offset.metadata.max.bytes", 0)?,
             group_initial_rebalance_delay: read.millis("group.initial.rebalance.delay.ms", 0)?,
             group_session_timeout_min: read.millis("group.min.session.timeout.ms", 1)?,

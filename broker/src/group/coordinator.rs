@@ -16,6 +16,7 @@ use super::{
     join::{JoinAnswer, JoinRequest},
     membership::LeavingMember,
     offsets::{CommittedOffset, Offsets},
+    pending::PendingOffsets,
     records::{self, Key},
     state::{Action, Bounds, Group, GroupError, GroupState, Now, StoredGroup, Token, WriteId},
     store::{self, Entries, StoreError},
@@ -91,6 +92,7 @@ pub(super) struct Slot {
     /// The topics as the consumer group last saw them.
     pub(super) seen_image: Option<Arc<ClusterImage>>,
     pub(super) offsets: Offsets,
+    pub(super) pending: PendingOffsets,
     joins: HashMap<Token, oneshot::Sender<JoinAnswer>>,
     syncs: HashMap<Token, oneshot::Sender<SyncAnswer>>,
 }
@@ -105,6 +107,9 @@ pub(crate) struct GroupCoordinator(pub(super) Arc<Shared>);
 pub(super) struct Shared {
     pub(super) settings: GroupSettings,
     pub(super) partitions: Arc<PartitionManager>,
+    /// Groups with offsets in open transactions, by partition of the offsets
+    /// topic and producer id: a marker finds them here.
+    pub(super) in_transactions: Mutex<HashMap<(i32, i64), BTreeSet<String>>>,
     groups: Mutex<HashMap<String, SharedSlot>>,
     /// Partitions of the offsets topic whose groups are unknown, since they could
     /// not be read at start. Never served as new ones.
@@ -170,6 +175,7 @@ impl GroupCoordinator {
         let coordinator = Self(Arc::new(Shared {
             settings,
             partitions,
+            in_transactions: Mutex::default(),
             groups: Mutex::default(),
             unreadable,
             next_token: AtomicU64::new(0),
@@ -198,31 +204,27 @@ impl GroupCoordinator {
         let bounds = self.0.settings.bounds;
         let consumer = self.0.settings.consumer.clone();
         let consumer = loaded.consumer.into_group(consumer, now().monotonic_ms);
-        if loaded.group.is_none() && consumer.is_none() && loaded.offsets.is_empty() {
+        let no_offsets = loaded.offsets.is_empty() && loaded.pending.is_empty();
+        if loaded.group.is_none() && consumer.is_none() && no_offsets {
             return;
         }
+        loaded.pending.producer_ids().for_each(|producer_id| self.note_pending(&id, producer_id));
         let group = match loaded.group {
             Some(stored) => Group::load(bounds, stored, now()),
             None => Group::new(bounds, now()),
         };
-        let slot = Slot { offsets: loaded.offsets, consumer, ..Slot::new(id.clone(), group) };
+        let slot = Slot {
+            offsets: loaded.offsets,
+            pending: loaded.pending,
+            consumer,
+            ..Slot::new(id.clone(), group)
+        };
         lock(&self.0.groups).insert(id, Arc::new(Mutex::new(slot)));
     }
 
     /// Makes the offsets topic if it is not there.
     pub(crate) async fn ensure_topic(&self, node: &Node) -> Result<(), String> {
-        if self.0.partitions.count(topics::CONSUMER_OFFSETS) > 0 {
-            return Ok(());
-        }
-        let created = node.create_topic(topics::consumer_offsets(&node.config), false).await;
-        match created {
-            // Someone else was first: it is there.
-            Ok(_) | Err(crate::controller::ControllerError::TopicExists { .. }) => {
-                node.follow_image().await;
-                Ok(())
-            }
-            Err(error) => Err(error.to_string()),
-        }
+        node.ensure_topic(topics::consumer_offsets(&node.config)).await
     }
 
     /// All groups as they are now.
@@ -369,6 +371,7 @@ impl GroupCoordinator {
         }
         let (partition, appended) = store::append(&self.0.partitions, id, &entries)?;
         for (topic, partition, offset) in offsets {
+            slot.pending.forget(&topic, partition);
             slot.offsets.set(&topic, partition, offset);
         }
         Ok(Some(Committing(partition, appended)))
@@ -408,7 +411,8 @@ impl GroupCoordinator {
             GroupState::Empty if slot.has_no_members() => {}
             _ => return Err(CommitError::NonEmpty),
         }
-        let keys = slot.offsets.keys();
+        let mut keys = slot.offsets.keys();
+        keys.extend(slot.pending.keys());
         self.forget_offsets(&mut slot, &keys)?;
         self.end(&shared, &mut slot)?;
         Ok(())
@@ -445,6 +449,7 @@ impl GroupCoordinator {
         }
         store::append(&self.0.partitions, &slot.id, &entries)?;
         for (topic, partition) in keys {
+            slot.pending.forget(topic, *partition);
             slot.offsets.remove(topic, *partition);
         }
         Ok(())
@@ -454,7 +459,8 @@ impl GroupCoordinator {
     pub(crate) fn topic_deleted(&self, topic: &str) {
         for shared in self.slots() {
             let mut slot = lock(&shared);
-            let keys = slot.offsets.of_topic(topic);
+            let mut keys = slot.offsets.of_topic(topic);
+            keys.extend(slot.pending.of_topic(topic));
             if let Err(error) = self.forget_offsets(&mut slot, &keys) {
                 tracing::warn!(group = %slot.id, topic, %error, "offsets of a deleted topic remain");
             }
@@ -543,6 +549,7 @@ impl Slot {
             consumer: None,
             seen_image: None,
             offsets: Offsets::default(),
+            pending: PendingOffsets::default(),
             joins: HashMap::new(),
             syncs: HashMap::new(),
         }

@@ -12,16 +12,18 @@
 //! commit.rs       who may commit, and when offsets expire
 //! subscription.rs what consumers subscribe to
 //! offsets.rs      committed offsets, and when they expire
+//! pending.rs      offsets committed in transactions that have not ended
 //! records.rs      Kafka's record formats of __consumer_offsets
 //! consumer/       groups of the consumer protocol (KIP-848)
 //! store.rs        those records, written to and read from the topic
 //! coordinator.rs  the driver: locks, waiting answers, storage
+//! transactional.rs  the driver's commits in transactions
 //! timers.rs       the driver's clock: sessions, phases, expiry
 //! delete_offsets.rs  single offsets deleted on demand
 //! describe.rs     groups as administrators see them
 //! ```
 //!
-//! Invariant: the files down to `offsets.rs` decide and touch no clock, socket or file.
+//! Invariant: the files down to `pending.rs` decide and touch no clock, socket or file.
 //! Time is passed in, what is to be done comes out as [`Action`]s. The server
 //! calls the very functions that the seeded simulation in `simulation` drives.
 
@@ -33,6 +35,7 @@ mod describe;
 mod join;
 mod membership;
 mod offsets;
+mod pending;
 #[cfg(test)]
 mod random;
 mod rebalance;
@@ -47,6 +50,7 @@ mod sync;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod transactional;
 
 pub(crate) use consumer::is_assignor;
 pub(crate) use consumer::{
@@ -59,4 +63,5 @@ pub(crate) use join::{JoinAnswer, JoinRequest};
 pub(crate) use membership::LeavingMember;
 pub(crate) use offsets::CommittedOffset;
 pub(crate) use state::{GroupError, GroupState};
+pub(crate) use store::TransactionalProducer;
 pub(crate) use sync::{SyncAnswer, SyncRequest};

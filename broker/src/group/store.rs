@@ -6,18 +6,17 @@ use std::{collections::HashMap, sync::Arc};
 use super::{
     consumer::{StoredConsumerGroup, decode_record},
     offsets::Offsets,
+    pending::PendingOffsets,
     records::{self, Key},
     state::StoredGroup,
 };
 use crate::{
     clock,
-    log::{BatchBuilder, Batches, Codec, ReadLimit, ReadUpTo, Records, limits::BATCH_HEADER_BYTES},
+    log::{BatchBuilder, MarkerKind, NO_SEQUENCE},
     partition::{Appended, Partition, PartitionError, PartitionManager},
-    topics::CONSUMER_OFFSETS,
+    replay::{self, Replayed},
+    topics::{self, CONSUMER_OFFSETS},
 };
-
-/// Bytes that are read at a time while loading.
-const LOAD_BYTES: usize = 1 << 20;
 
 /// Why a group's records could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -44,17 +43,44 @@ impl Entries {
     }
 }
 
+/// Who commits offsets in a transaction.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TransactionalProducer {
+    pub(crate) id: i64,
+    pub(crate) epoch: i16,
+}
+
 /// Appends entries of one group as one batch.
 pub(super) fn append(
     partitions: &PartitionManager,
     group: &str,
     entries: &Entries,
 ) -> Result<(Arc<Partition>, Appended), StoreError> {
-    let count = partitions.count(CONSUMER_OFFSETS);
-    let index = partition_of(group, count).ok_or(StoreError::NoTopic)?;
+    append_as(partitions, group, entries, BatchBuilder::new(0))
+}
+
+/// The same, as part of a transaction.
+pub(super) fn append_in_transaction(
+    partitions: &PartitionManager,
+    group: &str,
+    entries: &Entries,
+    producer: TransactionalProducer,
+) -> Result<(Arc<Partition>, Appended), StoreError> {
+    // Not numbered: who appends twice commits the same offsets twice.
+    let builder =
+        BatchBuilder::new(0).producer(producer.id, producer.epoch, NO_SEQUENCE).transactional();
+    append_as(partitions, group, entries, builder)
+}
+
+fn append_as(
+    partitions: &PartitionManager,
+    group: &str,
+    entries: &Entries,
+    mut builder: BatchBuilder,
+) -> Result<(Arc<Partition>, Appended), StoreError> {
+    let index = topics::partition_for(group, partitions.count(CONSUMER_OFFSETS));
     let partition = partitions.get(CONSUMER_OFFSETS, index).ok_or(StoreError::NoTopic)?;
     let now_ms = clock::wall_ms();
-    let mut builder = BatchBuilder::new(0);
     for (key, value) in &entries.0 {
         builder.push(now_ms, Some(key), value.as_deref(), &[]);
     }
@@ -66,12 +92,7 @@ pub(super) fn append(
 
 /// Which of so many partitions has a group's records; `None` of none.
 pub(super) fn partition_of(group: &str, count: i32) -> Option<i32> {
-    (java_hash(group) & i32::MAX).checked_rem(count)
-}
-
-/// `String.hashCode` of Java, by which Kafka's tools find a group's partition.
-pub(super) fn java_hash(text: &str) -> i32 {
-    text.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()))
+    (count > 0).then(|| topics::partition_for(group, count))
 }
 
 /// A group as it was found in the topic.
@@ -80,55 +101,53 @@ pub(super) struct Loaded {
     pub(super) group: Option<StoredGroup>,
     pub(super) consumer: StoredConsumerGroup,
     pub(super) offsets: Offsets,
+    pub(super) pending: PendingOffsets,
 }
 
 /// Reads one partition of the topic from front to back.
 pub(super) fn load(partition: &Partition) -> Result<HashMap<String, Loaded>, PartitionError> {
-    let log = partition.log()?;
     let mut groups = HashMap::new();
-    let mut offset = log.log_start_offset();
-    let limit = ReadLimit { max_bytes: LOAD_BYTES, at_least_one: true, up_to: ReadUpTo::LogEnd };
-    loop {
-        let bytes = log.read(offset, &limit)?.batches;
-        let before = offset;
-        for batch in Batches::new(&bytes) {
-            let Ok((header, batch)) = batch else { break };
-            offset = header.next_offset();
-            if header.is_control() {
-                continue;
-            }
-            let payload = batch.get(BATCH_HEADER_BYTES..).unwrap_or_default();
-            let payload =
-                Codec::from_id(header.codec_id()).and_then(|codec| codec.decompress(payload));
-            let Ok(payload) = payload else {
-                tracing::error!(%partition, before, "a batch of group records is unreadable");
-                continue;
-            };
-            for record in Records::new(&header, &payload).flatten() {
-                if let Err(error) = take(&mut groups, record.key, record.value) {
-                    tracing::warn!(
-                        %partition, offset = record.offset, %error, "a group record is skipped"
-                    );
-                }
+    replay::partition(partition, |replayed| match replayed {
+        Replayed::Record { header, record } => {
+            let producer = header.is_transactional().then_some(header.producer_id);
+            if let Err(error) = take(&mut groups, producer, record.key, record.value) {
+                tracing::warn!(
+                    %partition, offset = record.offset, %error, "a group record is skipped"
+                );
             }
         }
-        if offset == before {
-            return Ok(groups);
+        Replayed::Marker(marker) => {
+            for loaded in groups.values_mut() {
+                let commits = marker.kind == MarkerKind::Commit;
+                loaded.pending.end(marker.producer_id, commits, &mut loaded.offsets);
+            }
         }
-    }
+    })?;
+    Ok(groups)
 }
 
+/// `producer` is who wrote it in a transaction.
 fn take(
     groups: &mut HashMap<String, Loaded>,
+    producer: Option<i64>,
     key: Option<&[u8]>,
     value: Option<&[u8]>,
 ) -> Result<(), records::RecordError> {
     match records::decode_key(key.unwrap_or_default())? {
         Key::Offset { group, topic, partition } => {
-            let offsets = &mut groups.entry(group).or_default().offsets;
-            match value {
-                Some(value) => offsets.set(&topic, partition, records::decode_offset(value)?),
-                None => offsets.remove(&topic, partition),
+            let loaded = groups.entry(group).or_default();
+            match (value.map(records::decode_offset).transpose()?, producer) {
+                (Some(offset), Some(producer)) => {
+                    loaded.pending.set(producer, &topic, partition, offset);
+                }
+                (Some(offset), None) => {
+                    loaded.pending.forget(&topic, partition);
+                    loaded.offsets.set(&topic, partition, offset);
+                }
+                (None, _) => {
+                    loaded.pending.forget(&topic, partition);
+                    loaded.offsets.remove(&topic, partition);
+                }
             }
         }
         Key::Group { group } => {
@@ -141,19 +160,4 @@ fn take(
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn groups_hash_to_the_partition_that_kafka_looks_in() {
-        for (text, hash) in [("", 0), ("a", 97), ("console-consumer", 1_173_508_601), ("ü", 252)] {
-            if text != "console-consumer" {
-                assert_eq!(java_hash(text), hash, "{text}");
-            }
-        }
-        assert_eq!(java_hash("polygenelubricants"), i32::MIN);
-    }
 }

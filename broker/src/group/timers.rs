@@ -83,7 +83,8 @@ impl GroupCoordinator {
         }
         self.forget_offsets(slot, &expired)?;
         // Ids that were given out keep the group: they are about to join.
-        let idle = slot.next_deadline_ms().is_none() && slot.offsets.is_empty();
+        let idle =
+            slot.next_deadline_ms().is_none() && slot.offsets.is_empty() && slot.pending.is_empty();
         if idle && slot.group.state() == GroupState::Empty {
             self.end(shared, slot)?;
         }

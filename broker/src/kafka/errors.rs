@@ -7,6 +7,7 @@ use crate::{
     controller::{ControllerError, TopicRef},
     group::{CommitError, ConsumerGroupError, GroupError, HeartbeatRefusal},
     limits,
+    txn::TransactionError,
 };
 
 /// The message of a refusal for want of a right.
@@ -105,6 +106,23 @@ pub(super) fn heartbeat(refusal: &HeartbeatRefusal) -> ResponseError {
 /// Whether this is the id of a group that can have members.
 pub(super) fn is_group_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= limits::GROUP_ID_BYTES_MAX
+}
+
+/// The code of a refused step of a transaction. Clients that do not know of
+/// fencing have an older code for it.
+pub(super) fn transaction(error: TransactionError, knows_fencing: bool) -> ResponseError {
+    match error {
+        TransactionError::InvalidRequest => ResponseError::InvalidRequest,
+        TransactionError::InvalidTransactionTimeout => ResponseError::InvalidTransactionTimeout,
+        TransactionError::InvalidProducerIdMapping => ResponseError::InvalidProducerIdMapping,
+        TransactionError::ProducerFenced if knows_fencing => ResponseError::ProducerFenced,
+        TransactionError::ProducerFenced => ResponseError::InvalidProducerEpoch,
+        TransactionError::ConcurrentTransactions => ResponseError::ConcurrentTransactions,
+        TransactionError::InvalidTransactionState => ResponseError::InvalidTxnState,
+        TransactionError::TransactionAbortable => ResponseError::TransactionAbortable,
+        TransactionError::CoordinatorNotAvailable => ResponseError::CoordinatorNotAvailable,
+        TransactionError::TransactionalIdNotFound => ResponseError::TransactionalIdNotFound,
+    }
 }
 
 /// The code of a refused commit or deletion.

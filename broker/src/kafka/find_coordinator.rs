@@ -1,4 +1,5 @@
-//! FindCoordinator (10): which broker coordinates a group.
+//! FindCoordinator (10): which broker coordinates a group or a
+//! transactional id.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use kafka_protocol::{
 };
 
 use super::{Client, errors};
-use crate::node::Node;
+use crate::{node::Node, topics};
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
@@ -35,10 +36,11 @@ pub(super) async fn handle(
             .await
             .err()
             .map(|reason| (ResponseError::CoordinatorNotAvailable, reason)),
-        TRANSACTION => Some((
-            ResponseError::TransactionalIdAuthorizationFailed,
-            "transactions are not served".to_owned(),
-        )),
+        TRANSACTION => node
+            .ensure_topic(topics::transaction_state(&node.config))
+            .await
+            .err()
+            .map(|reason| (ResponseError::CoordinatorNotAvailable, reason)),
         other => {
             let message = format!("key type {other} has no coordinator here");
             Some((ResponseError::InvalidRequest, message))

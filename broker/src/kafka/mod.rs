@@ -22,6 +22,8 @@
 
 mod access;
 mod acl_codec;
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod alter_client_quotas;
 mod alter_configs;
 mod alter_partition_reassignments;
@@ -48,8 +50,10 @@ mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
 mod describe_topic_partitions;
+mod describe_transactions;
 mod describe_user_scram_credentials;
 mod elect_leaders;
+mod end_txn;
 mod errors;
 mod fetch;
 mod find_coordinator;
@@ -64,6 +68,7 @@ mod leave_group;
 mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
+mod list_transactions;
 mod listener;
 mod memory;
 mod metadata;
@@ -81,7 +86,9 @@ mod sasl_handshake;
 mod shape;
 mod sync_group;
 mod throttle;
+mod txn_offset_commit;
 mod versions;
+mod write_txn_markers;
 
 use std::{net::SocketAddr, pin::Pin, sync::Arc};
 
@@ -225,7 +232,24 @@ async fn dispatch(
             answer!(|request| delete_topics::handle(node, request, version, &client))
         }
         ApiKey::DeleteRecords => answer!(|request| delete_records::handle(node, request)),
-        ApiKey::InitProducerId => answer!(|request| init_producer_id::handle(node, request)),
+        ApiKey::InitProducerId => {
+            answer!(|request| init_producer_id::handle(node, request, version))
+        }
+        ApiKey::AddPartitionsToTxn => {
+            answer!(|request| add_partitions_to_txn::handle(node, request, version))
+        }
+        ApiKey::AddOffsetsToTxn => {
+            answer!(|request| add_offsets_to_txn::handle(node, request, version))
+        }
+        ApiKey::EndTxn => answer!(|request| end_txn::handle(node, request, version)),
+        ApiKey::WriteTxnMarkers => answer!(|request| write_txn_markers::handle(node, request)),
+        ApiKey::TxnOffsetCommit => {
+            answer!(|request| txn_offset_commit::handle(node, request, version))
+        }
+        ApiKey::DescribeTransactions => {
+            answer!(|request| describe_transactions::handle(node, request))
+        }
+        ApiKey::ListTransactions => answer!(|request| list_transactions::handle(node, request)),
         ApiKey::DescribeConfigs => {
             answer!(|request| describe_configs::handle(node, request, version))
         }

@@ -8,6 +8,7 @@ use kafka_protocol::{
         OffsetCommitRequest, OffsetCommitResponse,
         offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic},
     },
+    protocol::StrBytes,
 };
 
 use super::{Reply, access::Access, errors, response::RequestId};
@@ -91,26 +92,37 @@ fn refused_partitions(
     request: &OffsetCommitRequest,
     access: &Access,
 ) -> Vec<Vec<Option<ResponseError>>> {
-    // Records hold strings with a length of two bytes.
-    let metadata_max = node.config.offset_metadata_bytes_max.min(i16::MAX as usize);
     let of_topic =
         |topic: &kafka_protocol::messages::offset_commit_request::OffsetCommitRequestTopic| {
             let allowed = access.allows_topic(AclOperation::Read, &topic.name);
             let partitions = topic.partitions.iter().map(|partition| {
-                let metadata = partition.committed_metadata.as_ref().map_or(0, |text| text.len());
                 if !allowed {
-                    Some(ResponseError::TopicAuthorizationFailed)
-                } else if metadata > metadata_max {
-                    Some(ResponseError::OffsetMetadataTooLarge)
-                } else if node.partitions.get(&topic.name, partition.partition_index).is_none() {
-                    Some(ResponseError::UnknownTopicOrPartition)
-                } else {
-                    None
+                    return Some(ResponseError::TopicAuthorizationFailed);
                 }
+                let metadata = partition.committed_metadata.as_ref();
+                refuse(node, &topic.name, partition.partition_index, metadata)
             });
             partitions.collect()
         };
     request.topics.iter().map(of_topic).collect()
+}
+
+/// Why a partition cannot be committed, in a transaction or without one.
+pub(super) fn refuse(
+    node: &Node,
+    topic: &str,
+    index: i32,
+    metadata: Option<&StrBytes>,
+) -> Option<ResponseError> {
+    // Records hold strings with a length of two bytes.
+    let metadata_max = node.config.offset_metadata_bytes_max.min(i16::MAX as usize);
+    if metadata.map_or(0, |text| text.len()) > metadata_max {
+        Some(ResponseError::OffsetMetadataTooLarge)
+    } else if node.partitions.get(topic, index).is_none() {
+        Some(ResponseError::UnknownTopicOrPartition)
+    } else {
+        None
+    }
 }
 
 fn respond(

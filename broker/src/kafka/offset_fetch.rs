@@ -17,15 +17,18 @@ use kafka_protocol::{
 use super::errors;
 use crate::{group::CommittedOffset, node::Node};
 
+/// What is committed for a partition, or why that cannot be said.
+type Found = Result<Option<CommittedOffset>, ResponseError>;
+
 /// A topic and its partitions, with what is committed for each.
-type Committed = (TopicName, Vec<(i32, Option<CommittedOffset>)>);
+type Committed = (TopicName, Vec<(i32, Found)>);
 
 pub(super) async fn handle(
     node: &Arc<Node>,
     request: OffsetFetchRequest,
     version: i16,
 ) -> OffsetFetchResponse {
-    // Nothing is ever pending in a transaction, so every offset is stable.
+    let stable = request.require_stable;
     if version >= 8 {
         let groups = request.groups.into_iter().map(|group| {
             if let Err(error) = node.groups.check_readable(&group.group_id) {
@@ -46,7 +49,7 @@ pub(super) async fn handle(
             let asked = group.topics.map(|topics| {
                 topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect()
             });
-            let found = look_up(node, &group.group_id, asked);
+            let found = look_up(node, &group.group_id, asked, stable);
             OffsetFetchResponseGroup::default()
                 .with_error_code(errors::NONE)
                 .with_topics(found.into_iter().map(group_topic).collect())
@@ -60,7 +63,7 @@ pub(super) async fn handle(
     let asked = request.topics.map(|topics| {
         topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect()
     });
-    let found = look_up(node, &request.group_id, asked);
+    let found = look_up(node, &request.group_id, asked, stable);
     OffsetFetchResponse::default()
         .with_error_code(errors::NONE)
         .with_topics(found.into_iter().map(|topic| plain_topic(topic, version)).collect())
@@ -73,7 +76,7 @@ fn refuse(code: ResponseError, request: OffsetFetchRequest, version: i16) -> Off
         return OffsetFetchResponse::default().with_error_code(code.code());
     }
     let topics = request.topics.unwrap_or_default().into_iter().map(|topic| {
-        let nothing = topic.partition_indexes.into_iter().map(|index| (index, None)).collect();
+        let nothing = topic.partition_indexes.into_iter().map(|index| (index, Ok(None))).collect();
         let mut topic = plain_topic((topic.name, nothing), version);
         topic.partitions.iter_mut().for_each(|partition| partition.error_code = code.code());
         topic
@@ -81,17 +84,19 @@ fn refuse(code: ResponseError, request: OffsetFetchRequest, version: i16) -> Off
     OffsetFetchResponse::default().with_topics(topics.collect())
 }
 
-/// What is committed for the partitions asked for; null asks for all.
+/// What is committed for the partitions asked for; null asks for all. With
+/// `stable`, nothing is said where a transaction may still change it (KIP-447).
 fn look_up(
     node: &Node,
     group: &GroupId,
     asked: Option<Vec<(TopicName, Vec<i32>)>>,
+    stable: bool,
 ) -> Vec<Committed> {
-    match asked {
+    let mut found: Vec<Committed> = match asked {
         Some(topics) => {
             let each = topics.into_iter().map(|(name, partitions)| {
                 let offsets = node.groups.committed(group, &name, &partitions);
-                (name, partitions.into_iter().zip(offsets).collect())
+                (name, partitions.into_iter().zip(offsets.into_iter().map(Ok)).collect())
             });
             each.collect()
         }
@@ -100,45 +105,58 @@ fn look_up(
             let each = all.map(|(name, partitions)| {
                 let name = TopicName(StrBytes::from_string(name));
                 let partitions =
-                    partitions.into_iter().map(|(index, offset)| (index, Some(offset)));
+                    partitions.into_iter().map(|(index, offset)| (index, Ok(Some(offset))));
                 (name, partitions.collect())
             });
             each.collect()
         }
+    };
+    if stable {
+        for (topic, partitions) in &mut found {
+            let indexes: Vec<i32> = partitions.iter().map(|(index, _)| *index).collect();
+            let pending = node.groups.pending(group, topic, &indexes);
+            for ((_, found), _) in partitions.iter_mut().zip(pending).filter(|(_, open)| *open) {
+                *found = Err(ResponseError::UnstableOffsetCommit);
+            }
+        }
     }
+    found
 }
 
-/// Offset, leader epoch and metadata as they are answered; -1 where there is none.
-fn fields(offset: Option<CommittedOffset>) -> (i64, i32, StrBytes) {
-    match offset {
-        Some(offset) => {
-            (offset.offset, offset.leader_epoch, StrBytes::from_string(offset.metadata))
+/// Offset, leader epoch, metadata and code as they are answered; -1 where
+/// there is none.
+fn fields(found: Found) -> (i64, i32, StrBytes, i16) {
+    match found {
+        Ok(Some(offset)) => {
+            let metadata = StrBytes::from_string(offset.metadata);
+            (offset.offset, offset.leader_epoch, metadata, errors::NONE)
         }
-        None => (-1, -1, StrBytes::default()),
+        Ok(None) => (-1, -1, StrBytes::default(), errors::NONE),
+        Err(code) => (-1, -1, StrBytes::default(), code.code()),
     }
 }
 
 fn group_topic((name, partitions): Committed) -> OffsetFetchResponseTopics {
     let partitions = partitions.into_iter().map(|(index, offset)| {
-        let (offset, leader_epoch, metadata) = fields(offset);
+        let (offset, leader_epoch, metadata, code) = fields(offset);
         OffsetFetchResponsePartitions::default()
             .with_partition_index(index)
             .with_committed_offset(offset)
             .with_committed_leader_epoch(leader_epoch)
             .with_metadata(Some(metadata))
-            .with_error_code(errors::NONE)
+            .with_error_code(code)
     });
     OffsetFetchResponseTopics::default().with_partitions(partitions.collect()).with_name(name)
 }
 
 fn plain_topic((name, partitions): Committed, version: i16) -> OffsetFetchResponseTopic {
     let partitions = partitions.into_iter().map(|(index, offset)| {
-        let (offset, leader_epoch, metadata) = fields(offset);
+        let (offset, leader_epoch, metadata, code) = fields(offset);
         let partition = OffsetFetchResponsePartition::default()
             .with_partition_index(index)
             .with_committed_offset(offset)
             .with_metadata(Some(metadata))
-            .with_error_code(errors::NONE);
+            .with_error_code(code);
         match version {
             5.. => partition.with_committed_leader_epoch(leader_epoch),
             _ => partition,

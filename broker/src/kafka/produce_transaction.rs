@@ -7,7 +7,7 @@ use crate::{
     log::{BatchHeader, Verification},
     node::Node,
     partition::Partition,
-    txn::gate::TransactionQuery,
+    txn::gate::{TransactionGate, TransactionQuery},
 };
 
 /// From here on producers do not send AddPartitionsToTxn (KIP-890).

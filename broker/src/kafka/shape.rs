@@ -275,6 +275,58 @@ const SHAPES: &[Shape] = &[
     ),
     request(ApiKey::InitProducerId, 2, &[all(Text), all(INT32), from(3, INT64), from(3, INT16)]),
     request(
+        ApiKey::AddPartitionsToTxn,
+        3,
+        &[
+            from(
+                4,
+                Structs(&[
+                    all(Text),
+                    all(INT64),
+                    all(INT16),
+                    all(INT8),
+                    all(Structs(INT32_PARTITIONS)),
+                ]),
+            ),
+            until(3, Text),
+            until(3, INT64),
+            until(3, INT16),
+            until(3, Structs(INT32_PARTITIONS)),
+        ],
+    ),
+    request(ApiKey::AddOffsetsToTxn, 3, &[all(Text), all(INT64), all(INT16), all(Text)]),
+    request(ApiKey::EndTxn, 3, &[all(Text), all(INT64), all(INT16), all(INT8)]),
+    request(
+        ApiKey::WriteTxnMarkers,
+        1,
+        &[all(Structs(&[
+            all(INT64),
+            all(INT16),
+            all(INT8),
+            all(Structs(INT32_PARTITIONS)),
+            all(INT32),
+        ]))],
+    ),
+    request(
+        ApiKey::TxnOffsetCommit,
+        3,
+        &[
+            all(Text),
+            all(Text),
+            all(INT64),
+            all(INT16),
+            from(3, INT32),
+            from(3, Text),
+            from(3, Text),
+            all(Structs(&[
+                all(Text),
+                all(Structs(&[all(INT32), all(INT64), from(2, INT32), all(Text)])),
+            ])),
+        ],
+    ),
+    request(ApiKey::DescribeTransactions, 0, &[all(Plain(&Text))]),
+    request(ApiKey::ListTransactions, 0, &[all(Plain(&Text)), all(Plain(&INT64)), from(1, INT64)]),
+    request(
         ApiKey::OffsetForLeaderEpoch,
         4,
         &[

@@ -39,8 +39,13 @@ pub(crate) const SERVED: &[Served] = &[
     served(ApiKey::CreateTopics, 2, 7),
     served(ApiKey::DeleteTopics, 1, 6),
     served(ApiKey::DeleteRecords, 0, 2),
-    served(ApiKey::InitProducerId, 0, 4),
+    served(ApiKey::InitProducerId, 0, 5),
     served(ApiKey::OffsetForLeaderEpoch, 2, 4),
+    served(ApiKey::AddPartitionsToTxn, 0, 5),
+    served(ApiKey::AddOffsetsToTxn, 0, 4),
+    served(ApiKey::EndTxn, 0, 5),
+    served(ApiKey::WriteTxnMarkers, 1, 1),
+    served(ApiKey::TxnOffsetCommit, 0, 5),
     served(ApiKey::DescribeConfigs, 1, 4),
     served(ApiKey::AlterConfigs, 0, 2),
     served(ApiKey::DescribeLogDirs, 1, 4),
@@ -65,12 +70,16 @@ pub(crate) const SERVED: &[Served] = &[
     served(ApiKey::DescribeTopicPartitions, 0, 0),
     served(ApiKey::ConsumerGroupHeartbeat, 0, 1),
     served(ApiKey::ConsumerGroupDescribe, 0, 1),
+    served(ApiKey::DescribeTransactions, 0, 0),
+    served(ApiKey::ListTransactions, 0, 1),
 ];
 
 /// A feature that clients are told of, and its highest level, which is in force.
 pub(crate) const FEATURES: &[(&str, i16)] = &[
     // The consumer protocol of groups (KIP-848).
     ("group.version", 1),
+    // Every end of a transaction bumps the producer's epoch (KIP-890).
+    ("transaction.version", 2),
 ];
 
 /// The first version of Produce that can be decoded: older ones carry message

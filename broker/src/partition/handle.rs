@@ -126,6 +126,10 @@ impl Partition {
         self.index
     }
 
+    pub(crate) fn leader_epoch(&self) -> i32 {
+        self.leader_epoch.load(Ordering::Acquire)
+    }
+
     /// The log, unless the partition is offline.
     pub(crate) fn log(&self) -> Result<&Arc<Log>, Offline> {
         let log = self.log.as_ref().map_err(Clone::clone)?;

@@ -17,6 +17,11 @@ use std::pin::Pin;
 
 use kafka_protocol::error::ResponseError;
 
+use super::{
+    coordinator::TransactionCoordinator,
+    state::{ClientVersion, Partitions, ProducerIdAndEpoch, TransactionError},
+};
+
 /// What is asked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TransactionQuery<'a> {
@@ -50,9 +55,6 @@ pub(crate) enum GateError {
     /// This node does not coordinate the id, or not yet. The client tries again.
     #[error("the transaction's coordinator is not available")]
     Unavailable,
-    /// There is no coordinator in this node at all.
-    #[error("transactions are not served")]
-    NotServed,
 }
 
 impl GateError {
@@ -67,7 +69,6 @@ impl GateError {
             // Producers that do not expect a coordinator's error here would not try
             // again; this one they all do, and without asking for metadata.
             GateError::Concurrent | GateError::Unavailable => ResponseError::NotEnoughReplicas,
-            GateError::NotServed => ResponseError::TransactionalIdAuthorizationFailed,
         }
     }
 }
@@ -85,12 +86,38 @@ pub(crate) trait TransactionGate: Send + Sync {
     fn verify<'a>(&'a self, query: TransactionQuery<'a>) -> Verified<'a>;
 }
 
-/// The gate of a node without a coordinator: nobody passes.
-#[derive(Debug)]
-pub(crate) struct ClosedGate;
+impl TransactionGate for TransactionCoordinator {
+    fn verify<'a>(&'a self, query: TransactionQuery<'a>) -> Verified<'a> {
+        Box::pin(async move {
+            let TransactionQuery { transactional_id, topic, partition, .. } = query;
+            let producer =
+                ProducerIdAndEpoch { id: query.producer_id, epoch: query.producer_epoch };
+            let verified = if query.adds_partition {
+                let mut partitions = Partitions::default();
+                partitions.insert(topic, partition);
+                let version = ClientVersion::EpochBump;
+                self.add_partitions(transactional_id, producer, &partitions, version).await
+            } else {
+                self.verify_partition(transactional_id, producer, topic, partition)
+            };
+            Ok(verified?)
+        })
+    }
+}
 
-impl TransactionGate for ClosedGate {
-    fn verify<'a>(&'a self, _: TransactionQuery<'a>) -> Verified<'a> {
-        Box::pin(std::future::ready(Err(GateError::NotServed)))
+impl From<TransactionError> for GateError {
+    fn from(error: TransactionError) -> Self {
+        match error {
+            TransactionError::TransactionAbortable | TransactionError::InvalidTransactionState => {
+                GateError::NotInTransaction
+            }
+            TransactionError::InvalidProducerIdMapping
+            | TransactionError::InvalidRequest
+            | TransactionError::InvalidTransactionTimeout
+            | TransactionError::TransactionalIdNotFound => GateError::ProducerIdMapping,
+            TransactionError::ProducerFenced => GateError::Fenced,
+            TransactionError::ConcurrentTransactions => GateError::Concurrent,
+            TransactionError::CoordinatorNotAvailable => GateError::Unavailable,
+        }
     }
 }

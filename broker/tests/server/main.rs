@@ -17,6 +17,8 @@
 //! | `security_acl` | what a client may do, and what it is told of the rest |
 //! | `security_sasl` | passwords, sessions, what is let in before authentication |
 //! | `security_tls` | encrypted listeners, certificates, their replacement |
+//! | `transactions` | the transaction coordinator, request by request |
+//! | `transaction_crashes` | kills in the middle of a commit |
 //! | `restart` | what is there after a shutdown and after a loss |
 
 // Helpers of tests fail as tests do; the lint knows only functions marked so.
@@ -40,4 +42,7 @@ mod security_sasl;
 mod security_tls;
 mod support;
 mod topics;
+mod transaction_crashes;
+mod transactional;
+mod transactions;
 mod versions;

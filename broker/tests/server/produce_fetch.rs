@@ -4,14 +4,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use kafka_protocol::messages::{
-    DescribeProducersRequest, InitProducerIdRequest, TransactionalId,
-    describe_producers_request::TopicRequest, fetch_request::FetchPartition,
+    DescribeProducersRequest, InitProducerIdRequest, describe_producers_request::TopicRequest,
+    fetch_request::FetchPartition,
 };
 use longshore_broker::log::{BatchBuilder, Batches, Codec, Records};
 
-use crate::support::{
-    PATIENCE, TestBroker, batch, batches, fetch_request, name, produce_request, text,
-};
+use crate::support::{PATIENCE, TestBroker, batch, batches, fetch_request, name, produce_request};
 
 const INVALID_RECORD: i16 = 87;
 const MESSAGE_TOO_LARGE: i16 = 10;
@@ -251,18 +249,6 @@ async fn a_batch_sent_twice_is_appended_once() {
     assert_eq!(gap.error_code, 45);
     let other = client.call(4, &idempotent).await;
     assert_ne!(other.producer_id.0, id);
-}
-
-#[tokio::test]
-async fn transactional_producers_are_refused_for_good() {
-    let broker = TestBroker::start(&[]).await;
-    let mut client = broker.client().await;
-    let request = InitProducerIdRequest::default()
-        .with_transactional_id(Some(TransactionalId(text("tx"))))
-        .with_transaction_timeout_ms(1000);
-    assert_eq!(client.call(4, &request).await.error_code, 53);
-    let empty = request.with_transactional_id(Some(TransactionalId(text(""))));
-    assert_eq!(client.call(4, &empty).await.error_code, 42);
 }
 
 #[tokio::test]

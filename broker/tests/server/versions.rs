@@ -150,6 +150,20 @@ async fn ask(client: &mut Client, key: ApiKey, version: i16) {
             quorum_of("__cluster_metadata"), quorum_of("none"),
         ]),
         DescribeTopicPartitions => messages::DescribeTopicPartitionsRequest::default(),
+        AddPartitionsToTxn => add_partitions(version),
+        AddOffsetsToTxn => messages::AddOffsetsToTxnRequest::default().with_group_id(group("g")),
+        EndTxn => messages::EndTxnRequest::default(),
+        WriteTxnMarkers => messages::WriteTxnMarkersRequest::default(),
+        TxnOffsetCommit => messages::TxnOffsetCommitRequest::default()
+            .with_group_id(group("g"))
+            .with_topics(vec![
+                messages::txn_offset_commit_request::TxnOffsetCommitRequestTopic::default()
+                    .with_name(name("every-version"))
+                    .with_partitions(vec![Default::default()]),
+            ]),
+        DescribeTransactions => messages::DescribeTransactionsRequest::default()
+            .with_transactional_ids(vec![messages::TransactionalId(text("none"))]),
+        ListTransactions => messages::ListTransactionsRequest::default().with_duration_filter(-1),
         OffsetForLeaderEpoch => messages::OffsetForLeaderEpochRequest::default(),
         DescribeProducers => messages::DescribeProducersRequest::default().with_topics(vec![
             messages::describe_producers_request::TopicRequest::default()
@@ -178,6 +192,22 @@ fn quorum_of(topic: &str) -> messages::describe_quorum_request::TopicData {
     messages::describe_quorum_request::TopicData::default()
         .with_topic_name(name(topic))
         .with_partitions(vec![Default::default()])
+}
+
+fn add_partitions(version: i16) -> messages::AddPartitionsToTxnRequest {
+    use messages::add_partitions_to_txn_request::{
+        AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction,
+    };
+    let topic = AddPartitionsToTxnTopic::default()
+        .with_name(name("every-version"))
+        .with_partitions(vec![0]);
+    let request = messages::AddPartitionsToTxnRequest::default();
+    match version {
+        0..=3 => request.with_v3_and_below_topics(vec![topic]),
+        _ => request.with_transactions(vec![
+            AddPartitionsToTxnTransaction::default().with_topics(vec![topic]),
+        ]),
+    }
 }
 
 fn offset_fetch(version: i16) -> messages::OffsetFetchRequest {
@@ -346,7 +376,7 @@ async fn api_versions_answers_with_response_header_v0_in_every_version() {
 #[tokio::test]
 async fn versions_and_keys_that_are_not_served_end_the_connection() {
     let broker = TestBroker::start(&[]).await;
-    for (key, version) in [(0_i16, 2_i16), (1, 13), (3, 99), (24, 0), (999, 0), (-1, 0)] {
+    for (key, version) in [(0_i16, 2_i16), (1, 13), (3, 99), (21, 9), (999, 0), (-1, 0)] {
         let mut client = broker.client().await;
         let mut frame = BytesMut::new();
         frame.put_u32(10);
