@@ -199,8 +199,7 @@ impl Broker {
             stopping: stopping.clone(),
             config,
         });
-        let connections =
-            Arc::new(Semaphore::new(node.config.connections_max.min(Semaphore::MAX_PERMITS)));
+        let connections = Arc::new(Semaphore::new(connections_max(&node.config)));
         for (index, socket) in sockets.into_iter().enumerate() {
             let (node, connections) = (Arc::clone(&node), Arc::clone(&connections));
             tasks.spawn(kafka::accept(node, socket, index, connections, tasks.clone()));
@@ -360,6 +359,22 @@ async fn bind(config: &BrokerConfig) -> Result<(Vec<TcpListener>, Vec<Endpoint>)
         sockets.push(socket);
     }
     Ok((sockets, endpoints))
+}
+
+/// `max.connections`, or fewer if the process may not open so many files.
+fn connections_max(config: &BrokerConfig) -> usize {
+    let configured = config.connections_max;
+    let files_max = getrlimit(Resource::Nofile).current;
+    let connections_max = limits::connections_within(configured, files_max);
+    if connections_max < configured {
+        tracing::warn!(
+            configured,
+            connections_max,
+            ?files_max,
+            "max.connections is cut: raise the limit of open files (ulimit -n)"
+        );
+    }
+    connections_max.min(Semaphore::MAX_PERMITS)
 }
 
 /// Lets the process open as many files as it may: a segment holds three, a

@@ -49,6 +49,28 @@ pub(crate) const REQUEST_MEMORY_WAIT: Duration = Duration::from_secs(30);
 /// Elements of all arrays of one request together, tags included.
 pub(crate) const REQUEST_ELEMENTS_MAX: usize = 200_000;
 
+/// Open files that connections must leave to the metadata and to start and stop.
+const FILES_RESERVED: u64 = 256;
+
+/// Connections that may be open at once: what is configured, and at most half of
+/// the files that the process may open beyond a reserve. The other half is the
+/// logs', three files a segment.
+pub(crate) fn connections_within(configured: usize, files_max: Option<u64>) -> usize {
+    let Some(files_max) = files_max else { return configured };
+    let share = files_max.saturating_sub(FILES_RESERVED) / 2;
+    configured.min(usize::try_from(share).unwrap_or(usize::MAX)).max(1)
+}
+
+#[cfg(test)]
+#[test]
+fn connections_never_take_the_files_that_the_logs_need() {
+    assert_eq!(connections_within(10_000, Some(1024)), 384);
+    assert_eq!(connections_within(100, Some(1024)), 100);
+    assert_eq!(connections_within(10_000, Some(1 << 20)), 10_000);
+    assert_eq!(connections_within(10_000, Some(10)), 1);
+    assert_eq!(connections_within(10_000, None), 10_000);
+}
+
 /// Requests of one connection that may be started and not yet answered.
 pub(crate) const PIPELINE_DEPTH_MAX: usize = 32;
 

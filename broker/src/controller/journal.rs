@@ -39,6 +39,14 @@ pub enum JournalError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A change, or all that there is, does not fit a frame.
+    #[error("{bytes} bytes of metadata do not fit a frame of {max}")]
+    TooLarge {
+        /// Of the frame's payload.
+        bytes: usize,
+        /// A frame's limit.
+        max: usize,
+    },
     /// The file system refused.
     #[error("cannot use {}: {source}", path.display())]
     Io {
@@ -55,7 +63,7 @@ struct Transaction {
     records: Vec<MetadataRecord>,
 }
 
-/// An open journal. After an error of [`Journal::append`] it must not be used again.
+/// An open journal. After an error it may only be used again if [`Journal::is_usable`].
 #[derive(Debug)]
 pub(super) struct Journal {
     directory: PathBuf,
@@ -63,6 +71,10 @@ pub(super) struct Journal {
     bytes: u64,
     snapshot_bytes: u64,
     next_sequence: u64,
+    /// Unless what the disk holds is unknown.
+    usable: bool,
+    #[cfg(test)]
+    disk_full_after: Option<usize>,
 }
 
 const HEADER_BYTES: usize = 8;
@@ -108,6 +120,9 @@ impl Journal {
             bytes: end as u64,
             snapshot_bytes,
             next_sequence,
+            usable: true,
+            #[cfg(test)]
+            disk_full_after: None,
         };
         Ok((journal, image))
     }
@@ -119,14 +134,39 @@ impl Journal {
 
     /// Appends one transaction and syncs it.
     pub(super) fn append(&mut self, records: &[MetadataRecord]) -> Result<(), JournalError> {
-        let frame = encode(self.next_sequence, records);
-        self.file
-            .write_all(&frame)
-            .and_then(|()| self.file.sync_data())
-            .map_err(|source| JournalError::Io { path: self.directory.join("journal"), source })?;
+        let frame = encode(self.next_sequence, records)?;
+        let path = self.directory.join("journal");
+        if let Err(source) = self.write(&frame) {
+            // A full disk refuses this change alone: what came of it is cut off.
+            let restored = self
+                .file
+                .set_len(self.bytes)
+                .and_then(|()| self.file.seek(SeekFrom::Start(self.bytes)));
+            self.usable = restored.is_ok();
+            return Err(JournalError::Io { path, source });
+        }
+        if let Err(source) = self.file.sync_data() {
+            // The kernel may have dropped the pages, these or earlier ones.
+            self.usable = false;
+            return Err(JournalError::Io { path, source });
+        }
         self.bytes += frame.len() as u64;
         self.next_sequence += 1;
         Ok(())
+    }
+
+    fn write(&mut self, frame: &[u8]) -> io::Result<()> {
+        #[cfg(test)]
+        if let Some(bytes) = self.disk_full_after {
+            self.file.write_all(&frame[..bytes])?;
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.file.write_all(frame)
+    }
+
+    /// Whether it is as it was before a call that failed.
+    pub(super) fn is_usable(&self) -> bool {
+        self.usable
     }
 
     /// Folds the journal into a snapshot once it has grown enough. `image`
@@ -142,31 +182,39 @@ impl Journal {
         // The snapshot stands for every sequence below the next one. A crash
         // before the truncation leaves frames that the snapshot covers: the
         // replay skips them by their sequence.
-        let frame = encode(self.next_sequence, &image.to_records());
+        let frame = encode(self.next_sequence, &image.to_records())?;
         let path = self.directory.join("snapshot");
         datadir::write_durably(&path, &frame)
             .map_err(|source| JournalError::Io { path, source })?;
         self.snapshot_bytes = frame.len() as u64;
         self.next_sequence += 1;
+        self.usable = false;
         self.file
             .set_len(0)
             .and_then(|()| self.file.seek(SeekFrom::Start(0)))
             .and_then(|_| self.file.sync_all())
             .map_err(|source| JournalError::Io { path: self.directory.join("journal"), source })?;
         self.bytes = 0;
+        self.usable = true;
         Ok(())
     }
 }
 
-fn encode(sequence: u64, records: &[MetadataRecord]) -> Vec<u8> {
+/// # Errors
+/// [`JournalError::TooLarge`]: what is never read back must not be written.
+fn encode(sequence: u64, records: &[MetadataRecord]) -> Result<Vec<u8>, JournalError> {
     let transaction = Transaction { sequence, records: records.to_vec() };
     let payload =
         serde_json::to_vec(&transaction).expect("records have string keys and no failing part");
+    let (bytes, max) = (payload.len(), limits::JOURNAL_FRAME_BYTES_MAX);
+    if bytes > max {
+        return Err(JournalError::TooLarge { bytes, max });
+    }
     let mut frame = Vec::with_capacity(HEADER_BYTES + payload.len());
     frame.extend_from_slice(&(payload.len() as u32).to_be_bytes());
     frame.extend_from_slice(&crc32c::crc32c(&payload).to_be_bytes());
     frame.extend_from_slice(&payload);
-    frame
+    Ok(frame)
 }
 
 /// A frame, and the bytes that it takes.
@@ -261,6 +309,43 @@ mod tests {
         filled(dir.path(), 3);
         let (_, image) = Journal::open(dir.path()).unwrap();
         assert_eq!(image.next_producer_id(), 3);
+    }
+
+    #[test]
+    fn a_full_disk_refuses_one_change_and_no_later_one() {
+        let dir = tempfile::tempdir().unwrap();
+        filled(dir.path(), 1);
+        let (mut journal, _) = Journal::open(dir.path()).unwrap();
+        for bytes in [0, 5, 20] {
+            journal.disk_full_after = Some(bytes);
+            assert!(matches!(journal.append(&ids(7)), Err(JournalError::Io { .. })));
+            assert!(journal.is_usable());
+            assert_eq!(Journal::open(dir.path()).unwrap().1.next_producer_id(), 1);
+        }
+        journal.disk_full_after = None;
+        journal.append(&ids(9)).unwrap();
+        assert_eq!(Journal::open(dir.path()).unwrap().1.next_producer_id(), 9);
+    }
+
+    #[test]
+    fn metadata_that_could_not_be_read_back_is_never_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut journal, mut image) = Journal::open(dir.path()).unwrap();
+        let topic_id = uuid::Uuid::from_u128(7);
+        let topic = MetadataRecord::Topic { topic_id, name: "t".into() };
+        let large = MetadataRecord::Config {
+            resource: crate::controller::ConfigResource::Topic("t".into()),
+            key: "k".into(),
+            value: Some("v".repeat(limits::JOURNAL_FRAME_BYTES_MAX)),
+        };
+        journal.append(std::slice::from_ref(&topic)).unwrap();
+        image.apply(&topic);
+        let refused = journal.append(std::slice::from_ref(&large));
+        assert!(matches!(refused, Err(JournalError::TooLarge { .. })));
+        image.apply(&large);
+        assert!(matches!(journal.compact(&image), Err(JournalError::TooLarge { .. })));
+        assert!(journal.is_usable());
+        assert_eq!(Journal::open(dir.path()).unwrap().1.topics().count(), 1);
     }
 
     #[test]

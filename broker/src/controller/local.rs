@@ -81,15 +81,21 @@ impl LocalController {
         let publish = self.image.clone();
         let log_end_offset = Arc::clone(&self.log_end_offset);
         let written = tokio::task::spawn_blocking(move || {
-            journal.append(&records)?;
+            if let Err(error) = journal.append(&records) {
+                if journal.is_usable() {
+                    *slot = Some(journal);
+                }
+                return Err(error);
+            }
             log_end_offset.store(journal.next_sequence(), Ordering::Release);
             let next = Arc::new(next);
             publish.send_replace(Arc::clone(&next));
             if let Err(error) = journal.compact_if_large(&next) {
                 tracing::error!(%error, "the metadata journal could not be compacted");
-                return Ok((records, next));
             }
-            *slot = Some(journal);
+            if journal.is_usable() {
+                *slot = Some(journal);
+            }
             Ok((records, next))
         });
         match written.await {

@@ -12,6 +12,9 @@ use super::snapshot;
 /// Kafka's suffix for the folder of a partition that is being deleted.
 const DELETE: &str = "-delete";
 
+/// Bytes of a file's name.
+const FILE_NAME_BYTES_MAX: usize = 255;
+
 /// A partition's folder, as found in a log directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionDir {
@@ -50,6 +53,14 @@ pub fn list_partitions(log_dir: &Path) -> Result<Vec<PartitionDir>, FileError> {
     }
     found.sort_by(|a, b| (&a.topic, a.partition).cmp(&(&b.topic, b.partition)));
     Ok(found)
+}
+
+/// What the folder of a partition that is being deleted is called. A long topic is
+/// cut, as in Kafka: no file system takes more than 255 bytes.
+fn doomed_name(topic: &str, partition: i32) -> String {
+    let suffix = format!("-{partition}{DELETE}");
+    let kept = topic.floor_char_boundary(FILE_NAME_BYTES_MAX - suffix.len());
+    format!("{}{suffix}", &topic[..kept])
 }
 
 /// Topic and partition of a folder's name.
@@ -124,9 +135,7 @@ impl Log {
         let _maintenance = self.lock_maintenance();
         let _appender = self.lock_appender();
         self.end("it was deleted");
-        let mut doomed = self.dir.clone().into_os_string();
-        doomed.push(DELETE);
-        let doomed = PathBuf::from(doomed);
+        let doomed = self.dir.with_file_name(doomed_name(&self.topic, self.partition));
         if doomed.exists() {
             std::fs::remove_dir_all(&doomed).on("remove", &doomed)?;
         }
@@ -146,6 +155,16 @@ mod tests {
         for name in ["topic", "topic-", "-1", "topic-x", "topic-99999999999", "topic--1x"] {
             assert_eq!(parse_dir_name(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn a_topic_with_the_longest_name_leaves_no_files_behind() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = partition_dir(root.path(), &"n".repeat(249), 12);
+        let (log, _) = Log::open(&dir, crate::log::LogConfig::default(), 0).unwrap();
+        log.delete().unwrap();
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
+        assert_eq!(doomed_name("topic", 3), "topic-3-delete");
     }
 
     #[test]

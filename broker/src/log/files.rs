@@ -80,6 +80,8 @@ pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
 
 /// Makes the entries of a folder durable.
 pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    faults::before_open()?;
     File::open(dir)?.sync_all()
 }
 
@@ -167,6 +169,22 @@ pub(crate) mod faults {
     /// Lets this thread write `bytes` more; `None` lifts the limit.
     pub(crate) fn set_bytes_left(bytes: Option<usize>) {
         BYTES_LEFT.set(bytes);
+    }
+
+    thread_local! {
+        static OUT_OF_FILES: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Makes this thread find no free descriptor for a folder.
+    pub(crate) fn set_out_of_files(out: bool) {
+        OUT_OF_FILES.set(out);
+    }
+
+    pub(super) fn before_open() -> std::io::Result<()> {
+        match OUT_OF_FILES.get() {
+            true => Err(rustix::io::Errno::MFILE.into()),
+            false => Ok(()),
+        }
     }
 
     pub(super) fn before_write(length: usize) -> Option<usize> {

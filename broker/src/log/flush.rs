@@ -141,7 +141,7 @@ impl Log {
             segment.sync(true).on("fsync", &segment.path(Kind::Log))?;
         }
         if !rolled.is_empty() {
-            files::sync_dir(&self.dir).on("fsync", &self.dir)?;
+            self.folder.sync_all().on("fsync", &self.dir)?;
         }
         let flushed = self.flushed_offset();
         let from = self.segment_at(flushed).map_or(flushed, |segment| segment.base_offset());

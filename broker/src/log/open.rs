@@ -1,5 +1,6 @@
 //! Open: load what was closed cleanly, recover what was not.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
@@ -125,6 +126,7 @@ impl Log {
         producers.replicated(end_offset);
         let log = Self {
             dir: dir.to_owned(),
+            folder: File::open(dir).on("open", dir)?,
             topic,
             partition,
             config: RwLock::new(Arc::new(config)),

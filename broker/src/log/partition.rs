@@ -1,6 +1,7 @@
 //! [`Log`]: what one partition consists of, and its offsets.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{
@@ -23,6 +24,9 @@ use super::segment::Segment;
 #[derive(Debug)]
 pub struct Log {
     pub(super) dir: PathBuf,
+    /// The folder itself, for its fsync: where a failed fsync takes the partition
+    /// offline, a lack of descriptors must not look like one.
+    pub(super) folder: File,
     pub(super) topic: String,
     pub(super) partition: i32,
     pub(super) config: RwLock<Arc<LogConfig>>,

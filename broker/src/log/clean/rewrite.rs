@@ -168,7 +168,7 @@ impl Log {
     fn swap_in(&self, segment: Segment, group: &[Arc<Segment>]) -> Result<(), MaintenanceError> {
         let base_offset = segment.base_offset();
         let replaced: Vec<i64> = group.iter().map(|segment| segment.base_offset()).collect();
-        let swapped = swap::commit(&self.dir, base_offset).and_then(|()| {
+        let swapped = swap::commit(&self.dir, &self.folder, base_offset).and_then(|()| {
             {
                 // From here on the old segments are only in the hands of readers.
                 let mut segments = self.segments_mut();
@@ -178,7 +178,7 @@ impl Log {
                 segments.insert(base_offset, Arc::new(segment));
                 self.note_segments_left();
             }
-            swap::replace(&self.dir, base_offset, &replaced)?;
+            swap::replace(&self.dir, &self.folder, base_offset, &replaced)?;
             for base in &replaced[1..] {
                 let path = files::path_of(&self.dir, *base, Kind::Snapshot, "");
                 files::remove(&path).on("remove", &path)?;

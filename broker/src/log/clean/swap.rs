@@ -1,6 +1,7 @@
 //! The swap: cleaned files take the place of segments, killable at every step.
 //! `DESIGN.md`, section 11, step 5.
 
+use std::fs::File;
 use std::path::Path;
 
 use crate::log::error::{Corruption, FileContext, FileError, scan_failure};
@@ -17,22 +18,27 @@ pub(super) fn discard(dir: &Path, base_offset: i64) -> Result<(), FileError> {
 }
 
 /// Commits the cleaned files of `base_offset`: after this they win, crash or not.
-pub(super) fn commit(dir: &Path, base_offset: i64) -> Result<(), FileError> {
+pub(super) fn commit(dir: &Path, folder: &File, base_offset: i64) -> Result<(), FileError> {
     crate::crash::point("clean-before-swap");
     for kind in Kind::SEGMENT {
         let from = path_of(dir, base_offset, kind, CLEANED);
         files::rename(&from, &path_of(dir, base_offset, kind, SWAP)).on("rename", &from)?;
     }
-    files::sync_dir(dir).on("fsync", dir)
+    folder.sync_all().on("fsync", dir)
 }
 
 /// Renames the replaced segments away and the committed files into place.
-pub(super) fn replace(dir: &Path, base_offset: i64, replaced: &[i64]) -> Result<(), FileError> {
+pub(super) fn replace(
+    dir: &Path,
+    folder: &File,
+    base_offset: i64,
+    replaced: &[i64],
+) -> Result<(), FileError> {
     for offset in replaced {
         mark_deleted(dir, *offset)?;
         crate::crash::point("clean-middle-of-swap");
     }
-    install(dir, base_offset)?;
+    install(dir, folder, base_offset)?;
     for offset in replaced {
         remove_deleted(dir, *offset)?;
     }
@@ -40,12 +46,12 @@ pub(super) fn replace(dir: &Path, base_offset: i64, replaced: &[i64]) -> Result<
     Ok(())
 }
 
-fn install(dir: &Path, base_offset: i64) -> Result<(), FileError> {
+fn install(dir: &Path, folder: &File, base_offset: i64) -> Result<(), FileError> {
     for kind in Kind::SEGMENT {
         let from = path_of(dir, base_offset, kind, SWAP);
         files::rename(&from, &path_of(dir, base_offset, kind, "")).on("rename", &from)?;
     }
-    files::sync_dir(dir).on("fsync", dir)
+    folder.sync_all().on("fsync", dir)
 }
 
 /// Takes a segment's files out of the log by name. The log goes first: a segment
@@ -85,7 +91,8 @@ where
                 files::remove(&path).on("remove", &path)?;
             }
         }
-        install(dir, *base_offset)?;
+        let folder = File::open(dir).on("open", dir)?;
+        install(dir, &folder, *base_offset)?;
     }
     // What is still there under these names belongs to nothing.
     for (offset, kind, suffix) in files::list(dir).on("list", dir)? {

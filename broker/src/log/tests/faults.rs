@@ -1,7 +1,7 @@
 //! A full disk in the middle of a write.
 
 use super::*;
-use crate::log::files::faults::set_bytes_left;
+use crate::log::files::faults::{set_bytes_left, set_out_of_files};
 
 #[test]
 fn a_disk_that_fills_up_in_the_middle_of_a_batch_leaves_the_log_as_it_was() {
@@ -41,4 +41,20 @@ fn a_disk_that_is_full_when_a_segment_is_rolled_refuses_the_append_only() {
     drop(log);
     let log = open(&home.dir, &config);
     assert_eq!(read_all(&log).len(), 2);
+}
+
+#[test]
+fn a_flush_that_finds_no_free_descriptor_leaves_the_partition_online() {
+    let home = home();
+    let log = open(&home.dir, &config(&[("segment.bytes", "200")]));
+    for _ in 0..3 {
+        append(&log, batch_of(&[&"x".repeat(100)]));
+    }
+    assert_eq!(log.segment_count(), 3);
+    set_out_of_files(true);
+    let flushed = log.flush_now();
+    set_out_of_files(false);
+    flushed.unwrap();
+    log.check_online().unwrap();
+    assert_eq!(log.flushed_offset(), 3);
 }
