@@ -1,11 +1,8 @@
 //! Fetch (1): record batches from partitions, waited for if there are few.
-//!
-//! The answer is built by hand so that record bytes go from the log's buffer
-//! to the socket without being copied into a frame.
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use kafka_protocol::{
     error::ResponseError,
     messages::{
@@ -19,45 +16,16 @@ use super::{
     Reply,
     access::Access,
     errors,
+    fetch_response::{Fetched, encode, whole_error},
     memory::MemoryGrant,
-    response::{RequestId, Response, ResponseBuilder},
+    response::{RequestId, Response},
 };
 use crate::{
     auth::AclOperation,
     limits,
-    log::AbortedTransaction,
     node::Node,
     partition::{FetchWaiter, Isolation, Partition},
 };
-
-/// The first version with compact lengths and tags.
-const FLEXIBLE_FROM: i16 = 12;
-
-/// What one partition answers.
-struct Fetched {
-    index: i32,
-    code: i16,
-    high_watermark: i64,
-    last_stable_offset: i64,
-    log_start_offset: i64,
-    /// What `read_committed` consumers are to leave out; others are not told.
-    aborted: Option<Vec<AbortedTransaction>>,
-    records: Bytes,
-}
-
-impl Fetched {
-    fn failed(index: i32, code: ResponseError) -> Self {
-        Self {
-            index,
-            code: code.code(),
-            high_watermark: -1,
-            last_stable_offset: -1,
-            log_start_offset: -1,
-            aborted: None,
-            records: Bytes::new(),
-        }
-    }
-}
 
 /// A request, and which of its topics the client may not read.
 struct Asked {
@@ -122,19 +90,57 @@ async fn fetch(
     let deadline = Instant::now() + wait;
     let bytes_min = usize::try_from(request.min_bytes).unwrap_or(0);
     let request = Arc::new(Asked { request, refused });
+    let mut patience = Patience { bytes_min, worth_a_look_bytes: 0 };
     loop {
         // Registered before the look, so that no append between is missed.
         let waiter = FetchWaiter::new();
         let readable = register(node, &request, &waiter);
+        let stored_bytes = if bytes_min > 1 { stored_bytes(node, &request) } else { 0 };
         let last = Instant::now() >= deadline;
-        if readable >= bytes_min.min(1) || last {
+        if last || (readable >= bytes_min.min(1) && patience.is_worth_a_look(stored_bytes)) {
             let round = read(node, &request).await;
             if round.failed || round.bytes >= bytes_min || last || node.stopping.is_cancelled() {
-                return encode(id, &request.request, round);
+                return encode(id, &request.request, round.topics, round.memory);
             }
+            patience.found(round.bytes, stored_bytes);
         }
         let _ = timeout_at(deadline, waiter.woken()).await;
     }
+}
+
+/// When a fetch that found fewer than `min_bytes` looks again: not before as much
+/// was appended as it lacked, or each small append would cost reading all of it anew.
+struct Patience {
+    bytes_min: usize,
+    /// Stored bytes of its partitions from which there may be enough.
+    worth_a_look_bytes: u64,
+}
+
+impl Patience {
+    fn is_worth_a_look(&self, stored_bytes: u64) -> bool {
+        stored_bytes >= self.worth_a_look_bytes
+    }
+
+    /// A look found `bytes`, with `stored_bytes` in the partitions before it.
+    fn found(&mut self, bytes: usize, stored_bytes: u64) {
+        let lacking = self.bytes_min.saturating_sub(bytes) as u64;
+        self.worth_a_look_bytes = stored_bytes.saturating_add(lacking);
+    }
+}
+
+/// Bytes in the partitions asked for; no bound when one has gone, which is to be
+/// told at once.
+fn stored_bytes(node: &Node, whole: &Asked) -> u64 {
+    let topics = whole.request.topics.iter();
+    let asked = topics
+        .flat_map(|topic| topic.partitions.iter().map(move |it| (&topic.topic, it.partition)));
+    asked
+        .map(|(topic, partition)| {
+            let partition = node.partitions.get(topic, partition);
+            let log = partition.as_ref().and_then(|partition| partition.log().ok());
+            log.map_or(u64::MAX, |log| log.size_bytes())
+        })
+        .fold(0, u64::saturating_add)
 }
 
 /// Registers for appends to every partition; answers with 1 if any has
@@ -287,176 +293,17 @@ fn read_one(
     })
 }
 
-/// An answer without topics, for a client that is throttled.
-pub(super) fn empty(id: RequestId) -> Response {
-    without_topics(id, errors::NONE)
-}
-
-fn whole_error(id: RequestId, code: ResponseError) -> Response {
-    without_topics(id, code.code())
-}
-
-fn without_topics(id: RequestId, code: i16) -> Response {
-    let mut builder = ResponseBuilder::new(id, id.api_version >= FLEXIBLE_FROM);
-    put_top(&mut builder.fields, id.api_version, code, 0);
-    if id.api_version >= FLEXIBLE_FROM {
-        builder.fields.put_u8(0);
-    }
-    builder.finish(None)
-}
-
-/// The fields up to and with the count of topics.
-fn put_top(fields: &mut BytesMut, version: i16, code: i16, topics: usize) {
-    fields.put_i32(0);
-    if version >= 7 {
-        fields.put_i16(code);
-        fields.put_i32(0);
-    }
-    put_count(fields, version, topics);
-}
-
-fn encode(id: RequestId, request: &FetchRequest, round: Round) -> Response {
-    let version = id.api_version;
-    let flexible = version >= FLEXIBLE_FROM;
-    let mut builder = ResponseBuilder::new(id, flexible);
-    put_top(&mut builder.fields, version, errors::NONE, round.topics.len());
-    for (topic, partitions) in request.topics.iter().zip(round.topics) {
-        let name = topic.topic.as_bytes();
-        if flexible {
-            put_varint(&mut builder.fields, name.len() as u32 + 1);
-        } else {
-            builder.fields.put_i16(name.len() as i16);
-        }
-        builder.fields.put_slice(name);
-        put_count(&mut builder.fields, version, partitions.len());
-        for partition in partitions {
-            put_partition(&mut builder, version, partition);
-        }
-        if flexible {
-            builder.fields.put_u8(0);
-        }
-    }
-    if flexible {
-        builder.fields.put_u8(0);
-    }
-    builder.finish(round.memory)
-}
-
-fn put_partition(builder: &mut ResponseBuilder, version: i16, fetched: Fetched) {
-    let fields = &mut builder.fields;
-    fields.put_i32(fetched.index);
-    fields.put_i16(fetched.code);
-    fields.put_i64(fetched.high_watermark);
-    fields.put_i64(fetched.last_stable_offset);
-    if version >= 5 {
-        fields.put_i64(fetched.log_start_offset);
-    }
-    put_aborted(fields, version, fetched.aborted.as_deref());
-    if version >= 11 {
-        // No preferred read replica.
-        fields.put_i32(-1);
-    }
-    let length = fetched.records.len();
-    if version >= FLEXIBLE_FROM {
-        put_varint(fields, length as u32 + 1);
-    } else {
-        fields.put_i32(length as i32);
-    }
-    builder.splice(fetched.records);
-    if version >= FLEXIBLE_FROM {
-        builder.fields.put_u8(0);
-    }
-}
-
-fn put_aborted(fields: &mut BytesMut, version: i16, aborted: Option<&[AbortedTransaction]>) {
-    let flexible = version >= FLEXIBLE_FROM;
-    let Some(aborted) = aborted else {
-        return if flexible { fields.put_u8(0) } else { fields.put_i32(-1) };
-    };
-    put_count(fields, version, aborted.len());
-    for transaction in aborted {
-        fields.put_i64(transaction.producer_id);
-        fields.put_i64(transaction.first_offset);
-        if flexible {
-            fields.put_u8(0);
-        }
-    }
-}
-
-fn put_count(fields: &mut BytesMut, version: i16, count: usize) {
-    if version >= FLEXIBLE_FROM {
-        put_varint(fields, count as u32 + 1);
-    } else {
-        fields.put_i32(count as i32);
-    }
-}
-
-fn put_varint(fields: &mut BytesMut, mut value: u32) {
-    while value >= 0x80 {
-        fields.put_u8(value as u8 | 0x80);
-        value >>= 7;
-    }
-    fields.put_u8(value as u8);
-}
-
 #[cfg(test)]
 mod tests {
-    use bytes::Buf;
-    use kafka_protocol::{
-        messages::{
-            FetchResponse, ResponseHeader, TopicName, fetch_request::FetchTopic,
-            fetch_response::AbortedTransaction as Aborted,
-        },
-        protocol::{Decodable, HeaderVersion, StrBytes},
-    };
-
     use super::*;
 
     #[test]
-    fn every_version_carries_the_stable_offset_and_what_was_aborted() {
-        let aborted = [(7, 3), (8, 4)].map(|(producer_id, first_offset)| AbortedTransaction {
-            producer_id,
-            first_offset,
-            last_offset: 9,
-            last_stable_offset: 10,
-        });
-        for version in 4..=12 {
-            let fetched = |aborted: Option<&[AbortedTransaction]>| Fetched {
-                index: 1,
-                code: errors::NONE,
-                high_watermark: 30,
-                last_stable_offset: 20,
-                log_start_offset: 10,
-                aborted: aborted.map(<[_]>::to_vec),
-                records: Bytes::from_static(b"records"),
-            };
-            let partitions = vec![fetched(None), fetched(Some(&[])), fetched(Some(&aborted))];
-            let topics = vec![partitions];
-            let round = Round { topics, bytes: 21, ..Round::empty() };
-            let topic = FetchTopic::default().with_topic(TopicName(StrBytes::from_static_str("t")));
-            let request = FetchRequest::default().with_topics(vec![topic]);
-            let id = RequestId { api_version: version, correlation_id: 5 };
-            let mut frame = encode(id, &request, round);
-            let mut frame = frame.copy_to_bytes(frame.remaining());
-            assert_eq!(frame.get_u32() as usize, frame.len());
-            ResponseHeader::decode(&mut frame, FetchResponse::header_version(version)).unwrap();
-            let response = FetchResponse::decode(&mut frame, version).unwrap();
-            assert!(frame.is_empty(), "version {version}");
-            let partitions = &response.responses[0].partitions;
-            let expected = |(producer_id, first_offset): (i64, i64)| {
-                Aborted::default()
-                    .with_producer_id(producer_id.into())
-                    .with_first_offset(first_offset)
-            };
-            assert_eq!(partitions[0].aborted_transactions, None, "read_uncommitted: null");
-            assert_eq!(partitions[1].aborted_transactions, Some(vec![]));
-            let both = vec![expected((7, 3)), expected((8, 4))];
-            assert_eq!(partitions[2].aborted_transactions, Some(both), "version {version}");
-            for partition in partitions {
-                assert_eq!(partition.high_watermark, 30);
-                assert_eq!(partition.last_stable_offset, 20);
-                assert_eq!(partition.records.as_deref(), Some(&b"records"[..]));
-            }
-        }
+    fn a_fetch_that_found_too_little_waits_for_what_it_lacked() {
+        let mut patience = Patience { bytes_min: 1000, worth_a_look_bytes: 0 };
+        assert!(patience.is_worth_a_look(5_000));
+        patience.found(300, 5_000);
+        assert!(!patience.is_worth_a_look(5_699));
+        assert!(patience.is_worth_a_look(5_700));
+        assert!(patience.is_worth_a_look(u64::MAX), "a partition that has gone is told at once");
     }
 }

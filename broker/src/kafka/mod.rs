@@ -56,6 +56,7 @@ mod elect_leaders;
 mod end_txn;
 mod errors;
 mod fetch;
+mod fetch_response;
 mod find_coordinator;
 mod frame;
 mod guard;

@@ -13,7 +13,7 @@ use std::{
 use kafka_protocol::{messages::ApiKey, protocol::StrBytes};
 
 use super::{
-    fetch,
+    fetch_response,
     response::{RequestId, Response},
 };
 use crate::{
@@ -165,7 +165,7 @@ impl Toll {
             mute.extend(fetched.throttle_ms, now_ms);
             throttle_ms = throttle_ms.max(fetched.throttle_ms);
             if fetched.withheld {
-                response = fetch::empty(self.id);
+                response = fetch_response::empty(self.id);
             }
         }
         if throttle_ms > 0 {

@@ -1,5 +1,6 @@
 //! Offsets by timestamp, exact to the record: ListOffsets.
 
+use std::cmp::Reverse;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
@@ -75,27 +76,30 @@ impl Log {
     fn find_newest(&self) -> Result<Option<Found>, ReadError> {
         let _not_truncated = self.truncation.read().unwrap_or_else(PoisonError::into_inner);
         let start = self.log_start_offset();
+        let mut segments: Vec<_> = self
+            .segment_list()
+            .into_iter()
+            .filter_map(|segment| Some((segment.newest_entry()?, segment)))
+            .collect();
+        // The newest first, so that the others need not be read.
+        segments.sort_by_key(|(newest, _)| Reverse(newest.timestamp_ms));
         let mut best: Option<Found> = None;
-        for segment in self.segment_list() {
-            let Some(newest) = segment.newest_entry() else { continue };
-            if best.is_some_and(|best| best.timestamp_ms >= newest.timestamp_ms) {
-                continue;
+        for (newest, segment) in segments {
+            if best.is_some_and(|best| best.timestamp_ms > newest.timestamp_ms) {
+                break;
             }
+            let path = segment.path(Kind::Log);
+            let from = segment.offset_before(newest.timestamp_ms).on("read", &path)?.max(start);
             let exact = |record_ms| record_ms == newest.timestamp_ms;
-            if newest.offset >= start
-                && let Some(found) =
-                    self.first_record(&segment, start, newest.timestamp_ms, exact)?
-            {
-                best = Some(found);
-                continue;
-            }
-            // The newest batch was emptied by the cleaner or lies below the log
-            // start: look at what is left.
-            if let Some(left) = self.max_by_scan(&segment, start)?
-                && best.is_none_or(|best| left.timestamp_ms > best.timestamp_ms)
-            {
-                best = Some(left);
-            }
+            let first = self.first_record(&segment, from, newest.timestamp_ms, exact)?;
+            // The newest batch may be emptied by the cleaner or lie below the log
+            // start: then it is among what is left.
+            let found = match first {
+                Some(first) => Some(first),
+                None => self.max_by_scan(&segment, start)?,
+            };
+            let rank = |found: &Found| (found.timestamp_ms, Reverse(found.offset));
+            best = best.into_iter().chain(found).max_by_key(rank);
         }
         Ok(best)
     }
