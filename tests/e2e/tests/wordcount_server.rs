@@ -33,7 +33,8 @@ fn connectors_are_created_run_restarted_and_deleted() {
     assert_eq!(read["type"], "source", "{read}");
     assert_eq!(read["config"]["connector.class"], "file-source", "{read}");
 
-    let again = json!({ "name": "read", "config": { "connector.class": "file-source" } });
+    let config = json!({ "connector.class": "file-source", "topic": "lines", "path": "a.txt" });
+    let again = json!({ "name": "read", "config": config });
     let conflict = rest::request(address, "POST", "/connectors", Some(&again));
     assert_eq!(conflict.status, 409, "{conflict:?}");
 
