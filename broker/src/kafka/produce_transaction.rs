@@ -35,13 +35,15 @@ pub(super) async fn verify(
     let verification = partition
         .begin_verification()
         .map_err(|error| Refusal::new(error.code(), error.to_string()))?;
+    let adds_partition = version >= ADDS_PARTITIONS_FROM;
+    let verification = if adds_partition { verification.begins_at_zero() } else { verification };
     let query = TransactionQuery {
         transactional_id,
         producer_id,
         producer_epoch,
         topic: partition.topic(),
         partition: partition.index(),
-        adds_partition: version >= ADDS_PARTITIONS_FROM,
+        adds_partition,
     };
     node.transactions.verify(query).await.map_err(|error| {
         tracing::debug!(%partition, producer_id, %error, "a transaction may not begin here");

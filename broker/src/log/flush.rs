@@ -146,9 +146,17 @@ impl Log {
         let flushed = self.flushed_offset();
         let from = self.segment_at(flushed).map_or(flushed, |segment| segment.base_offset());
         let unflushed: Vec<_> = self.segments().range(from..).map(|(_, s)| Arc::clone(s)).collect();
-        for segment in unflushed {
-            segment.sync(false).on("fsync", &segment.path(Kind::Log))?;
+        let (active, rolled_since) =
+            unflushed.split_last().expect("a log has a segment at its end");
+        // These end below the new recovery point: after a crash nothing would
+        // rebuild their indexes.
+        for segment in rolled_since {
+            segment.sync(true).on("fsync", &segment.path(Kind::Log))?;
         }
+        if !rolled_since.is_empty() {
+            self.folder.sync_all().on("fsync", &self.dir)?;
+        }
+        active.sync(false).on("fsync", &active.path(Kind::Log))?;
         self.flush.flushed.send_modify(|flushed| *flushed = (*flushed).max(end_offset));
         Ok(())
     }

@@ -148,7 +148,7 @@ impl Log {
     /// next batch would begin, and handed over with that batch.
     #[must_use]
     pub fn begin_verification(&self) -> Verification {
-        Verification { log_end_offset: self.lock_appender().next_offset }
+        Verification::at(self.lock_appender().next_offset)
     }
 
     /// Says whether the high watermark follows the log end by itself, which holds

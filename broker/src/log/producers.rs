@@ -136,6 +136,22 @@ pub enum SequenceError {
 pub struct Verification {
     /// Log end at that time.
     pub(super) log_end_offset: i64,
+    /// A producer that is not known begins at sequence 0.
+    begins_at_zero: bool,
+}
+
+impl Verification {
+    pub(super) fn at(log_end_offset: i64) -> Self {
+        Self { log_end_offset, begins_at_zero: false }
+    }
+
+    /// Of a producer with an epoch for each transaction (KIP-890): its first batch
+    /// has sequence 0. Of two that it sent at once the second may not come in when
+    /// the first was refused a moment ago.
+    #[must_use]
+    pub fn begins_at_zero(self) -> Self {
+        Self { begins_at_zero: true, ..self }
+    }
 }
 
 /// The producers of one partition.
@@ -209,6 +225,14 @@ impl Producers {
         let Some(verification) = verification else {
             return refuse("the partition was not added to its transaction");
         };
+        if known.is_none() && verification.begins_at_zero && batch.base_sequence != 0 {
+            return Err(SequenceError::OutOfOrder {
+                producer_id,
+                epoch: batch.producer_epoch,
+                found: batch.base_sequence,
+                expected: 0,
+            });
+        }
         let last_marker = known.and_then(|known| known.last_marker_offset);
         match last_marker.is_some_and(|offset| offset >= verification.log_end_offset) {
             true => refuse("its transaction was ended while the batch was on its way"),

@@ -181,7 +181,6 @@ impl Partition {
     /// INVALID_PRODUCER_EPOCH when a newer epoch of the producer was seen here,
     /// TRANSACTION_COORDINATOR_FENCED when a newer coordinator has written here:
     /// the caller is a zombie and must not repeat it. Others may be repeated.
-    #[allow(dead_code, reason = "the coordinator is who ends transactions")]
     pub(crate) fn append_marker(&self, marker: &Marker) -> Result<Appended, PartitionError> {
         let leader_epoch = self.leader_epoch.load(Ordering::Acquire);
         let appended = self.log()?.append_marker(marker, leader_epoch, clock::wall_ms())?;

@@ -138,6 +138,22 @@ fn a_batch_begins_no_transaction_that_the_coordinator_was_not_asked_about() {
 }
 
 #[test]
+fn the_second_batch_of_an_unknown_producer_does_not_come_in_before_the_first() {
+    let home = home();
+    let log = open(&home.dir, &config(&[]));
+    // Two are on their way, and the coordinator was not ready for the first.
+    let verification = Some(log.begin_verification().begins_at_zero());
+    let options = AppendOptions { verification, ..CLIENT };
+    let second = refusal(log.append(&mut sent(1, 3, 5, &["b"]), &options));
+    assert!(matches!(second, SequenceError::OutOfOrder { found: 5, expected: 0, .. }));
+    log.append(&mut sent(1, 3, 0, &["a", "a", "a", "a", "a"]), &options).unwrap();
+    log.append(&mut sent(1, 3, 5, &["b"]), &CLIENT).unwrap();
+    // The state of a classic producer may have gone with its records.
+    let options = AppendOptions { verification: Some(log.begin_verification()), ..CLIENT };
+    log.append(&mut sent(2, 0, 7, &["c"]), &options).unwrap();
+}
+
+#[test]
 fn a_batch_that_a_marker_overtook_leaves_no_transaction_hanging() {
     let home = home();
     let log = open(&home.dir, &config(&[]));
