@@ -61,6 +61,7 @@ async fn create_missing(node: &Arc<Node>, asked: &[MetadataRequestTopic]) {
     let image = node.image();
     let missing: Vec<String> = asked
         .iter()
+        .filter(|topic| topic.topic_id.is_nil())
         .filter_map(|topic| topic.name.as_ref())
         .filter(|name| image.topic(name).is_none() && is_topic_name(name))
         .map(|name| name.to_string())

@@ -191,6 +191,39 @@ async fn forbidden_topics_are_refused_and_not_told_from_those_that_are_not_there
 }
 
 #[tokio::test]
+async fn an_allowed_name_beside_the_id_of_a_forbidden_topic_does_not_show_it() {
+    let broker = start().await;
+    let mut root = log_in(&broker, "root").await;
+    for topic in ["mine", "secret"] {
+        root.create_topic(topic, 1).await;
+    }
+    let ids = root.call(12, &metadata(&["mine", "secret"])).await.topics;
+    let (mine, secret) = (ids[0].topic_id, ids[1].topic_id);
+    allow(&mut root, &[(TOPIC, "mine", LITERAL, READ, ALLOW)]).await;
+    let mut alice = log_in(&broker, "alice").await;
+    // Java's client asks by id with an empty name.
+    for (of, id, expected) in [
+        ("mine", secret, UNKNOWN_TOPIC_ID),
+        ("", secret, UNKNOWN_TOPIC_ID),
+        ("", mine, 0),
+        ("secret", mine, 0),
+    ] {
+        let asked = MetadataRequestTopic::default().with_topic_id(id).with_name(Some(name(of)));
+        let request = MetadataRequest::default().with_topics(Some(vec![asked]));
+        let told = alice.call(12, &request).await.topics;
+        assert_eq!((told.len(), told[0].error_code), (1, expected), "{of:?} {told:?}");
+        assert_eq!(told[0].partitions.is_empty(), expected != 0, "{of:?} {told:?}");
+    }
+    // A name beside an id is not asked for, so it makes no topic either.
+    let asked =
+        MetadataRequestTopic::default().with_topic_id(mine).with_name(Some(name("not-there")));
+    let request = MetadataRequest::default().with_topics(Some(vec![asked]));
+    alice.call(12, &request.with_allow_auto_topic_creation(true)).await;
+    let all = root.call(12, &MetadataRequest::default().with_topics(None)).await.topics;
+    assert!(all.iter().all(|topic| topic.name != Some(name("not-there"))), "{all:?}");
+}
+
+#[tokio::test]
 async fn a_denial_wins_over_whatever_is_allowed_and_the_host_counts() {
     let broker = start().await;
     let mut root = log_in(&broker, "root").await;

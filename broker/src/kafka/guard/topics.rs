@@ -10,6 +10,7 @@ use kafka_protocol::{
         describe_topic_partitions_request::TopicRequest,
         describe_topic_partitions_response::DescribeTopicPartitionsResponseTopic,
         list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
+        metadata_request::MetadataRequestTopic,
         metadata_response::MetadataResponseTopic,
         offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult},
     },
@@ -102,6 +103,11 @@ impl Guarded for DescribeProducersRequest {
     }
 }
 
+/// The name by which a topic is asked for. Beside an id it says nothing.
+fn named(topic: &MetadataRequestTopic) -> Option<&TopicName> {
+    topic.name.as_ref().filter(|_| topic.topic_id.is_nil())
+}
+
 /// Topics that the client may not know of are left out where it asks for all,
 /// and refused where it names them, whether they are there or not.
 impl Guarded for MetadataRequest {
@@ -119,7 +125,7 @@ impl Guarded for MetadataRequest {
         if let Some(topics) = &mut self.topics
             && !access.is_open()
         {
-            refused = withhold(topics, |topic| match &topic.name {
+            refused = withhold(topics, |topic| match named(topic) {
                 Some(name) => {
                     access.allows_topic(describe, name)
                         && (!creates || image.topic(name).is_some() || access.allows_creation(name))
@@ -159,7 +165,7 @@ impl Guarded for MetadataRequest {
             }
             response.topics.extend(refused.into_iter().map(|topic| {
                 // By its id a topic could be told to be there.
-                let code = match topic.name {
+                let code = match named(&topic) {
                     Some(_) => TOPIC,
                     None => ResponseError::UnknownTopicId.code(),
                 };
