@@ -12,7 +12,7 @@ use kafka_protocol::{
 };
 
 use super::{Client, errors};
-use crate::node::Node;
+use crate::{node::Node, topics};
 
 /// The first version whose clients know THROTTLING_QUOTA_EXCEEDED.
 const STRICT_FROM: i16 = 3;
@@ -48,6 +48,14 @@ async fn grow(
     client: &Client,
     strict: bool,
 ) -> CreatePartitionsTopicResult {
+    if topics::is_internal(&topic.name) {
+        // What is in it was placed by the number of its partitions.
+        let message = "the number of partitions of an internal topic does not change";
+        return CreatePartitionsTopicResult::default()
+            .with_name(topic.name)
+            .with_error_code(ResponseError::InvalidTopicException.code())
+            .with_error_message(errors::message(&message));
+    }
     let present = node.image().topic(&topic.name).map_or(0, |topic| topic.partitions.len());
     let added = usize::try_from(topic.count).unwrap_or(0).saturating_sub(present);
     if let Err(error) = client.mutate(added, strict) {

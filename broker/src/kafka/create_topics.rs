@@ -16,6 +16,7 @@ use super::{Client, describe_configs, errors};
 use crate::{
     controller::{NewTopic, TopicImage},
     node::Node,
+    topics,
 };
 
 /// The first version whose clients know THROTTLING_QUOTA_EXCEEDED.
@@ -56,6 +57,10 @@ async fn create(
     client: &Client,
 ) -> CreatableTopicResult {
     let name = asked.name.clone();
+    if topics::is_internal(&name) && node.image().topic(&name).is_none() {
+        let message = "the broker makes its internal topics itself, on first use";
+        return refuse(name, ResponseError::InvalidTopicException, &message);
+    }
     let mut assignments = std::collections::BTreeMap::new();
     for assignment in &asked.assignments {
         let brokers = assignment.broker_ids.iter().map(|id| id.0).collect();

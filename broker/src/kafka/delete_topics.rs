@@ -12,7 +12,7 @@ use kafka_protocol::{
 };
 
 use super::{Client, errors};
-use crate::{controller::TopicRef, node::Node};
+use crate::{controller::TopicRef, node::Node, topics};
 
 /// The first version whose clients know THROTTLING_QUOTA_EXCEEDED.
 const STRICT_FROM: i16 = 5;
@@ -62,7 +62,13 @@ async fn delete(
     if !node.config.delete_topics {
         return result.with_error_code(ResponseError::TopicDeletionDisabled.code());
     }
-    let partitions = partitions_of(node, &topic);
+    let (is_internal, partitions) = found(node, &topic);
+    if is_internal {
+        let message = "the broker keeps its groups or transactions in this topic";
+        return result
+            .with_error_code(ResponseError::InvalidTopicException.code())
+            .with_error_message(errors::message(&message));
+    }
     if let Err(error) = client.mutate(partitions, strict) {
         return result
             .with_error_code(ResponseError::ThrottlingQuotaExceeded.code())
@@ -82,11 +88,12 @@ async fn delete(
     }
 }
 
-fn partitions_of(node: &Node, topic: &TopicRef) -> usize {
+/// Whether the topic is one of the broker's own, and how many partitions it has.
+fn found(node: &Node, topic: &TopicRef) -> (bool, usize) {
     let image = node.image();
     let topic = match topic {
         TopicRef::Name(name) => image.topic(name),
         TopicRef::Id(id) => image.topic_by_id(*id),
     };
-    topic.map_or(0, |topic| topic.partitions.len())
+    topic.map_or((false, 0), |topic| (topics::is_internal(&topic.name), topic.partitions.len()))
 }

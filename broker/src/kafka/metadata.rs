@@ -70,6 +70,7 @@ async fn create_missing(node: &Arc<Node>, asked: &[MetadataRequestTopic]) {
     for name in missing {
         let topic = match name.as_str() {
             topics::CONSUMER_OFFSETS => topics::consumer_offsets(&node.config),
+            topics::TRANSACTION_STATE => topics::transaction_state(&node.config),
             _ => NewTopic { name, partitions: -1, replication_factor: -1, ..NewTopic::default() },
         };
         let name = topic.name.clone();

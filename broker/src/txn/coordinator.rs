@@ -125,10 +125,20 @@ impl TransactionCoordinator {
     }
 
     fn load_blocking(&self) {
-        for index in 0..self.0.partitions.count(TRANSACTION_STATE) {
+        let count = self.0.partitions.count(TRANSACTION_STATE);
+        for index in 0..count {
             let Some(partition) = self.0.partitions.get(TRANSACTION_STATE, index) else { continue };
             match store::load(&partition) {
-                Ok(found) => found.into_iter().for_each(|(id, metadata)| self.adopt(id, metadata)),
+                Ok(mut found) => {
+                    let before = found.len();
+                    found.retain(|id, _| topics::partition_for(id, count) == index);
+                    if found.len() < before {
+                        // Older than what the partition of their own may have of them.
+                        let ids = before - found.len();
+                        tracing::warn!(%partition, ids, "ids that belong elsewhere are skipped");
+                    }
+                    found.into_iter().for_each(|(id, metadata)| self.adopt(id, metadata));
+                }
                 Err(error) => {
                     tracing::error!(
                         %partition, %error, "transactional ids of this partition are not served"

@@ -91,6 +91,7 @@ impl TransactionCoordinator {
                     partition = index,
                     "a partition was deleted before its transaction ended: it needs no marker"
                 );
+                self.end_offsets(topic, *index, &marker);
                 return false;
             };
             match self.append_marker(&partition, &marker) {
@@ -126,11 +127,15 @@ impl TransactionCoordinator {
         marker: &Marker,
     ) -> Result<Appended, PartitionError> {
         let appended = partition.append_marker(marker)?;
-        if partition.topic() == CONSUMER_OFFSETS {
-            let commits = marker.kind == MarkerKind::Commit;
-            self.0.groups.end_transaction(partition.index(), marker.producer_id, commits);
-        }
+        self.end_offsets(partition.topic(), partition.index(), marker);
         Ok(appended)
+    }
+
+    fn end_offsets(&self, topic: &str, partition: i32, marker: &Marker) {
+        if topic == CONSUMER_OFFSETS {
+            let commits = marker.kind == MarkerKind::Commit;
+            self.0.groups.end_transaction(partition, marker.producer_id, commits);
+        }
     }
 
     /// Goes on until every partition has its marker; false when the node stops

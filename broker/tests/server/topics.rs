@@ -14,6 +14,8 @@ use kafka_protocol::messages::{
 
 use crate::support::{Client, TestBroker, batch, name, text};
 
+const INVALID_TOPIC: i16 = 17;
+
 fn named(topic: &str) -> MetadataRequestTopic {
     MetadataRequestTopic::default().with_name(Some(name(topic)))
 }
@@ -330,5 +332,40 @@ async fn a_compacted_topic_is_compacted_even_in_a_short_life() {
         if first.record_count == 0 || first.base_offset > 0 {
             break;
         }
+    }
+}
+
+#[tokio::test]
+async fn internal_topics_are_not_made_grown_or_deleted_by_clients() {
+    let broker = TestBroker::start(&[("transaction.state.log.num.partitions", "3")]).await;
+    let mut client = broker.client().await;
+    for internal in ["__consumer_offsets", "__transaction_state"] {
+        assert_eq!(create(&mut client, creatable(internal, 1, 1)).await, INVALID_TOPIC, "made");
+        let made = metadata(&mut client, internal, true).await;
+        assert_eq!(made.topics[0].partitions.len(), 3, "{internal} on first use");
+        let grow = CreatePartitionsTopic::default().with_name(name(internal)).with_count(5);
+        let request = CreatePartitionsRequest::default().with_topics(vec![grow]);
+        let grown = &client.call(3, &request).await.results[0];
+        assert_eq!(grown.error_code, INVALID_TOPIC, "grown");
+        assert!(grown.error_message.is_some());
+        let id = made.topics[0].topic_id;
+        for topic in [
+            DeleteTopicState::default().with_name(Some(name(internal))),
+            DeleteTopicState::default().with_name(None).with_topic_id(id),
+        ] {
+            let request = DeleteTopicsRequest::default().with_topics(vec![topic]);
+            let deleted = &client.call(6, &request).await.responses[0];
+            assert_eq!(deleted.error_code, INVALID_TOPIC, "deleted");
+            assert!(deleted.error_message.is_some());
+        }
+        assert_eq!(metadata(&mut client, internal, false).await.topics[0].partitions.len(), 3);
+        let config = DescribeConfigsResource::default()
+            .with_resource_type(2)
+            .with_resource_name(text(internal))
+            .with_configuration_keys(None);
+        let request = DescribeConfigsRequest::default().with_resources(vec![config]);
+        let configs = client.call(4, &request).await.results.remove(0).configs;
+        let policy = configs.iter().find(|config| config.name.as_str() == "cleanup.policy");
+        assert_eq!(policy.and_then(|policy| policy.value.clone()), Some(text("compact")));
     }
 }

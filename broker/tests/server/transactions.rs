@@ -1,6 +1,9 @@
 //! The transaction coordinator, request by request.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use kafka_protocol::messages::{
     AddPartitionsToTxnRequest, DeleteTopicsRequest, InitProducerIdRequest, ListTransactionsRequest,
@@ -9,9 +12,10 @@ use kafka_protocol::messages::{
     offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
     write_txn_markers_request::{WritableTxnMarker, WritableTxnMarkerTopic},
 };
+use longshore_broker::Broker;
 
 use crate::{
-    support::{Client, TestBroker, name, text},
+    support::{Client, TestBroker, config, name, text},
     transactional::{
         BOTH, CONCURRENT_TRANSACTIONS, INVALID_PRODUCER_EPOCH, INVALID_PRODUCER_ID_MAPPING,
         INVALID_TRANSACTION_TIMEOUT, INVALID_TXN_STATE, PRODUCER_FENCED, Producer, Rules,
@@ -490,4 +494,34 @@ async fn ids_that_cannot_be_are_refused() {
         .with_transaction_timeout_ms(1000)
         .with_producer_id(ProducerId(5));
     assert_eq!(client.call(4, &half).await.error_code, 42);
+}
+
+/// An id of partition 1 of three: the hash of one letter is its code.
+const OF_PARTITION_1: &str = "a";
+
+fn state_folder(broker: &TestBroker, partition: i32) -> std::path::PathBuf {
+    broker.directory.path().join(format!("__transaction_state-{partition}"))
+}
+
+const FIRST_SEGMENT: &str = "00000000000000000000.log";
+
+#[tokio::test]
+async fn an_id_left_in_a_partition_that_is_not_its_own_does_not_get_its_old_epoch_back() {
+    let (broker, mut client) = broker_with_topic().await;
+    let first = Producer::start(&mut client, OF_PARTITION_1, Rules::Classic).await;
+    let broker = broker.restart(CONFIG).await;
+    let old = fs::read(state_folder(&broker, 1).join(FIRST_SEGMENT)).unwrap();
+    let mut client = broker.client().await;
+    let second = Producer::start(&mut client, OF_PARTITION_1, Rules::Classic).await;
+    assert_eq!(second.epoch, first.epoch + 1);
+    let TestBroker { broker, directory } = broker;
+    broker.shutdown().await;
+    let folder = directory.path().join("__transaction_state-2");
+    assert!(!folder.join(".kafka_cleanshutdown").exists(), "nothing was ever written here");
+    fs::write(folder.join(FIRST_SEGMENT), old).unwrap();
+    let broker = Broker::start(config(directory.path(), CONFIG)).await.unwrap();
+    let broker = TestBroker { broker, directory };
+    let mut client = broker.client().await;
+    let third = Producer::start(&mut client, OF_PARTITION_1, Rules::Classic).await;
+    assert_eq!((third.producer_id, third.epoch), (second.producer_id, second.epoch + 1));
 }
