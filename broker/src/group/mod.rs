@@ -55,7 +55,7 @@ mod transactional;
 pub(crate) use consumer::is_assignor;
 pub(crate) use consumer::{
     ConsumerGroupError, DescribedConsumerGroup, DescribedConsumerMember, HeartbeatRefusal,
-    HeartbeatRequest, Partitions,
+    HeartbeatRequest, Identity, Partitions,
 };
 pub(crate) use coordinator::{CommitError, GroupCoordinator, GroupSettings};
 pub(crate) use delete_offsets::OffsetDeletion;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{Client, Reply, errors, response::RequestId};
 use crate::{
-    group::{HeartbeatRefusal, HeartbeatRequest, Partitions},
+    group::{HeartbeatRefusal, HeartbeatRequest, Identity, Partitions},
     limits,
     node::Node,
 };
@@ -33,7 +33,12 @@ pub(super) fn handle(
         return Reply::later(id, async move { refuse(errors::group(error), &error) });
     }
     let heartbeat = to_heartbeat(request, id.api_version, client);
-    let answer = node.groups.consumer_heartbeat(&group_id, &heartbeat, &node.image());
+    let answer = node.groups.consumer_heartbeat(
+        &group_id,
+        &heartbeat,
+        &node.image(),
+        node.authorizer.as_deref(),
+    );
     Reply::later(id, async move {
         let (answer, saving) = match answer {
             Ok(answer) => answer,
@@ -102,6 +107,10 @@ fn to_heartbeat(
             .take(limits::GROUP_ID_BYTES_MAX / 8)
             .collect(),
         client_host: format!("/{}", client.peer.ip()),
+        identity: Some(Arc::new(Identity {
+            principal: client.principal.to_string(),
+            host: client.peer.ip().to_canonical().to_string(),
+        })),
         rebalance_timeout_ms: Some(request.rebalance_timeout_ms).filter(|timeout| *timeout >= 0),
         topics: topics.map(|topics| topics.iter().map(|name| name.to_string()).collect()),
         pattern: text(request.subscribed_topic_regex),

@@ -255,6 +255,19 @@ async fn heartbeats_that_cannot_be_are_refused_with_kafkas_code() {
 }
 
 #[tokio::test]
+async fn a_join_that_could_not_be_written_down_leaves_no_member_behind() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    client.create_topic("topic", 4).await;
+    // Nobody has asked for the coordinator yet, so its topic is not there.
+    let refused = client.call(1, &join("ghost", "topic")).await;
+    assert_eq!(refused.error_code, 15, "{:?}", refused.error_message);
+    let request = FindCoordinatorRequest::default().with_coordinator_keys(vec![text("g")]);
+    assert_eq!(client.call(4, &request).await.coordinators[0].error_code, 0);
+    assert_eq!(partitions(&tell(&mut client, &join("a", "topic")).await), 4);
+}
+
+#[tokio::test]
 async fn clients_are_told_that_the_consumer_protocol_is_in_force() {
     let (_broker, mut client) = start().await;
     let request = ApiVersionsRequest::default()

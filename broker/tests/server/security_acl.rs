@@ -2,12 +2,13 @@
 
 use kafka_protocol::{
     messages::{
-        CreateAclsRequest, CreateTopicsRequest, DeleteAclsRequest, DeleteGroupsRequest,
-        DeleteTopicsRequest, DescribeAclsRequest, DescribeClusterRequest, DescribeConfigsRequest,
-        DescribeGroupsRequest, DescribeLogDirsRequest, FetchRequest, FindCoordinatorRequest,
+        ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, CreateAclsRequest,
+        CreateTopicsRequest, DeleteAclsRequest, DeleteGroupsRequest, DeleteTopicsRequest,
+        DescribeAclsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeGroupsRequest,
+        DescribeLogDirsRequest, DescribeTransactionsRequest, FetchRequest, FindCoordinatorRequest,
         GroupId, HeartbeatRequest, InitProducerIdRequest, JoinGroupRequest, ListGroupsRequest,
         ListOffsetsRequest, MetadataRequest, OffsetCommitRequest, OffsetFetchRequest,
-        ProduceRequest, SyncGroupRequest, TransactionalId,
+        ProduceRequest, SyncGroupRequest, TransactionalId, WriteTxnMarkersRequest,
         create_acls_request::AclCreation,
         create_topics_request::CreatableTopic,
         delete_acls_request::DeleteAclsFilter,
@@ -16,12 +17,14 @@ use kafka_protocol::{
         metadata_request::MetadataRequestTopic,
         offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
         offset_fetch_request::OffsetFetchRequestTopic,
+        write_txn_markers_request::{WritableTxnMarker, WritableTxnMarkerTopic},
     },
     protocol::StrBytes,
 };
 
 use crate::{
     support::{Client, TestBroker, batch, fetch_request, name, produce_request, text},
+    transactional::{Producer, Rules},
     versions,
 };
 
@@ -43,6 +46,7 @@ const READ: i8 = 3;
 const WRITE: i8 = 4;
 const CREATE: i8 = 5;
 const DELETE: i8 = 6;
+const ALTER: i8 = 7;
 const DESCRIBE: i8 = 8;
 const IDEMPOTENT_WRITE: i8 = 12;
 const DENY: i8 = 2;
@@ -380,6 +384,125 @@ async fn producer_ids_are_given_to_whom_may_write_somewhere() {
     let find = find.with_coordinator_keys(vec![text("other")]);
     let found = alice.call(4, &find).await.coordinators;
     assert_eq!(found[0].error_code, TRANSACTIONAL_ID_REFUSED);
+}
+
+#[tokio::test]
+async fn a_transaction_is_described_without_the_topics_that_are_hidden() {
+    let broker = start().await;
+    let mut root = log_in(&broker, "root").await;
+    for topic in ["mine", "secret"] {
+        root.create_topic(topic, 1).await;
+    }
+    let producer = Producer::start(&mut root, "tx", Rules::Classic).await;
+    for topic in ["mine", "secret"] {
+        assert_eq!(producer.add(&mut root, topic, 0).await, 0);
+    }
+    allow(
+        &mut root,
+        &[
+            (TRANSACTIONAL_ID, "tx", LITERAL, DESCRIBE, ALLOW),
+            (TOPIC, "mine", LITERAL, DESCRIBE, ALLOW),
+        ],
+    )
+    .await;
+    let mut alice = log_in(&broker, "alice").await;
+    let request = DescribeTransactionsRequest::default()
+        .with_transactional_ids(vec![TransactionalId(text("tx"))]);
+    for (client, shown) in [(&mut alice, &["mine"][..]), (&mut root, &["mine", "secret"])] {
+        let state = client.call(0, &request).await.transaction_states.remove(0);
+        let mut topics: Vec<_> = state.topics.iter().map(|t| t.topic.as_str()).collect();
+        topics.sort_unstable();
+        assert_eq!((state.error_code, topics.as_slice()), (0, shown));
+    }
+}
+
+#[tokio::test]
+async fn whoever_may_alter_the_cluster_may_end_a_hanging_transaction() {
+    let broker = start().await;
+    let mut root = log_in(&broker, "root").await;
+    root.create_topic("t", 1).await;
+    let mut alice = log_in(&broker, "alice").await;
+    let topic =
+        WritableTxnMarkerTopic::default().with_name(name("t")).with_partition_indexes(vec![0]);
+    let marker = WritableTxnMarker::default().with_producer_id(7.into()).with_topics(vec![topic]);
+    let request = WriteTxnMarkersRequest::default().with_markers(vec![marker]);
+    let code = |response: kafka_protocol::messages::WriteTxnMarkersResponse| {
+        response.markers[0].topics[0].partitions[0].error_code
+    };
+    assert_eq!(code(alice.call(1, &request).await), CLUSTER_REFUSED);
+    allow(&mut root, &[(CLUSTER, "kafka-cluster", LITERAL, ALTER, ALLOW)]).await;
+    assert_eq!(code(alice.call(1, &request).await), 0);
+}
+
+/// A heartbeat by which a member joins the group `g` with a pattern.
+fn join_by_pattern(member: &str, pattern: &str) -> ConsumerGroupHeartbeatRequest {
+    beat(member, 0)
+        .with_rebalance_timeout_ms(10_000)
+        .with_subscribed_topic_regex(Some(text(pattern)))
+        .with_topic_partitions(Some(vec![]))
+}
+
+fn beat(member: &str, epoch: i32) -> ConsumerGroupHeartbeatRequest {
+    ConsumerGroupHeartbeatRequest::default()
+        .with_group_id(GroupId(text("g")))
+        .with_member_id(text(member))
+        .with_member_epoch(epoch)
+        .with_rebalance_timeout_ms(-1)
+        .with_subscribed_topic_names(None)
+        .with_topic_partitions(None)
+}
+
+/// The ids of the topics that a heartbeat's answer assigns, and the member's epoch.
+async fn assigned(
+    client: &mut Client,
+    request: &ConsumerGroupHeartbeatRequest,
+) -> (Option<Vec<uuid::Uuid>>, i32) {
+    let answer = client.call(1, request).await;
+    assert_eq!(answer.error_code, 0, "{:?}", answer.error_message);
+    let topics = answer
+        .assignment
+        .map(|assignment| assignment.topic_partitions.iter().map(|topic| topic.topic_id).collect());
+    (topics, answer.member_epoch)
+}
+
+#[tokio::test]
+async fn a_pattern_matches_for_each_member_only_the_topics_that_it_may_know_of() {
+    let broker = start().await;
+    let mut root = log_in(&broker, "root").await;
+    for topic in ["mine", "secret"] {
+        root.create_topic(topic, 1).await;
+    }
+    let ids = root.call(12, &metadata(&["mine", "secret"])).await.topics;
+    let (mine, secret) = (ids[0].topic_id, ids[1].topic_id);
+    allow(&mut root, &[(GROUP, "g", LITERAL, READ, ALLOW), (TOPIC, "mine", LITERAL, READ, ALLOW)])
+        .await;
+    let mut alice = log_in(&broker, "alice").await;
+    let find = FindCoordinatorRequest::default().with_coordinator_keys(vec![text("g")]);
+    assert_eq!(alice.call(4, &find).await.coordinators[0].error_code, 0);
+    let (given, epoch) = assigned(&mut alice, &join_by_pattern("a", ".*")).await;
+    assert_eq!((given, epoch), (Some(vec![mine]), 1));
+    // Another member of the same pattern sees more, and gets what alice may not.
+    let (given, epoch) = assigned(&mut root, &join_by_pattern("r", ".*")).await;
+    assert_eq!((given, epoch), (Some(vec![secret]), 2));
+    assert_eq!(assigned(&mut alice, &beat("a", 1)).await, (None, 2));
+
+    let describe = ConsumerGroupDescribeRequest::default().with_group_ids(vec![GroupId(text("g"))]);
+    let described = alice.call(1, &describe).await.groups.remove(0);
+    assert_eq!((described.error_code, described.members.len()), (TOPIC_REFUSED, 0));
+    let described = root.call(1, &describe).await.groups.remove(0);
+    assert_eq!((described.error_code, described.members.len()), (0, 2));
+
+    // After a restart everyone keeps what it had, whoever comes first.
+    let broker = broker.restart(PROPERTIES).await;
+    let mut root = log_in(&broker, "root").await;
+    let mut alice = log_in(&broker, "alice").await;
+    assert_eq!(assigned(&mut root, &beat("r", 2)).await, (None, 2));
+    assert_eq!(assigned(&mut alice, &beat("a", 2)).await, (None, 2));
+    // A right that is taken away takes its topics away.
+    let filter = any_filter().with_resource_type_filter(TOPIC);
+    let delete = DeleteAclsRequest::default().with_filters(vec![filter]);
+    assert_eq!(root.call(3, &delete).await.filter_results[0].error_code, 0);
+    assert_eq!(assigned(&mut alice, &beat("a", 2)).await.0, Some(vec![]));
 }
 
 #[tokio::test]

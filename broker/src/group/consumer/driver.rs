@@ -7,9 +7,10 @@ use uuid::Uuid;
 use super::{
     describe::DescribedConsumerGroup,
     heartbeat::{HeartbeatAnswer, HeartbeatRequest},
-    state::{ConsumerGroup, ConsumerGroupError, TopicView},
+    state::{ConsumerGroup, ConsumerGroupError, Identity, TopicView},
 };
 use crate::{
+    auth::{AclOperation, Authorizer, ResourceType},
     controller::ClusterImage,
     group::{
         coordinator::{Committing, GroupCoordinator, Slot, lock, now},
@@ -31,15 +32,30 @@ pub(crate) enum HeartbeatRefusal {
     Removed,
 }
 
-impl TopicView for ClusterImage {
+/// The cluster's topics, of which a member sees those that it may describe.
+struct ClusterTopics<'a> {
+    image: &'a ClusterImage,
+    authorizer: Option<&'a Authorizer>,
+}
+
+impl TopicView for ClusterTopics<'_> {
     fn topic(&self, name: &str) -> Option<(Uuid, i32)> {
-        let topic = ClusterImage::topic(self, name)?;
+        let topic = self.image.topic(name)?;
         Some((topic.id, i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX)))
     }
 
     fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
-        let names = self.topics().map(|topic| topic.name.as_str());
+        let names = self.image.topics().map(|topic| topic.name.as_str());
         Box::new(names.filter(|name| !topics::is_internal(name)))
+    }
+
+    fn shows(&self, name: &str, to: Option<&Identity>) -> bool {
+        let Some(authorizer) = self.authorizer else { return true };
+        to.is_some_and(|Identity { principal, host }| {
+            let topic = (ResourceType::Topic, name);
+            let who = (principal.as_str(), host.as_str());
+            authorizer.authorize(self.image.acls(), who, AclOperation::Describe, topic)
+        })
     }
 }
 
@@ -51,6 +67,7 @@ impl GroupCoordinator {
         id: &str,
         request: &HeartbeatRequest,
         image: &Arc<ClusterImage>,
+        authorizer: Option<&Authorizer>,
     ) -> Result<(HeartbeatAnswer, Option<Committing>), HeartbeatRefusal> {
         let shared = match self.find(id) {
             Some(shared) => shared,
@@ -61,6 +78,7 @@ impl GroupCoordinator {
         if slot.group.state() == GroupState::Dead {
             return Err(HeartbeatRefusal::Removed);
         }
+        let view = ClusterTopics { image, authorizer };
         let Slot { consumer, seen_image, group, .. } = &mut *slot;
         let mut fresh = None;
         let consumer_group = match consumer {
@@ -73,16 +91,29 @@ impl GroupCoordinator {
             None => fresh.insert(ConsumerGroup::new(self.0.settings.consumer.clone())),
         };
         if !seen_image.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, image)) {
-            consumer_group.refresh_topics(&**image);
+            consumer_group.refresh_topics(&view);
             *seen_image = Some(Arc::clone(image));
         }
-        let answer = consumer_group.heartbeat(request, &**image, now().monotonic_ms);
-        if answer.is_ok() && fresh.is_some() {
+        let is_known = consumer_group.has_member(&request.member_id);
+        let answer = consumer_group.heartbeat(request, &view, now().monotonic_ms);
+        let is_fresh = fresh.is_some();
+        if answer.is_ok() && is_fresh {
             slot.consumer = fresh;
         }
         // What a refused heartbeat changed is written down with the next one's.
         let answer = answer?;
-        let saving = self.save_consumer_group(&mut slot)?;
+        let saving = match self.save_consumer_group(&mut slot) {
+            Ok(saving) => saving,
+            Err(error) => {
+                // Who is refused has not joined, and may come back as another.
+                if is_fresh {
+                    (slot.consumer, slot.seen_image) = (None, None);
+                } else if let Some(consumer) = slot.consumer.as_mut().filter(|_| !is_known) {
+                    consumer.withdraw(&request.member_id);
+                }
+                return Err(error.into());
+            }
+        };
         self.note_deadline(&slot);
         Ok((answer, saving))
     }

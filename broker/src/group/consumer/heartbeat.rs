@@ -1,6 +1,6 @@
 //! Joining, beating, leaving, sessions and revocations that end.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     assignor::Assignor,
@@ -8,8 +8,8 @@ use super::{
     records::RecordKey,
     regex,
     state::{
-        AWAY, ConsumerGroup, ConsumerGroupError, Member, MemberState, Partitions, TopicView,
-        contains, pairs,
+        AWAY, ConsumerGroup, ConsumerGroupError, Identity, Member, MemberState, Partitions,
+        TopicView, contains, pairs,
     },
 };
 
@@ -26,6 +26,8 @@ pub(crate) struct HeartbeatRequest {
     pub(crate) rack_id: Option<String>,
     pub(crate) client_id: String,
     pub(crate) client_host: String,
+    /// Who asks; `None` leaves it as it was.
+    pub(crate) identity: Option<Arc<Identity>>,
     pub(crate) rebalance_timeout_ms: Option<i32>,
     pub(crate) topics: Option<BTreeSet<String>>,
     /// The empty pattern ends a subscription by pattern.
@@ -64,6 +66,8 @@ impl ConsumerGroup {
             Some(member) => (member.assigned.clone(), member),
             None => (Partitions::new(), new_member(request)),
         };
+        let subscription = self.subscription(id, &member);
+        let was_known = member.identity.is_some();
         let changed = update(&mut member, request);
         member.session_deadline_ms = now_ms + self.bounds.session_timeout_ms;
         self.put_member(id, member);
@@ -74,6 +78,17 @@ impl ConsumerGroup {
             let epoch = self.epoch;
             self.refresh_topics(view);
             if self.epoch == epoch {
+                self.bump_epoch();
+            }
+        } else if changed.identity {
+            let epoch = self.epoch;
+            self.refresh_topics(view);
+            let now = self.subscription(id, &self.members[id]);
+            // One that was not known yet had a target for all that it sees,
+            // though it shows of it only what it was given.
+            let is_moved =
+                if was_known { now != subscription } else { !now.is_superset(&subscription) };
+            if self.epoch == epoch && is_moved {
                 self.bump_epoch();
             }
         }
@@ -277,6 +292,11 @@ impl ConsumerGroup {
         }
     }
 
+    /// Takes back the join of a member that could not be written down.
+    pub(super) fn withdraw(&mut self, id: &str) {
+        self.fence(id);
+    }
+
     /// Removes members whose session or whose time to revoke has ended. Asked
     /// for at [`ConsumerGroup::next_deadline_ms`] and before each event.
     pub(crate) fn advance(&mut self, now_ms: u64) {
@@ -309,6 +329,7 @@ fn new_member(request: &HeartbeatRequest) -> Member {
         client_host: request.client_host.clone(),
         topics: BTreeSet::new(),
         pattern: None,
+        identity: request.identity.clone(),
         rebalance_timeout_ms: -1,
         assignor: None,
         epoch: 0,
@@ -326,6 +347,8 @@ struct Changed {
     stored: bool,
     /// Something that the target depends on.
     subscription: bool,
+    /// Whose rights a pattern is matched with.
+    identity: bool,
 }
 
 fn update(member: &mut Member, request: &HeartbeatRequest) -> Changed {
@@ -351,5 +374,10 @@ fn update(member: &mut Member, request: &HeartbeatRequest) -> Changed {
     let subscription = member.topics != before.topics
         || member.pattern != before.pattern
         || member.assignor != before.assignor;
-    Changed { stored: *member != before, subscription }
+    let stored = *member != before;
+    if request.identity.is_some() {
+        member.identity.clone_from(&request.identity);
+    }
+    let identity = member.pattern.is_some() && member.identity != before.identity;
+    Changed { stored, subscription, identity }
 }

@@ -50,5 +50,5 @@ pub(crate) use describe::{DescribedConsumerGroup, DescribedConsumerMember};
 pub(crate) use driver::HeartbeatRefusal;
 pub(crate) use heartbeat::HeartbeatRequest;
 pub(super) use records::{RecordKey, decode as decode_record};
-pub(crate) use state::{ConsumerBounds, ConsumerGroup, ConsumerGroupError, Partitions};
+pub(crate) use state::{ConsumerBounds, ConsumerGroup, ConsumerGroupError, Identity, Partitions};
 pub(super) use stored::StoredConsumerGroup;

@@ -1,6 +1,9 @@
 //! A consumer group and its members; what of it is still to be written down.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::Arc,
+};
 
 use uuid::Uuid;
 
@@ -12,12 +15,26 @@ use super::{
 /// Partitions by topic id. No topic is there without partitions.
 pub(crate) type Partitions = BTreeMap<Uuid, BTreeSet<i32>>;
 
+/// Whose rights decide what a member's pattern may match.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Identity {
+    /// As in an ACL, `User:alice`.
+    pub(crate) principal: String,
+    pub(crate) host: String,
+}
+
+/// A pattern and who uses it; `None` is somebody who has not been heard of
+/// since the group was read from its records.
+type PatternOf = (String, Option<Arc<Identity>>);
+
 /// The topics that there are, by name.
 pub(crate) trait TopicView {
     /// A topic's id and number of partitions.
     fn topic(&self, name: &str) -> Option<(Uuid, i32)>;
     /// The names of all topics that a pattern may match.
     fn names(&self) -> Box<dyn Iterator<Item = &str> + '_>;
+    /// Whether a pattern of this member's may match the topic.
+    fn shows(&self, name: &str, to: Option<&Identity>) -> bool;
 }
 
 /// What the configuration says about consumer groups.
@@ -84,6 +101,9 @@ pub(crate) struct Member {
     pub(crate) client_host: String,
     pub(crate) topics: BTreeSet<String>,
     pub(crate) pattern: Option<String>,
+    /// Who sent the last heartbeat. It is not written down: what a member may
+    /// do is asked of the connection that it has.
+    pub(super) identity: Option<Arc<Identity>>,
     pub(crate) rebalance_timeout_ms: i32,
     pub(crate) assignor: Option<String>,
     pub(crate) epoch: i32,
@@ -113,8 +133,8 @@ pub(crate) struct ConsumerGroup {
     pub(super) holders: HashMap<(Uuid, i32), String>,
     /// The topics of all subscriptions, as the target was computed from them.
     pub(super) topics: BTreeMap<String, (Uuid, i32)>,
-    /// What each pattern in use matches.
-    pub(super) matches: HashMap<String, BTreeSet<String>>,
+    /// What each pattern in use matches for each who uses it.
+    pub(super) matches: HashMap<PatternOf, BTreeSet<String>>,
     /// What is to be written down, or removed where it is gone.
     pub(super) unsaved: BTreeSet<RecordKey>,
 }
@@ -155,27 +175,49 @@ impl ConsumerGroup {
         self.members.is_empty()
     }
 
+    pub(crate) fn has_member(&self, id: &str) -> bool {
+        self.members.contains_key(id)
+    }
+
     /// The topics of a member's subscription, by name and by pattern.
-    pub(super) fn subscription(&self, member: &Member) -> BTreeSet<String> {
+    pub(super) fn subscription(&self, id: &str, member: &Member) -> BTreeSet<String> {
         let mut topics = member.topics.clone();
-        let matched = member.pattern.as_ref().and_then(|pattern| self.matches.get(pattern));
-        topics.extend(matched.into_iter().flatten().cloned());
+        let Some(pattern_of) = pattern_of(member) else { return topics };
+        topics.extend(self.matches.get(&pattern_of).into_iter().flatten().cloned());
+        if member.identity.is_none() {
+            // Until it is heard of, it keeps what it was given.
+            let target = self.targets.get(id);
+            let holds = |topic| {
+                member.assigned.contains_key(topic)
+                    || target.is_some_and(|target| target.contains_key(topic))
+            };
+            let held = self.topics.iter().filter(|(_, (topic, _))| holds(topic));
+            topics.extend(held.map(|(name, _)| name.clone()));
+        }
         topics
     }
 
     /// The topics that anyone subscribes to.
     pub(crate) fn subscribed_topics(&self) -> BTreeSet<String> {
-        self.members.values().flat_map(|member| self.subscription(member)).collect()
+        self.members.iter().flat_map(|(id, member)| self.subscription(id, member)).collect()
     }
 
-    /// Looks at the topics anew: they may have changed.
+    /// Looks at the topics anew: they, or the rights to them, may have changed.
     pub(crate) fn refresh_topics(&mut self, view: &dyn TopicView) {
-        let patterns: BTreeSet<&String> =
-            self.members.values().filter_map(|member| member.pattern.as_ref()).collect();
-        self.matches = patterns
-            .into_iter()
-            .map(|pattern| (pattern.clone(), super::regex::matching(pattern, view)))
-            .collect();
+        let patterns: HashSet<PatternOf> = self.members.values().filter_map(pattern_of).collect();
+        let mut by_pattern: HashMap<String, BTreeSet<String>> = HashMap::new();
+        let mut matches = HashMap::with_capacity(patterns.len());
+        for (pattern, identity) in patterns {
+            let matching = || super::regex::matching(&pattern, view);
+            let all = by_pattern.entry(pattern.clone()).or_insert_with(matching);
+            let shown = all.iter().filter(|name| view.shows(name, identity.as_deref()));
+            let shown = shown.cloned().collect();
+            matches.insert((pattern, identity), shown);
+        }
+        let before = std::mem::replace(&mut self.matches, matches);
+        let moved = |(key, names)| self.matches.get(key).is_some_and(|now| now != names);
+        // Another member may still subscribe to what this one may no longer know of.
+        let is_moved = before.iter().any(moved);
         let found: BTreeMap<String, (Uuid, i32)> = self
             .subscribed_topics()
             .into_iter()
@@ -184,6 +226,8 @@ impl ConsumerGroup {
         if found != self.topics {
             self.topics = found;
             self.unsaved.insert(RecordKey::Topics);
+            self.bump_epoch();
+        } else if is_moved {
             self.bump_epoch();
         }
     }
@@ -205,7 +249,7 @@ impl ConsumerGroup {
             .map(|(id, member)| Subscriber {
                 id,
                 instance_id: member.instance_id.as_deref(),
-                topics: self.subscription(member).iter().filter_map(by_name).collect(),
+                topics: self.subscription(id, member).iter().filter_map(by_name).collect(),
                 previous: self.targets.get(id),
             })
             .collect();
@@ -269,6 +313,10 @@ impl ConsumerGroup {
         self.unsaved.extend(gone);
         Some(member)
     }
+}
+
+fn pattern_of(member: &Member) -> Option<PatternOf> {
+    Some((member.pattern.clone()?, member.identity.clone()))
 }
 
 /// Each partition of each topic.

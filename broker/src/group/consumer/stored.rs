@@ -87,6 +87,7 @@ fn to_member(
         client_host: stored.client_host,
         topics: stored.topics.into_iter().collect(),
         pattern: stored.pattern,
+        identity: None,
         rebalance_timeout_ms: stored.rebalance_timeout_ms,
         assignor: stored.assignor,
         epoch: current.epoch,

@@ -8,7 +8,9 @@ use super::{
     assignor::Assignor,
     heartbeat::{HeartbeatAnswer, HeartbeatRequest},
     records::{self, RecordKey},
-    state::{ConsumerBounds, ConsumerGroup, ConsumerGroupError, Partitions, TopicView, pairs},
+    state::{
+        ConsumerBounds, ConsumerGroup, ConsumerGroupError, Identity, Partitions, TopicView, pairs,
+    },
     stored::StoredConsumerGroup,
 };
 
@@ -33,6 +35,10 @@ impl TopicView for TestTopics {
     fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         Box::new(self.0.keys().map(String::as_str))
     }
+
+    fn shows(&self, _: &str, _: Option<&Identity>) -> bool {
+        true
+    }
 }
 
 pub(super) fn bounds() -> ConsumerBounds {
@@ -52,6 +58,7 @@ pub(super) fn join(id: &str, topics: &[&str]) -> HeartbeatRequest {
         rack_id: None,
         client_id: "client".to_owned(),
         client_host: "/127.0.0.1".to_owned(),
+        identity: None,
         rebalance_timeout_ms: Some(60_000),
         topics: Some(topics.iter().map(|topic| (*topic).to_owned()).collect()),
         pattern: None,

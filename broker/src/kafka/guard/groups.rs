@@ -1,5 +1,7 @@
 //! Groups and their offsets.
 
+use std::collections::BTreeSet;
+
 use kafka_protocol::{
     messages::{
         ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, DeleteGroupsRequest,
@@ -19,6 +21,7 @@ use kafka_protocol::{
     protocol::{Request, StrBytes},
 };
 
+use super::super::access::Access;
 use super::{Context, GROUP, Guarded, TOPIC, TRANSACTIONAL_ID, Verdict, withhold};
 use crate::auth::{AclOperation, CLUSTER_NAME, ResourceType};
 
@@ -95,16 +98,37 @@ impl Guarded for DescribeGroupsRequest {
     }
 }
 
+/// A group that reads a topic that the caller may not know of is not described.
+fn hide_topics(group: &mut consumer_group_describe_response::DescribedGroup, access: &Access) {
+    let names = group.members.iter().flat_map(|member| {
+        let given = [&member.assignment, &member.target_assignment];
+        let given = given.into_iter().flat_map(|assignment| &assignment.topic_partitions);
+        given.map(|topic| &topic.topic_name).chain(&member.subscribed_topic_names)
+    });
+    let names: BTreeSet<&str> = names.map(|name| name.as_str()).collect();
+    if names.into_iter().all(|name| access.allows_topic(AclOperation::Describe, name)) {
+        return;
+    }
+    let reason = "the group reads topics that its asker may not describe";
+    *group = consumer_group_describe_response::DescribedGroup::default()
+        .with_error_code(TOPIC)
+        .with_error_message(Some(StrBytes::from_static_str(reason)))
+        .with_group_id(group.group_id.clone());
+}
+
 impl Guarded for ConsumerGroupDescribeRequest {
     fn judge(&mut self, context: &Context<'_>) -> Verdict<Self::Response> {
         let access = context.access.clone();
         let refused =
             withhold(&mut self.group_ids, |id| access.allows_group(AclOperation::Describe, id));
         let operations = self.include_authorized_operations;
-        if refused.is_empty() && !operations {
+        if access.is_open() && !operations {
             return Verdict::Pass;
         }
         Verdict::patch(move |response: &mut Self::Response| {
+            for group in &mut response.groups {
+                hide_topics(group, &access);
+            }
             for group in response.groups.iter_mut().filter(|_| operations) {
                 group.authorized_operations =
                     access.operations(ResourceType::Group, &group.group_id);

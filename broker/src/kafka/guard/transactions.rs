@@ -23,7 +23,7 @@ use kafka_protocol::{
 };
 
 use super::{CLUSTER, Context, GROUP, Guarded, TOPIC, TRANSACTIONAL_ID, Verdict, withhold};
-use crate::auth::{AclOperation, ResourceType};
+use crate::auth::{AclOperation, CLUSTER_NAME, ResourceType};
 
 impl Guarded for InitProducerIdRequest {
     fn judge(&mut self, context: &Context<'_>) -> Verdict<Self::Response> {
@@ -144,10 +144,14 @@ impl Guarded for TxnOffsetCommitRequest {
     }
 }
 
-/// Only brokers write markers.
+/// Brokers write markers, and whoever may alter the cluster ends with one a
+/// transaction that hangs (KIP-664).
 impl Guarded for WriteTxnMarkersRequest {
     fn judge(&mut self, context: &Context<'_>) -> Verdict<Self::Response> {
-        if context.access.allows_cluster(AclOperation::ClusterAction) {
+        let access = context.access;
+        if access.shows(AclOperation::Alter, ResourceType::Cluster, CLUSTER_NAME)
+            || access.allows_cluster(AclOperation::ClusterAction)
+        {
             return Verdict::Pass;
         }
         let markers = self.markers.iter().map(|marker| {
@@ -172,11 +176,20 @@ impl Guarded for WriteTxnMarkersRequest {
 
 impl Guarded for DescribeTransactionsRequest {
     fn judge(&mut self, context: &Context<'_>) -> Verdict<Self::Response> {
+        let access = context.access.clone();
         let describe = AclOperation::Describe;
+        if access.is_open() {
+            return Verdict::Pass;
+        }
         let refused = withhold(&mut self.transactional_ids, |id| {
-            context.access.allows_transactional_id(describe, id)
+            access.allows_transactional_id(describe, id)
         });
-        Verdict::refusing(refused, |response: &mut Self::Response, refused| {
+        Verdict::patch(move |response: &mut Self::Response| {
+            for state in &mut response.transaction_states {
+                state
+                    .topics
+                    .retain(|topic| access.shows(describe, ResourceType::Topic, &topic.topic));
+            }
             response.transaction_states.extend(refused.into_iter().map(|id| {
                 TransactionState::default()
                     .with_error_code(TRANSACTIONAL_ID)
