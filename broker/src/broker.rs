@@ -90,6 +90,14 @@ pub enum StartError {
         /// What the panic said.
         reason: String,
     },
+    /// Reading the transactional ids panicked.
+    #[error(
+        "the transactions cannot be read: {reason}; restore the folders of __transaction_state"
+    )]
+    Transactions {
+        /// What the panic said.
+        reason: String,
+    },
     /// A directory cannot be read.
     #[error("cannot read the partitions: {reason}")]
     Partitions {
@@ -171,7 +179,9 @@ impl Broker {
             stopping: stopping.clone(),
         };
         let settings = TransactionSettings::from_config(&config);
-        let transactions = TransactionCoordinator::load(settings, surroundings).await;
+        let transactions = TransactionCoordinator::load(settings, surroundings)
+            .await
+            .map_err(|error| StartError::Transactions { reason: error.to_string() })?;
         let node = Arc::new(Node {
             cluster_id: data_dir.cluster_id().to_owned(),
             request_memory: MemoryBudget::new(config.request_memory_bytes),

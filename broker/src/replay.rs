@@ -2,8 +2,8 @@
 
 use crate::{
     log::{
-        BatchHeader, Batches, Codec, Marker, ReadLimit, ReadUpTo, Record, Records,
-        limits::BATCH_HEADER_BYTES,
+        BatchError, BatchHeader, Batches, Codec, CodecError, Marker, ReadLimit, ReadUpTo, Record,
+        Records, check_crc, limits::BATCH_HEADER_BYTES,
     },
     partition::{Partition, PartitionError},
 };
@@ -19,40 +19,70 @@ pub(crate) enum Replayed<'a> {
     Marker(Marker),
 }
 
-/// Hands everything in the partition to `take`. What cannot be read within a
-/// batch is logged and skipped.
+/// Why a partition's contents are not known.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReplayError {
+    #[error(transparent)]
+    Partition(#[from] PartitionError),
+    #[error("the batch at offset {offset} is damaged: {source}; restore the partition's folder")]
+    Batch { offset: i64, source: BatchError },
+    #[error("the batch at offset {offset} is damaged: {source}; restore the partition's folder")]
+    Codec { offset: i64, source: CodecError },
+    #[error("the record at offset {offset} is not understood: {reason}")]
+    Record { offset: i64, reason: String },
+}
+
+/// Hands everything in the partition to `take`, up to its first error.
+///
+/// # Errors
+/// That of `take`, or when something cannot be read: what comes after it is of no
+/// use, since it may have been changed or ended by what is missing.
 pub(crate) fn partition(
     partition: &Partition,
-    mut take: impl FnMut(Replayed<'_>),
-) -> Result<(), PartitionError> {
-    let log = partition.log()?;
+    mut take: impl FnMut(Replayed<'_>) -> Result<(), ReplayError>,
+) -> Result<(), ReplayError> {
+    let log = partition.log().map_err(PartitionError::from)?;
     let mut offset = log.log_start_offset();
     let limit = ReadLimit { max_bytes: READ_BYTES, at_least_one: true, up_to: ReadUpTo::LogEnd };
     loop {
-        let bytes = log.read(offset, &limit)?.batches;
+        let bytes = log.read(offset, &limit).map_err(PartitionError::from)?.batches;
         let before = offset;
         for batch in Batches::new(&bytes) {
-            let Ok((header, batch)) = batch else { break };
-            offset = header.next_offset();
-            if header.is_control() {
-                if let Some(marker) = Marker::parse(&header, batch) {
-                    take(Replayed::Marker(marker));
+            let (header, batch) = match batch {
+                Ok(batch) => batch,
+                Err(source) if offset == before => {
+                    return Err(ReplayError::Batch { offset, source });
                 }
-                continue;
-            }
-            let payload = batch.get(BATCH_HEADER_BYTES..).unwrap_or_default();
-            let payload =
-                Codec::from_id(header.codec_id()).and_then(|codec| codec.decompress(payload));
-            let Ok(payload) = payload else {
-                tracing::error!(%partition, before, "a batch of an internal topic is unreadable");
-                continue;
+                // The read may have cut it: the next one begins with it.
+                Err(_) => break,
             };
-            for record in Records::new(&header, &payload).flatten() {
-                take(Replayed::Record { header: &header, record });
-            }
+            take_batch(&header, batch, &mut take)?;
+            offset = header.next_offset();
         }
         if offset == before {
             return Ok(());
         }
     }
+}
+
+fn take_batch(
+    header: &BatchHeader,
+    batch: &[u8],
+    take: &mut impl FnMut(Replayed<'_>) -> Result<(), ReplayError>,
+) -> Result<(), ReplayError> {
+    let offset = header.base_offset;
+    let damaged = |source| ReplayError::Batch { offset, source };
+    check_crc(header, batch).map_err(damaged)?;
+    if header.is_control() {
+        return Marker::parse(header, batch)
+            .map_or(Ok(()), |marker| take(Replayed::Marker(marker)));
+    }
+    let payload = batch.get(BATCH_HEADER_BYTES..).unwrap_or_default();
+    let payload = Codec::from_id(header.codec_id())
+        .and_then(|codec| codec.decompress(payload))
+        .map_err(|source| ReplayError::Codec { offset, source })?;
+    for record in Records::new(header, &payload) {
+        take(Replayed::Record { header, record: record.map_err(damaged)? })?;
+    }
+    Ok(())
 }

@@ -14,7 +14,7 @@ use crate::{
     clock,
     log::{BatchBuilder, MarkerKind, NO_SEQUENCE},
     partition::{Appended, Partition, PartitionError, PartitionManager},
-    replay::{self, Replayed},
+    replay::{self, ReplayError, Replayed},
     topics::{self, CONSUMER_OFFSETS},
 };
 
@@ -105,23 +105,26 @@ pub(super) struct Loaded {
 }
 
 /// Reads one partition of the topic from front to back.
-pub(super) fn load(partition: &Partition) -> Result<HashMap<String, Loaded>, PartitionError> {
+pub(super) fn load(partition: &Partition) -> Result<HashMap<String, Loaded>, ReplayError> {
     let mut groups = HashMap::new();
-    replay::partition(partition, |replayed| match replayed {
-        Replayed::Record { header, record } => {
-            let producer = header.is_transactional().then_some(header.producer_id);
-            if let Err(error) = take(&mut groups, producer, record.key, record.value) {
-                tracing::warn!(
-                    %partition, offset = record.offset, %error, "a group record is skipped"
-                );
+    replay::partition(partition, |replayed| {
+        match replayed {
+            Replayed::Record { header, record } => {
+                let producer = header.is_transactional().then_some(header.producer_id);
+                if let Err(error) = take(&mut groups, producer, record.key, record.value) {
+                    tracing::warn!(
+                        %partition, offset = record.offset, %error, "a group record is skipped"
+                    );
+                }
+            }
+            Replayed::Marker(marker) => {
+                for loaded in groups.values_mut() {
+                    let commits = marker.kind == MarkerKind::Commit;
+                    loaded.pending.end(marker.producer_id, commits, &mut loaded.offsets);
+                }
             }
         }
-        Replayed::Marker(marker) => {
-            for loaded in groups.values_mut() {
-                let commits = marker.kind == MarkerKind::Commit;
-                loaded.pending.end(marker.producer_id, commits, &mut loaded.offsets);
-            }
-        }
+        Ok(())
     })?;
     Ok(groups)
 }

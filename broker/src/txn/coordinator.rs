@@ -104,7 +104,13 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl TransactionCoordinator {
     /// Reads all ids from the state topic, if there is one, and goes on with
     /// what was decided before the restart. The groups must have been loaded.
-    pub(crate) async fn load(settings: TransactionSettings, with: Surroundings) -> Self {
+    ///
+    /// # Errors
+    /// When reading panicked: nothing is known of the transactions then.
+    pub(crate) async fn load(
+        settings: TransactionSettings,
+        with: Surroundings,
+    ) -> Result<Self, tokio::task::JoinError> {
         let coordinator = Self(Arc::new(Shared {
             settings,
             partitions: with.partitions,
@@ -118,10 +124,8 @@ impl TransactionCoordinator {
             next_token: AtomicU64::new(0),
         }));
         let loading = coordinator.clone();
-        if let Err(error) = tokio::task::spawn_blocking(move || loading.load_blocking()).await {
-            tracing::error!(%error, "loading the transactions panicked");
-        }
-        coordinator
+        tokio::task::spawn_blocking(move || loading.load_blocking()).await?;
+        Ok(coordinator)
     }
 
     fn load_blocking(&self) {

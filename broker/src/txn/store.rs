@@ -11,7 +11,7 @@ use crate::{
     clock,
     log::BatchBuilder,
     partition::{Appended, Partition, PartitionError, PartitionManager},
-    replay::{self, Replayed},
+    replay::{self, ReplayError, Replayed},
     topics::{self, TRANSACTION_STATE},
 };
 
@@ -52,15 +52,17 @@ pub(super) fn append(
 }
 
 /// Reads one partition of the topic from front to back.
-pub(super) fn load(partition: &Partition) -> Result<HashMap<String, Metadata>, PartitionError> {
+///
+/// # Errors
+/// When one record cannot be read: an older one of its id must not stand for it.
+pub(super) fn load(partition: &Partition) -> Result<HashMap<String, Metadata>, ReplayError> {
     let mut found = HashMap::new();
     replay::partition(partition, |replayed| {
-        let Replayed::Record { record, .. } = replayed else { return };
-        if let Err(error) = take(&mut found, record.key, record.value) {
-            tracing::warn!(
-                %partition, offset = record.offset, %error, "a transaction's record is skipped"
-            );
-        }
+        let Replayed::Record { record, .. } = replayed else { return Ok(()) };
+        take(&mut found, record.key, record.value).map_err(|error| ReplayError::Record {
+            offset: record.offset,
+            reason: error.to_string(),
+        })
     })?;
     Ok(found)
 }

@@ -12,7 +12,7 @@ use kafka_protocol::messages::{
     offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
     write_txn_markers_request::{WritableTxnMarker, WritableTxnMarkerTopic},
 };
-use longshore_broker::Broker;
+use longshore_broker::{Broker, log::BatchBuilder};
 
 use crate::{
     support::{Client, TestBroker, config, name, text},
@@ -23,6 +23,8 @@ use crate::{
         find_group,
     },
 };
+
+const COORDINATOR_NOT_AVAILABLE: i16 = 15;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -524,4 +526,53 @@ async fn an_id_left_in_a_partition_that_is_not_its_own_does_not_get_its_old_epoc
     let mut client = broker.client().await;
     let third = Producer::start(&mut client, OF_PARTITION_1, Rules::Classic).await;
     assert_eq!((third.producer_id, third.epoch), (second.producer_id, second.epoch + 1));
+}
+
+/// Stops the broker, lets `damage` work on the first segment of a partition of
+/// the state topic and starts it again. The log was closed cleanly: nothing but
+/// the load of the ids looks at it.
+async fn restart_damaged(
+    broker: TestBroker,
+    partition: i32,
+    damage: impl FnOnce(&mut Vec<u8>),
+) -> TestBroker {
+    let segment = state_folder(&broker, partition).join(FIRST_SEGMENT);
+    let TestBroker { broker, directory } = broker;
+    broker.shutdown().await;
+    let mut bytes = fs::read(&segment).unwrap();
+    damage(&mut bytes);
+    fs::write(&segment, bytes).unwrap();
+    let broker = Broker::start(config(directory.path(), CONFIG)).await.unwrap();
+    TestBroker { broker, directory }
+}
+
+#[tokio::test]
+async fn ids_of_a_partition_with_a_flipped_bit_are_not_begun_anew() {
+    let (broker, mut client) = broker_with_topic().await;
+    Producer::start(&mut client, OF_PARTITION_1, Rules::Classic).await;
+    let flip = |bytes: &mut Vec<u8>| *bytes.last_mut().unwrap() ^= 1;
+    let broker = restart_damaged(broker, 1, flip).await;
+    let mut client = broker.client().await;
+    let mut again = Producer::new(OF_PARTITION_1, Rules::Classic);
+    assert_eq!(again.try_init(&mut client, false).await, COORDINATOR_NOT_AVAILABLE);
+    Producer::start(&mut client, "b", Rules::Classic).await;
+}
+
+#[tokio::test]
+async fn ids_of_a_partition_with_an_unreadable_record_are_not_begun_anew() {
+    for value in [&b"\x00\x63"[..], b"\x00\x01\x00", b""] {
+        let (broker, mut client) = broker_with_topic().await;
+        Producer::start(&mut client, "b", Rules::Classic).await;
+        let broker = restart_damaged(broker, 1, |bytes| {
+            let mut builder = BatchBuilder::new(0);
+            builder.push(0, Some(b"\x00\x00\x00\x01a"), Some(value), &[]);
+            *bytes = builder.build().unwrap();
+        })
+        .await;
+        let mut client = broker.client().await;
+        let mut again = Producer::new(OF_PARTITION_1, Rules::Classic);
+        let code = again.try_init(&mut client, false).await;
+        assert_eq!(code, COORDINATOR_NOT_AVAILABLE, "{value:?}");
+        Producer::start(&mut client, "b", Rules::Classic).await;
+    }
 }
