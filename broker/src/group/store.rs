@@ -1,7 +1,10 @@
 //! Groups and offsets in `__consumer_offsets`: written batch by batch, read
 //! whole at start.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use super::{
     consumer::{StoredConsumerGroup, decode_record},
@@ -104,21 +107,29 @@ pub(super) struct Loaded {
     pub(super) pending: PendingOffsets,
 }
 
+/// Groups with offsets in a producer's open transaction, by its id.
+type InTransactions = HashMap<i64, HashSet<String>>;
+
 /// Reads one partition of the topic from front to back.
 pub(super) fn load(partition: &Partition) -> Result<HashMap<String, Loaded>, ReplayError> {
     let mut groups = HashMap::new();
+    // Else each marker would be shown to every group.
+    let mut in_transactions = InTransactions::new();
     replay::partition(partition, |replayed| {
         match replayed {
             Replayed::Record { header, record } => {
                 let producer = header.is_transactional().then_some(header.producer_id);
-                if let Err(error) = take(&mut groups, producer, record.key, record.value) {
+                if let Err(error) =
+                    take(&mut groups, &mut in_transactions, producer, record.key, record.value)
+                {
                     tracing::warn!(
                         %partition, offset = record.offset, %error, "a group record is skipped"
                     );
                 }
             }
             Replayed::Marker(marker) => {
-                for loaded in groups.values_mut() {
+                for group in in_transactions.remove(&marker.producer_id).into_iter().flatten() {
+                    let Some(loaded) = groups.get_mut(&group) else { continue };
                     let commits = marker.kind == MarkerKind::Commit;
                     loaded.pending.end(marker.producer_id, commits, &mut loaded.offsets);
                 }
@@ -132,14 +143,19 @@ pub(super) fn load(partition: &Partition) -> Result<HashMap<String, Loaded>, Rep
 /// `producer` is who wrote it in a transaction.
 fn take(
     groups: &mut HashMap<String, Loaded>,
+    in_transactions: &mut InTransactions,
     producer: Option<i64>,
     key: Option<&[u8]>,
     value: Option<&[u8]>,
 ) -> Result<(), records::RecordError> {
     match records::decode_key(key.unwrap_or_default())? {
         Key::Offset { group, topic, partition } => {
+            let offset = value.map(records::decode_offset).transpose()?;
+            if let (Some(_), Some(producer)) = (&offset, producer) {
+                in_transactions.entry(producer).or_default().insert(group.clone());
+            }
             let loaded = groups.entry(group).or_default();
-            match (value.map(records::decode_offset).transpose()?, producer) {
+            match (offset, producer) {
                 (Some(offset), Some(producer)) => {
                     loaded.pending.set(producer, &topic, partition, offset);
                 }
