@@ -22,7 +22,7 @@ fn group(id: &str) -> GroupId {
     GroupId(text(id))
 }
 
-fn join(id: &str, member: &str) -> JoinGroupRequest {
+pub(crate) fn join(id: &str, member: &str) -> JoinGroupRequest {
     JoinGroupRequest::default()
         .with_group_id(group(id))
         .with_member_id(text(member))
@@ -36,20 +36,24 @@ fn join(id: &str, member: &str) -> JoinGroupRequest {
         ])
 }
 
-async fn coordinator(client: &mut Client) {
+pub(crate) async fn coordinator(client: &mut Client) {
     let request = FindCoordinatorRequest::default().with_coordinator_keys(vec![text("g")]);
     let response = client.call(4, &request).await;
     assert_eq!(response.coordinators[0].error_code, 0);
 }
 
 /// Joins as a new member would: refused once, to be given an id.
-async fn join_anew(client: &mut Client, id: &str) -> JoinGroupResponse {
+pub(crate) async fn join_anew(client: &mut Client, id: &str) -> JoinGroupResponse {
     let first = client.call(9, &join(id, "")).await;
     assert_eq!(first.error_code, 79, "MEMBER_ID_REQUIRED");
     client.call(9, &join(id, &first.member_id)).await
 }
 
-fn sync(id: &str, joined: &JoinGroupResponse, assignments: &[(&str, &str)]) -> SyncGroupRequest {
+pub(crate) fn sync(
+    id: &str,
+    joined: &JoinGroupResponse,
+    assignments: &[(&str, &str)],
+) -> SyncGroupRequest {
     let assignments = assignments.iter().map(|(member, assignment)| {
         SyncGroupRequestAssignment::default()
             .with_member_id(text(member))
@@ -62,7 +66,7 @@ fn sync(id: &str, joined: &JoinGroupResponse, assignments: &[(&str, &str)]) -> S
         .with_assignments(assignments.collect())
 }
 
-async fn beat(client: &mut Client, id: &str, joined: &JoinGroupResponse) -> i16 {
+pub(crate) async fn beat(client: &mut Client, id: &str, joined: &JoinGroupResponse) -> i16 {
     let request = HeartbeatRequest::default()
         .with_group_id(group(id))
         .with_generation_id(joined.generation_id)
@@ -71,7 +75,7 @@ async fn beat(client: &mut Client, id: &str, joined: &JoinGroupResponse) -> i16 
 }
 
 /// A commit of partition 0 of `topic`.
-fn commit(
+pub(crate) fn commit(
     id: &str,
     member: &str,
     generation: i32,
@@ -91,11 +95,14 @@ fn commit(
         .with_topics(vec![topic])
 }
 
-async fn commit_code(client: &mut Client, request: &OffsetCommitRequest) -> i16 {
+pub(crate) async fn commit_code(client: &mut Client, request: &OffsetCommitRequest) -> i16 {
     client.call(8, request).await.topics[0].partitions[0].error_code
 }
 
-async fn committed(client: &mut Client, groups: &[&str]) -> HashMap<String, (i64, String)> {
+pub(crate) async fn committed(
+    client: &mut Client,
+    groups: &[&str],
+) -> HashMap<String, (i64, String)> {
     let groups = groups.iter().map(|id| {
         let topic = OffsetFetchRequestTopics::default()
             .with_name(name("topic"))
@@ -178,39 +185,6 @@ async fn before_v4_a_member_is_taken_without_a_second_join() {
 }
 
 #[tokio::test]
-async fn a_client_that_dies_while_joining_does_not_hang_the_group() {
-    let broker = TestBroker::start(&[]).await;
-    let (mut live, mut dead) = (broker.client().await, broker.client().await);
-    coordinator(&mut live).await;
-    let alone = join_anew(&mut live, "g").await;
-    live.call(5, &sync("g", &alone, &[])).await;
-    // Two clients die: one with an id and no second join, one amid its join.
-    let short = |member: &str| join("g", member).with_session_timeout_ms(300);
-    dead.call(9, &short("")).await;
-    let given = dead.call(9, &short("")).await;
-    dead.send(9, &short(&given.member_id)).await;
-    while beat(&mut live, "g", &alone).await != 27 {
-        tokio::task::yield_now().await;
-    }
-    drop(dead);
-    let mut joined = live.call(9, &join("g", &alone.member_id)).await;
-    assert_eq!(joined.error_code, 0);
-    // The dead member never syncs: its session ends and the group goes on alone.
-    loop {
-        let members = joined.members.len();
-        let synced = live.call(5, &sync("g", &joined, &[])).await;
-        if synced.error_code == 0 && members == 1 {
-            break;
-        }
-        while beat(&mut live, "g", &joined).await == 0 {
-            tokio::task::yield_now().await;
-        }
-        joined = live.call(9, &join("g", &alone.member_id)).await;
-        assert_eq!(joined.error_code, 0, "the live member is never unknown");
-    }
-}
-
-#[tokio::test]
 async fn a_static_member_comes_back_without_a_rebalance_and_fences_its_former_self() {
     let broker = TestBroker::start(&[]).await;
     let (mut one, mut two) = (broker.client().await, broker.client().await);
@@ -260,33 +234,6 @@ async fn joins_that_cannot_be_are_refused_with_kafkas_code() {
     coordinator(&mut client).await;
     join_anew(&mut client, "g").await;
     assert_eq!(client.call(9, &join("g", "")).await.error_code, 81);
-}
-
-#[tokio::test]
-async fn commits_keep_their_metadata_through_a_restart() {
-    let broker = TestBroker::start(&[]).await;
-    let mut client = broker.client().await;
-    client.create_topic("topic", 1).await;
-    coordinator(&mut client).await;
-    assert_eq!(commit_code(&mut client, &commit("a", "", -1, 5, "from outside")).await, 0);
-    assert_eq!(commit_code(&mut client, &commit("b", "", -1, 7, "")).await, 0);
-    assert_eq!(commit_code(&mut client, &commit("b", "", -1, 8, "ü")).await, 0);
-    let joined = join_anew(&mut client, "g").await;
-    client.call(5, &sync("g", &joined, &[(&joined.member_id, "mine")])).await;
-    let by_member = commit("g", &joined.member_id, 1, 9, "member");
-    assert_eq!(commit_code(&mut client, &by_member).await, 0);
-
-    let broker = broker.restart(&[]).await;
-    let mut client = broker.client().await;
-    let found = committed(&mut client, &["a", "b", "g", "none"]).await;
-    assert_eq!(found["a"], (5, "from outside".to_owned()));
-    assert_eq!(found["b"], (8, "ü".to_owned()));
-    assert_eq!(found["g"], (9, "member".to_owned()));
-    assert_eq!(found["none"], (-1, String::new()));
-    // The member goes on as if nothing had been.
-    assert_eq!(beat(&mut client, "g", &joined).await, 0);
-    let synced = client.call(5, &sync("g", &joined, &[])).await;
-    assert_eq!(synced.assignment, "mine");
 }
 
 #[tokio::test]

@@ -11,15 +11,15 @@ use longshore_broker::log::{BatchBuilder, BatchHeader, Batches, Codec, Records, 
 
 use crate::support::{Client, PATIENCE, TestBroker, batch, batch_at, batches, name, text};
 
-const MESSAGE_TOO_LARGE: i16 = 10;
+pub(crate) const MESSAGE_TOO_LARGE: i16 = 10;
 const RECORD_LIST_TOO_LARGE: i16 = 18;
 const INVALID_TIMESTAMP: i16 = 32;
 const INVALID_REPLICA_ASSIGNMENT: i16 = 39;
 const INVALID_CONFIG: i16 = 40;
 const TOPIC_DELETION_DISABLED: i16 = 73;
-const INVALID_RECORD: i16 = 87;
+pub(crate) const INVALID_RECORD: i16 = 87;
 
-const CODECS: [(Codec, &str); 5] = [
+pub(crate) const CODECS: [(Codec, &str); 5] = [
     (Codec::None, "uncompressed"),
     (Codec::Gzip, "gzip"),
     (Codec::Snappy, "snappy"),
@@ -131,18 +131,6 @@ async fn a_batch_sent_twice_to_a_topic_that_re_encodes_is_appended_once() {
 }
 
 #[tokio::test]
-async fn max_message_bytes_counts_the_whole_batch_to_the_byte() {
-    let broker = TestBroker::start(&[]).await;
-    let mut client = broker.client().await;
-    let sent = batch(&["value"]);
-    for (topic, limit, code) in [("fits", 0, 0), ("does-not", 1, MESSAGE_TOO_LARGE)] {
-        let limit = (sent.len() - limit).to_string();
-        client.create_topic_with(topic, 1, &[("max.message.bytes", &limit)]).await;
-        assert_eq!(client.produce(topic, 0, 1, sent.clone()).await.error_code, code);
-    }
-}
-
-#[tokio::test]
 async fn max_message_bytes_holds_for_what_a_re_encode_makes_too() {
     let broker = TestBroker::start(&[]).await;
     let mut client = broker.client().await;
@@ -167,29 +155,6 @@ async fn a_batch_larger_than_a_segment_is_refused() {
     assert_eq!(large.error_code, RECORD_LIST_TOO_LARGE);
     // The next goes on at the first offset: nothing was written.
     assert_eq!(client.produce("topic", 0, 1, batch(&["x"])).await.base_offset, 0);
-}
-
-#[tokio::test]
-async fn a_compacted_topic_takes_no_record_without_a_key_in_any_codec() {
-    let broker = TestBroker::start(&[]).await;
-    let mut client = broker.client().await;
-    for policy in ["compact", "compact,delete"] {
-        let topic = policy.replace(',', "-");
-        client.create_topic_with(&topic, 1, &[("cleanup.policy", policy)]).await;
-        for (codec, _) in CODECS {
-            let mut builder = BatchBuilder::new(0).codec(codec);
-            builder.push(0, Some(b"k"), Some(b"v"), &[]);
-            builder.push(0, None, Some(b"v"), &[]);
-            let refused = client.produce(&topic, 0, 1, builder.build().unwrap()).await;
-            assert_eq!(refused.error_code, INVALID_RECORD, "{codec:?}");
-            assert!(refused.error_message.is_some_and(|text| text.contains("key")));
-            // An empty key is a key.
-            let mut builder = BatchBuilder::new(0).codec(codec);
-            builder.push(0, Some(b""), Some(b"v"), &[]);
-            let taken = client.produce(&topic, 0, 1, builder.build().unwrap()).await;
-            assert_eq!(taken.error_code, 0, "{codec:?}");
-        }
-    }
 }
 
 #[tokio::test]

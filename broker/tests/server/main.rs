@@ -20,6 +20,7 @@
 //! | `transactions` | the transaction coordinator, request by request |
 //! | `transaction_crashes` | kills in the middle of a commit |
 //! | `restart` | what is there after a shutdown and after a loss |
+//! | `where_others_failed` | what other implementations got wrong |
 
 // Helpers of tests fail as tests do; the lint knows only functions marked so.
 #![allow(clippy::unwrap_used)]
@@ -46,3 +47,4 @@ mod transaction_crashes;
 mod transactional;
 mod transactions;
 mod versions;
+mod where_others_failed;

@@ -1,7 +1,7 @@
 //! ListOffsets and DeleteRecords.
 
 use kafka_protocol::messages::{
-    DeleteRecordsRequest, DescribeLogDirsRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest,
+    DeleteRecordsRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest,
     delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic},
     list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
     list_offsets_response::ListOffsetsPartitionResponse,
@@ -10,7 +10,7 @@ use kafka_protocol::messages::{
 
 use crate::support::{Client, TestBroker, batch_at, name};
 
-async fn look_up(
+pub(crate) async fn look_up(
     client: &mut Client,
     version: i16,
     timestamp: i64,
@@ -30,40 +30,6 @@ async fn delete(client: &mut Client, offset: i64) -> (i16, i64) {
     let response = client.call(2, &request).await;
     let partition = &response.topics[0].partitions[0];
     (partition.error_code, partition.low_watermark)
-}
-
-#[tokio::test]
-async fn offsets_are_found_by_place_and_by_time_in_every_version() {
-    let broker = TestBroker::start(&[]).await;
-    let mut client = broker.client().await;
-    client.create_topic("topic", 1).await;
-    for (timestamp, values) in [(1000, &["a", "b"][..]), (3000, &["c"]), (2000, &["d"])] {
-        client.produce("topic", 0, 1, batch_at(timestamp, values)).await;
-    }
-    for version in 1..=8 {
-        for (asked, offset, timestamp) in [
-            (-1, 4, -1),
-            (-2, 0, -1),
-            (0, 0, 1000),
-            (1000, 0, 1000),
-            (1001, 2, 3000),
-            (3000, 2, 3000),
-            (3001, -1, -1),
-        ] {
-            let found = look_up(&mut client, version, asked).await;
-            assert_eq!(
-                (found.error_code, found.offset, found.timestamp),
-                (0, offset, timestamp),
-                "version {version}, {asked}"
-            );
-        }
-    }
-    let newest = look_up(&mut client, 7, -3).await;
-    assert_eq!((newest.offset, newest.timestamp), (2, 3000));
-    assert_eq!(look_up(&mut client, 8, -4).await.offset, 0);
-    for (version, asked) in [(6, -3), (7, -4), (8, -5)] {
-        assert_eq!(look_up(&mut client, version, asked).await.error_code, 35);
-    }
 }
 
 #[tokio::test]
@@ -112,21 +78,4 @@ async fn the_end_of_an_epoch_is_told_and_a_wrong_epoch_is_fenced() {
             "current {current}, asked {asked}"
         );
     }
-}
-
-#[tokio::test]
-async fn log_dirs_tell_the_size_of_every_partition() {
-    let broker = TestBroker::start(&[]).await;
-    let mut client = broker.client().await;
-    client.create_topic("topic", 2).await;
-    let batch = batch_at(1, &["a"]);
-    let size = batch.len() as i64;
-    client.produce("topic", 1, 1, batch).await;
-    let response = client.call(4, &DescribeLogDirsRequest::default().with_topics(None)).await;
-    let directory = &response.results[0];
-    assert_eq!(directory.error_code, 0);
-    assert!(directory.total_bytes > directory.usable_bytes && directory.usable_bytes > 0);
-    let sizes: Vec<i64> =
-        directory.topics[0].partitions.iter().map(|partition| partition.partition_size).collect();
-    assert_eq!(sizes, [0, size]);
 }

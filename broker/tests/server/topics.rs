@@ -20,7 +20,7 @@ fn named(topic: &str) -> MetadataRequestTopic {
     MetadataRequestTopic::default().with_name(Some(name(topic)))
 }
 
-async fn metadata(client: &mut Client, topic: &str, create: bool) -> MetadataResponse {
+pub(crate) async fn metadata(client: &mut Client, topic: &str, create: bool) -> MetadataResponse {
     let request = MetadataRequest::default()
         .with_topics(Some(vec![named(topic)]))
         .with_allow_auto_topic_creation(create);
@@ -175,33 +175,6 @@ async fn a_topic_deleted_under_a_waiting_fetch_ends_its_wait() {
     assert_ne!(response.responses[0].partitions[0].error_code, 0);
 }
 
-#[tokio::test]
-async fn create_partitions_answers_for_every_topic_named() {
-    let broker = TestBroker::start(&[]).await;
-    let mut client = broker.client().await;
-    client.create_topic("topic", 2).await;
-    let grow = |topic: &str, count| {
-        CreatePartitionsTopic::default()
-            .with_name(name(topic))
-            .with_count(count)
-            .with_assignments(None)
-    };
-    let request = CreatePartitionsRequest::default().with_topics(vec![
-        grow("topic", 5),
-        grow("none", 5),
-        grow("topic", 6),
-    ]);
-    let response = client.call(3, &request).await;
-    let codes: Vec<i16> = response.results.iter().map(|result| result.error_code).collect();
-    assert_eq!(codes, [0, 3, 42]);
-    assert_eq!(client.produce("topic", 4, 1, batch(&["at once"])).await.error_code, 0);
-    for count in [5, 1, 0, -1, i32::MAX] {
-        let request = CreatePartitionsRequest::default().with_topics(vec![grow("topic", count)]);
-        assert_eq!(client.call(3, &request).await.results[0].error_code, 37, "{count}");
-    }
-    assert_eq!(metadata(&mut client, "topic", false).await.topics[0].partitions.len(), 5);
-}
-
 async fn describe(
     client: &mut Client,
     kind: i8,
@@ -309,30 +282,6 @@ async fn lists_are_appended_to_and_subtracted_from() {
     let retention = configs.iter().find(|config| config.name.as_str() == "retention.ms").unwrap();
     assert_ne!(retention.value.as_deref(), Some("77"));
     assert_eq!(alter(&mut client, "none", &[("retention.ms", 1, None)]).await, 3);
-}
-
-#[tokio::test]
-async fn a_compacted_topic_is_compacted_even_in_a_short_life() {
-    let broker = TestBroker::start(&[("log.cleaner.backoff.ms", "20")]).await;
-    let mut client = broker.client().await;
-    let configs = [
-        ("cleanup.policy", "compact"),
-        ("segment.bytes", "1000"),
-        ("min.cleanable.dirty.ratio", "0.01"),
-    ];
-    client.create_topic_with("topic", 1, &configs).await;
-    let deadline = std::time::Instant::now() + crate::support::PATIENCE;
-    for number in 0.. {
-        assert!(std::time::Instant::now() < deadline, "not compacted after {number} records");
-        let value = number.to_string();
-        assert_eq!(client.produce("topic", 0, 1, batch(&[&value])).await.error_code, 0);
-        let fetched = client.fetch("topic", 0, 0).await;
-        // The first record is gone: its batch is empty or not there.
-        let first = crate::support::batches(&fetched)[0];
-        if first.record_count == 0 || first.base_offset > 0 {
-            break;
-        }
-    }
 }
 
 #[tokio::test]

@@ -18,9 +18,8 @@ use crate::{
     support::{Client, TestBroker, config, name, text},
     transactional::{
         BOTH, CONCURRENT_TRANSACTIONS, INVALID_PRODUCER_EPOCH, INVALID_PRODUCER_ID_MAPPING,
-        INVALID_TRANSACTION_TIMEOUT, INVALID_TXN_STATE, PRODUCER_FENCED, Producer, Rules,
-        TRANSACTIONAL_ID_NOT_FOUND, UNSTABLE_OFFSET_COMMIT, committed, contents, describe,
-        find_group,
+        INVALID_TXN_STATE, PRODUCER_FENCED, Producer, Rules, TRANSACTIONAL_ID_NOT_FOUND,
+        UNSTABLE_OFFSET_COMMIT, committed, contents, describe, find_group,
     },
 };
 
@@ -124,23 +123,6 @@ async fn a_transaction_that_lasts_too_long_is_aborted_and_its_producer_fenced() 
         let mut next = Producer::start(&mut client, "tx", rules).await;
         next.write(&mut client, "topic", 0, "in time").await;
         next.end(&mut client, true).await;
-    }
-}
-
-#[tokio::test]
-async fn a_transaction_timeout_out_of_bounds_is_refused() {
-    let broker = TestBroker::start(&[("transaction.max.timeout.ms", "5000"), CONFIG[0]]).await;
-    let mut client = broker.client().await;
-    let mut producer = Producer::new("tx", Rules::Classic);
-    for (timeout_ms, code) in [
-        (0, INVALID_TRANSACTION_TIMEOUT),
-        (-1, INVALID_TRANSACTION_TIMEOUT),
-        (5001, INVALID_TRANSACTION_TIMEOUT),
-        (5000, 0),
-        (1, 0),
-    ] {
-        producer.timeout_ms = timeout_ms;
-        assert_eq!(producer.try_init(&mut client, false).await, code, "{timeout_ms}");
     }
 }
 

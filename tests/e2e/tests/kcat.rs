@@ -10,7 +10,7 @@ const CODEC_BYTE: usize = 22;
 const CODEC_MASK: u8 = 0b111;
 
 #[test]
-fn it_lists_brokers_topics_and_partitions() {
+fn debians_kcat_connects_and_lists_brokers_topics_and_partitions() {
     let node = Node::start();
     wire::create_topic(node.kafka(), "lines", 3, &[]);
     let listing = kcat::run(&node.bootstrap(), &["-L"]).join("\n");
