@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, sync::Arc};
 
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     },
     datadir::{DataDir, DataDirError},
     group::{GroupCoordinator, GroupSettings},
-    kafka::{self, Listener, LogLimit, MemoryBudget},
+    kafka::{self, Admission, Listener, LogLimit, MemoryBudget, RequestMemory},
     limits,
     metrics::{self, ConnectionCounts, Metrics},
     node::Node,
@@ -184,7 +184,7 @@ impl Broker {
             .map_err(|error| StartError::Transactions { reason: error.to_string() })?;
         let node = Arc::new(Node {
             cluster_id: data_dir.cluster_id().to_owned(),
-            request_memory: MemoryBudget::new(config.request_memory_bytes),
+            request_memory: Arc::new(RequestMemory::new(config.request_memory_bytes)),
             fetch_memory: MemoryBudget::new(config.fetch_memory_bytes),
             controller,
             image,
@@ -204,15 +204,13 @@ impl Broker {
                 .clone()
                 .map(|settings| Arc::new(Authorizer::new(settings))),
             denials: Arc::new(LogLimit::default()),
-            per_address: Arc::default(),
+            admission: Admission::new(&config, connections_max(&config)),
             bad_connections: LogLimit::default(),
             stopping: stopping.clone(),
             config,
         });
-        let connections = Arc::new(Semaphore::new(connections_max(&node.config)));
         for (index, socket) in sockets.into_iter().enumerate() {
-            let (node, connections) = (Arc::clone(&node), Arc::clone(&connections));
-            tasks.spawn(kafka::accept(node, socket, index, connections, tasks.clone()));
+            tasks.spawn(kafka::accept(Arc::clone(&node), socket, index, tasks.clone()));
         }
         if let Some(socket) = metrics_socket {
             let node = Arc::clone(&node);
@@ -384,7 +382,7 @@ fn connections_max(config: &BrokerConfig) -> usize {
             "max.connections is cut: raise the limit of open files (ulimit -n)"
         );
     }
-    connections_max.min(Semaphore::MAX_PERMITS)
+    connections_max
 }
 
 /// Lets the process open as many files as it may: a segment holds three, a

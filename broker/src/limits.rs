@@ -4,16 +4,16 @@
 
 use std::time::Duration;
 
-/// Bytes of a frame buffer allocated on the strength of a length claim alone;
-/// beyond it the buffer grows only as bytes really arrive. As many connections
-/// as `max.connections` allows by default fit into the request memory.
-pub(crate) const FRAME_CLAIM_BYTES_MAX: usize = 16 << 10;
+/// Bytes of a frame whose share of the request memory is had for a length claim
+/// alone. More connections than `max.connections` allows by default fit into the
+/// quarter of that memory that is set aside for claims.
+pub(crate) const FRAME_CLAIM_BYTES_MAX: usize = 2 << 10;
 
-/// Bytes of a frame with one usual batch.
-pub(crate) const FRAME_USUAL_BYTES: usize = 1 << 20;
+/// Bytes of a frame with one batch as large as clients make it by default.
+pub(crate) const FRAME_USUAL_BYTES: usize = (1 << 20) + (4 << 10);
 
 /// Bytes read ahead on a connection while no frame is under way.
-pub(crate) const READ_AHEAD_BYTES: usize = 16 << 10;
+pub(crate) const READ_AHEAD_BYTES: usize = 4 << 10;
 
 /// Frame bytes of any request other than Produce. Groups' metadata is the
 /// largest of these; it is two orders of magnitude smaller.
@@ -21,6 +21,14 @@ pub(crate) const CONTROL_FRAME_BYTES_MAX: usize = 32 << 20;
 
 /// How long a half-sent frame may make no progress.
 pub(crate) const FRAME_STALL: Duration = Duration::from_secs(30);
+
+/// The same, while others wait for the memory that the frame holds.
+pub(crate) const FRAME_STALL_SCARCE: Duration = Duration::from_secs(2);
+
+/// How fast a frame must come after these times.
+pub(crate) const FRAME_BYTES_PER_SECOND_MIN: u64 = 32 << 10;
+/// See [`FRAME_BYTES_PER_SECOND_MIN`].
+pub(crate) const FRAME_BYTES_PER_SECOND_MIN_SCARCE: u64 = 1 << 20;
 
 /// How long a TLS handshake may take as a whole.
 pub(crate) const HANDSHAKE_MAX: Duration = Duration::from_secs(10);

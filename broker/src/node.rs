@@ -16,7 +16,7 @@ use crate::{
         Endpoint, NewTopic, QuotaEntity, TopicImage, TopicRef,
     },
     group::GroupCoordinator,
-    kafka::{Listener, LogLimit, MemoryBudget, PerAddress},
+    kafka::{Admission, Listener, LogLimit, MemoryBudget, RequestMemory},
     metrics::Metrics,
     partition::PartitionManager,
     producer_ids::ProducerIds,
@@ -36,7 +36,7 @@ pub(crate) struct Node {
     pub(crate) quotas: Quotas,
     pub(crate) metrics: Metrics,
     pub(crate) transactions: TransactionCoordinator,
-    pub(crate) request_memory: MemoryBudget,
+    pub(crate) request_memory: Arc<RequestMemory>,
     pub(crate) fetch_memory: MemoryBudget,
     /// In the order of the configuration.
     pub(crate) listeners: Vec<Listener>,
@@ -45,7 +45,7 @@ pub(crate) struct Node {
     /// Where there is one; else everyone may do everything.
     pub(crate) authorizer: Option<Arc<Authorizer>>,
     pub(crate) denials: Arc<LogLimit>,
-    pub(crate) per_address: Arc<PerAddress>,
+    pub(crate) admission: Admission,
     pub(crate) bad_connections: LogLimit,
     pub(crate) stopping: CancellationToken,
 }

@@ -193,6 +193,18 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
         "The most connections open at a time from one address.",
     ),
     key(
+        "max.connections.per.ip.overrides",
+        String,
+        "",
+        "The same for single hosts, HOST:NUMBER with commas.",
+    ),
+    key(
+        "max.connection.creation.rate",
+        Int,
+        "2147483647",
+        "The most new connections a second; those beyond wait.",
+    ),
+    key(
         "connections.max.idle.ms",
         Long,
         "600000",

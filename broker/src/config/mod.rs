@@ -1,18 +1,21 @@
 //! The broker's configuration, read from Kafka's property names.
 
+mod connections;
 mod keys;
 mod listener;
 mod security;
 
 use crate::auth::AuthorizerSettings;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
+    net::IpAddr,
     path::PathBuf,
     str::FromStr,
     time::Duration,
 };
 
 use crate::quota::WindowSettings;
+pub use connections::ListenerLimits;
 pub use keys::{BROKER_KEYS, BrokerKey, ConfigKind};
 pub use listener::ListenerConfig;
 pub use security::{ListenerSecurity, SecurityProtocol, is_known, is_sensitive};
@@ -102,6 +105,12 @@ pub struct BrokerConfig {
     pub connections_max: usize,
     /// `max.connections.per.ip`.
     pub connections_per_address_max: usize,
+    /// `max.connections.per.ip.overrides`.
+    pub connections_per_address_overrides: HashMap<IpAddr, usize>,
+    /// `max.connection.creation.rate`, connections a second; `None` is no bound.
+    pub connection_rate_max: Option<u32>,
+    /// Bounds of each listener beside these, by the listener's name.
+    pub listener_limits: BTreeMap<String, ListenerLimits>,
     /// `connections.max.idle.ms`.
     pub connection_idle_max: Duration,
     /// `socket.request.max.bytes`.
@@ -171,7 +180,9 @@ impl BrokerConfig {
         }
         let listeners = read.listeners("listeners")?;
         let mut security = BTreeMap::new();
+        let mut listener_limits = BTreeMap::new();
         for ListenerConfig { name, .. } in &listeners {
+            listener_limits.insert(name.clone(), ListenerLimits::read(&given, name)?);
             security.insert(name.clone(), ListenerSecurity::read(&given, name)?);
         }
         Ok(Self {
@@ -214,6 +225,10 @@ impl BrokerConfig {
             consumer_assignors: read.assignors("group.consumer.assignors")?,
             connections_max: read.number("max.connections", 1)?,
             connections_per_address_max: read.number("max.connections.per.ip", 0)?,
+            connections_per_address_overrides: read.address_overrides()?,
+            connection_rate_max: Some(read.number("max.connection.creation.rate", 1)?)
+                .filter(|max| *max < i32::MAX.unsigned_abs()),
+            listener_limits,
             connection_idle_max: read.millis("connections.max.idle.ms", 1)?,
             request_bytes_max: read.number("socket.request.max.bytes", 1024)?,
             request_memory_bytes: read.number("queued.max.request.bytes", 1024)?,
@@ -300,6 +315,12 @@ impl Reader<'_> {
         let count: u16 = self.number(samples, 1)?;
         let window_ms = u64::from(self.number::<u32>(seconds, 1)?) * 1000;
         Ok(WindowSettings { samples: usize::from(count), window_ms })
+    }
+
+    fn address_overrides(&self) -> Result<HashMap<IpAddr, usize>, ConfigError> {
+        const NAME: &str = "max.connections.per.ip.overrides";
+        let text = self.text(NAME).unwrap_or_default();
+        connections::overrides(text).ok_or_else(|| self.invalid(NAME, "HOST:NUMBER, with commas"))
     }
 
     fn boolean(&self, name: &'static str) -> Result<bool, ConfigError> {

@@ -76,6 +76,8 @@ pub struct ListenerSecurity {
 const LISTENER_KEYS: &[&str] = &[
     "connection.failed.authentication.delay.ms",
     "connections.max.reauth.ms",
+    "max.connection.creation.rate",
+    "max.connections",
     "plain.sasl.jaas.config",
     "sasl.enabled.mechanisms",
     "sasl.server.max.receive.size",
@@ -115,7 +117,7 @@ pub fn is_sensitive(name: &str) -> bool {
 }
 
 /// One listener's view of the properties.
-struct Scoped<'a> {
+pub(super) struct Scoped<'a> {
     given: &'a BTreeMap<String, String>,
     prefix: String,
 }
@@ -126,8 +128,7 @@ impl ListenerSecurity {
         given: &BTreeMap<String, String>,
         listener: &str,
     ) -> Result<Self, ConfigError> {
-        let prefix = format!("{PREFIX}{}.", listener.to_ascii_lowercase());
-        let scoped = Scoped { given, prefix };
+        let scoped = Scoped::new(given, listener);
         let protocol = protocol(given, listener)?;
         let tls = protocol.is_tls().then(|| scoped.tls(protocol)).transpose()?;
         let sasl = protocol.is_sasl().then(|| scoped.sasl()).transpose()?;
@@ -163,7 +164,11 @@ fn protocol(
     }
 }
 
-impl Scoped<'_> {
+impl<'a> Scoped<'a> {
+    pub(super) fn new(given: &'a BTreeMap<String, String>, listener: &str) -> Self {
+        Self { given, prefix: format!("{PREFIX}{}.", listener.to_ascii_lowercase()) }
+    }
+
     fn text(&self, name: &str) -> Option<&str> {
         let scoped = format!("{}{name}", self.prefix);
         let value = self.given.get(&scoped).or_else(|| self.given.get(name));
@@ -172,7 +177,7 @@ impl Scoped<'_> {
     }
 
     /// What is given for this listener alone.
-    fn own(&self, name: &str) -> Option<&str> {
+    pub(super) fn own(&self, name: &str) -> Option<&str> {
         self.given.get(&format!("{}{name}", self.prefix)).map(String::as_str)
     }
 
@@ -184,7 +189,7 @@ impl Scoped<'_> {
     }
 
     /// An error about a property, under the name that it was given by.
-    fn invalid(&self, name: &str, expected: &'static str) -> ConfigError {
+    pub(super) fn invalid(&self, name: &str, expected: &'static str) -> ConfigError {
         let scoped = format!("{}{name}", self.prefix);
         let (name, value) = match self.given.get(&scoped) {
             Some(value) => (scoped, Some(value)),

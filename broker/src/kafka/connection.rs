@@ -26,7 +26,8 @@ use super::{
     dispatch,
     frame::{Frame, FrameError, FrameReader},
     handshake::{self, HandshakeError},
-    memory::{MemoryBudget, MemoryGrant},
+    memory::MemoryBudget,
+    request_memory::RequestGrant,
     response::{EncodeError, RequestId, Response},
     shape::{self, ShapeError},
     throttle::{Mute, Toll, Tolls},
@@ -71,7 +72,7 @@ pub(crate) enum ConnectionError {
 }
 
 /// An answer in its turn; the memory, cost and time of its request.
-type Pending<'a> = (Reply, MemoryGrant, Option<Toll>, RequestTimer<'a>);
+type Pending<'a> = (Reply, RequestGrant, Option<Toll>, RequestTimer<'a>);
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone)]
@@ -156,7 +157,7 @@ async fn read_requests<'a>(
         socket,
         config.request_bytes_max,
         config.connection_idle_max,
-        node.request_memory.clone(),
+        Arc::clone(&node.request_memory),
     );
     let listener = &node.listeners[peer.listener];
     let mut authentication = Authentication::new(node, listener, peer.principal.clone());
@@ -164,6 +165,8 @@ async fn read_requests<'a>(
     let limit = limits::AUTHENTICATION_MAX.min(config.connection_idle_max);
     let mut deadline = Instant::now() + limit;
     loop {
+        // While a client is throttled no memory is held for its next request.
+        mute.over().await;
         let next = if authentication.is_done() {
             frames.expect(config.request_bytes_max, false);
             let next = frames.next().await?;

@@ -3,25 +3,36 @@
 //! A claimed length takes at most [`limits::FRAME_CLAIM_BYTES_MAX`] of the
 //! request memory: a thousand connections that claim much and send nothing must
 //! not starve the others. A larger frame's share, and its buffer, grow with the
-//! bytes that really came.
+//! bytes that really came, at a [`Pace`]. A connection without a frame holds no buffer.
 
-use std::{io, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    mem::MaybeUninit,
+    pin::Pin,
+    sync::Arc,
+    task::{Poll, ready},
+    time::Duration,
+};
 
 use bytes::{Buf, BytesMut};
 use kafka_protocol::messages::ApiKey;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt},
-    time::timeout,
+    io::{AsyncRead, AsyncReadExt, ReadBuf},
+    time::{Instant, timeout},
 };
 
-use super::memory::{MemoryBudget, MemoryGrant};
+use super::{
+    pace::Pace,
+    request_memory::{RequestGrant, RequestMemory},
+};
 use crate::limits;
 
 /// A request's bytes after the length, and the memory that they hold.
 #[derive(Debug)]
 pub(crate) struct Frame {
     pub(crate) bytes: BytesMut,
-    pub(crate) memory: MemoryGrant,
+    pub(crate) memory: RequestGrant,
 }
 
 /// Why no further frame comes from a connection.
@@ -39,8 +50,11 @@ pub(crate) enum FrameError {
     #[error("the connection ended inside a frame")]
     Truncated,
     /// The client stopped sending inside a frame.
-    #[error("no byte of a half-sent frame came for {} s", limits::FRAME_STALL.as_secs())]
-    Stalled,
+    #[error("no byte of a half-sent frame came for {} s", stalled.as_secs())]
+    Stalled { stalled: Duration },
+    /// The client sends, but hardly.
+    #[error("a frame comes too slowly: {bytes} bytes of it after {} s", after.as_secs())]
+    Slow { bytes: usize, after: Duration },
     /// No request came for long.
     #[error("no request came for {} s (connections.max.idle.ms)", idle.as_secs())]
     Idle { idle: Duration },
@@ -62,14 +76,7 @@ pub(crate) struct FrameReader<R> {
     request_bytes_max: usize,
     request_bytes_min: usize,
     idle_max: Duration,
-    budget: MemoryBudget,
-}
-
-/// How much a frame's share grows at a time: fast to the size of a usual
-/// batch, which is then moved twice while it is read and not six times, slowly
-/// beyond, where a claim that nothing comes of would cost others.
-fn growth(reserved: usize) -> usize {
-    if reserved < limits::FRAME_USUAL_BYTES { 8 } else { 2 }
+    memory: Arc<RequestMemory>,
 }
 
 /// The shortest header: key, version, correlation id.
@@ -80,7 +87,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         socket: R,
         request_bytes_max: usize,
         idle_max: Duration,
-        budget: MemoryBudget,
+        memory: Arc<RequestMemory>,
     ) -> Self {
         Self {
             socket,
@@ -88,7 +95,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             request_bytes_max,
             request_bytes_min: REQUEST_BYTES_MIN,
             idle_max,
-            budget,
+            memory,
         }
     }
 
@@ -101,47 +108,54 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
 
     /// The next frame; `None` when the client closed between frames.
     pub(crate) async fn next(&mut self) -> Result<Option<Frame>, FrameError> {
+        if self.buffer.is_empty() && self.first_bytes().await? == 0 {
+            return Ok(None);
+        }
+        let mut pace = Pace::begin(self.idle_max);
         while self.buffer.len() < 4 {
             self.buffer.reserve(limits::READ_AHEAD_BYTES);
-            let started = !self.buffer.is_empty();
-            match self.fill().await? {
-                0 if started => return Err(FrameError::Truncated),
-                0 => return Ok(None),
-                _ => {}
-            }
+            self.fill(pace, || false).await?;
         }
-        let length =
-            i32::from_be_bytes([self.buffer[0], self.buffer[1], self.buffer[2], self.buffer[3]]);
-        let length = match usize::try_from(length) {
-            Ok(bytes) if bytes >= self.request_bytes_min => bytes,
-            _ => return Err(FrameError::Length { length }),
-        };
-        if length > self.request_bytes_max {
-            return Err(FrameError::TooLarge { length, max: self.request_bytes_max });
-        }
-        self.buffer.advance(4);
-        let claim = length.min(limits::FRAME_CLAIM_BYTES_MAX);
-        let mut memory = self.reserve(claim).await?;
-        let mut reserved = claim;
+        let length = self.length()?;
+        let memory = Arc::clone(&self.memory);
+        let mut share = waited(&mut pace, memory.claim(length)).await?;
         while self.buffer.len() < length {
             if self.buffer.len() >= 2 {
                 self.check_control_length(length)?;
             }
             // A read fills whatever room the buffer has, which may be more than
             // was asked for.
-            while self.buffer.len() >= reserved {
-                let next = reserved.saturating_mul(growth(reserved)).min(length);
-                memory.merge(self.reserve(next - reserved).await?);
-                reserved = next;
+            while self.buffer.len() >= share.bytes() {
+                waited(&mut pace, memory.grow(&mut share, length)).await?;
             }
             // Exactly what is missing, so that a full read ends with the frame
             // and the next one is not copied over.
-            self.buffer.reserve(reserved - self.buffer.len());
-            if self.fill().await? == 0 {
-                return Err(FrameError::Truncated);
-            }
+            self.buffer.reserve(share.bytes() - self.buffer.len());
+            self.fill(pace, || memory.is_wanted(&share, length)).await?;
         }
-        Ok(Some(Frame { bytes: self.buffer.split_to(length), memory }))
+        Ok(Some(Frame { bytes: self.take(length), memory: share }))
+    }
+
+    /// Takes the frame out of the buffer, and the buffer with it: a connection
+    /// that has sent a large request does not keep its memory.
+    fn take(&mut self, length: usize) -> BytesMut {
+        if self.buffer.len() == length {
+            return std::mem::take(&mut self.buffer);
+        }
+        self.buffer.split_to(length)
+    }
+
+    /// Takes the length off the buffer.
+    fn length(&mut self) -> Result<usize, FrameError> {
+        let length = self.buffer.get_i32();
+        let length = match usize::try_from(length) {
+            Ok(bytes) if bytes >= self.request_bytes_min => bytes,
+            _ => return Err(FrameError::Length { length }),
+        };
+        match length <= self.request_bytes_max {
+            true => Ok(length),
+            false => Err(FrameError::TooLarge { length, max: self.request_bytes_max }),
+        }
     }
 
     /// Only Produce carries records, so only it may be as large as the
@@ -154,31 +168,70 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         Ok(())
     }
 
-    async fn reserve(&self, bytes: usize) -> Result<MemoryGrant, FrameError> {
-        timeout(limits::REQUEST_MEMORY_WAIT, self.budget.take(bytes))
-            .await
-            .map_err(|_| FrameError::NoMemory)
+    /// Waits for a frame to begin; answers with the bytes that came, 0 at the end.
+    async fn first_bytes(&mut self) -> Result<usize, FrameError> {
+        let Self { socket, buffer, .. } = self;
+        let read = poll_fn(|context| {
+            // On the stack, since most connections wait here most of the time.
+            let mut room = [const { MaybeUninit::uninit() }; limits::READ_AHEAD_BYTES];
+            let mut room = ReadBuf::uninit(&mut room);
+            ready!(Pin::new(&mut *socket).poll_read(context, &mut room))?;
+            buffer.extend_from_slice(room.filled());
+            Poll::Ready(io::Result::Ok(room.filled().len()))
+        });
+        match timeout(self.idle_max, read).await {
+            Ok(read) => Ok(read?),
+            Err(_) => Err(FrameError::Idle { idle: self.idle_max }),
+        }
     }
 
-    async fn fill(&mut self) -> Result<usize, FrameError> {
-        let (patience, idle) = match self.buffer.is_empty() {
-            true => (self.idle_max, true),
-            false => (limits::FRAME_STALL, false),
-        };
-        match timeout(patience, self.socket.read_buf(&mut self.buffer)).await {
-            Ok(read) => Ok(read?),
-            Err(_) if idle => Err(FrameError::Idle { idle: patience }),
-            Err(_) => Err(FrameError::Stalled),
+    /// Reads more of a frame that has begun; less time is given while others
+    /// want the memory that it holds.
+    async fn fill(&mut self, pace: Pace, is_wanted: impl Fn() -> bool) -> Result<(), FrameError> {
+        let (since, stall_max) = (Instant::now(), limits::FRAME_STALL.min(self.idle_max));
+        loop {
+            let step = limits::FRAME_STALL_SCARCE.min(stall_max);
+            match timeout(step, self.socket.read_buf(&mut self.buffer)).await {
+                Ok(Ok(0)) => return Err(FrameError::Truncated),
+                Ok(Ok(_)) => break,
+                Ok(Err(error)) => return Err(error.into()),
+                Err(_) if is_wanted() || since.elapsed() >= stall_max => {
+                    return Err(FrameError::Stalled { stalled: since.elapsed() });
+                }
+                Err(_) => {}
+            }
+        }
+        let (bytes, now) = (self.buffer.len(), Instant::now());
+        match pace.is_too_slow(bytes, is_wanted(), now) {
+            true => Err(FrameError::Slow { bytes, after: now - pace.began() }),
+            false => Ok(()),
         }
     }
 }
 
+/// Waits for memory, for so long and no longer; the client is not blamed for it.
+async fn waited<T>(pace: &mut Pace, grant: impl Future<Output = T>) -> Result<T, FrameError> {
+    let since = Instant::now();
+    let granted = timeout(limits::REQUEST_MEMORY_WAIT, grant).await;
+    pace.excuse(since.elapsed());
+    granted.map_err(|_| FrameError::NoMemory)
+}
+
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt;
+
     use super::*;
 
     fn reader(bytes: &[u8]) -> FrameReader<&[u8]> {
-        FrameReader::new(bytes, 64 << 20, Duration::from_secs(5), MemoryBudget::new(128 << 20))
+        reader_within(bytes, &Arc::new(RequestMemory::new(128 << 20)))
+    }
+
+    fn reader_within<R: AsyncRead + Unpin>(
+        socket: R,
+        memory: &Arc<RequestMemory>,
+    ) -> FrameReader<R> {
+        FrameReader::new(socket, 64 << 20, Duration::from_secs(60), Arc::clone(memory))
     }
 
     fn framed(body: &[u8]) -> Vec<u8> {
@@ -231,6 +284,88 @@ mod tests {
         let mut reader = reader(&bytes);
         assert!(matches!(reader.next().await, Err(FrameError::Truncated)));
         assert!(reader.buffer.capacity() <= 8 * limits::FRAME_CLAIM_BYTES_MAX);
+        assert_eq!(reader.memory.used_and_all_bytes(), (0, 128 << 20));
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_holds_no_buffer_whatever_it_sent() {
+        let mut body = vec![7; 2 << 20];
+        body[..2].copy_from_slice(&[0, 0]);
+        let bytes = framed(&body);
+        let mut reader = reader(&bytes);
+        let frame = reader.next().await.unwrap().unwrap();
+        drop(frame);
+        assert_eq!(reader.buffer.capacity(), 0);
+    }
+
+    /// A produce request of this length, cut in the middle.
+    fn halves(length: usize) -> [Vec<u8>; 2] {
+        let mut whole = framed(&vec![0; length]);
+        let rest = whole.split_off(whole.len() / 2 + 1);
+        [whole, rest]
+    }
+
+    /// Of more than the memory holds together, each half there.
+    #[tokio::test]
+    async fn large_frames_that_have_come_by_half_do_not_wait_for_each_other_for_good() {
+        const LENGTH: usize = 4 << 20;
+        let memory = Arc::new(RequestMemory::new(2 * LENGTH));
+        let mut reading = tokio::task::JoinSet::new();
+        let mut clients = Vec::new();
+        for _ in 0..4 {
+            let (mut client, server) = tokio::io::duplex(LENGTH);
+            let [half, rest] = halves(LENGTH);
+            client.write_all(&half).await.unwrap();
+            let mut reader = reader_within(server, &memory);
+            reading.spawn(async move { reader.next().await.map(|frame| frame.unwrap().bytes) });
+            clients.push((client, rest));
+        }
+        // Whoever can has taken all that came.
+        tokio::task::yield_now().await;
+        let sending = clients.into_iter().map(|(mut client, rest)| async move {
+            client.write_all(&rest).await.unwrap();
+            client
+        });
+        let mut sending: tokio::task::JoinSet<_> = sending.collect();
+        let all = async {
+            while let Some(frame) = reading.join_next().await {
+                assert_eq!(frame.unwrap().unwrap().len(), LENGTH);
+            }
+        };
+        timeout(limits::REQUEST_MEMORY_WAIT, all).await.expect("each gets its turn");
+        while let Some(sent) = sending.join_next().await {
+            sent.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn those_who_stop_in_a_frame_give_way_to_those_who_wait_for_its_memory() {
+        const LENGTH: usize = 4 << 20;
+        let memory = Arc::new(RequestMemory::new(2 * LENGTH));
+        let mut clients = Vec::new();
+        let mut stalled = tokio::task::JoinSet::new();
+        // One takes all of the memory, one goes beyond.
+        for _ in 0..2 {
+            let (mut client, server) = tokio::io::duplex(LENGTH);
+            client.write_all(&halves(LENGTH)[0]).await.unwrap();
+            client.write_all(&[0; 100]).await.unwrap();
+            clients.push(client);
+            let mut reader = reader_within(server, &memory);
+            stalled.spawn(async move { reader.next().await.map(drop) });
+        }
+        tokio::task::yield_now().await;
+        // Requests of other sizes find memory of their own.
+        for length in [100, 100_000] {
+            let bytes = framed(&vec![0; length]);
+            let frame = reader_within(&bytes[..], &memory).next().await.unwrap().unwrap();
+            assert_eq!(frame.bytes.len(), length);
+        }
+        assert!(stalled.try_join_next().is_none());
+        let bytes = framed(&vec![0; LENGTH]);
+        let frame = reader_within(&bytes[..], &memory).next().await.unwrap().unwrap();
+        assert_eq!(frame.bytes.len(), LENGTH);
+        let gave_way = stalled.join_next().await.unwrap().unwrap();
+        assert!(matches!(gave_way, Err(FrameError::Stalled { .. })), "{gave_way:?}");
     }
 
     #[tokio::test]

@@ -1,11 +1,8 @@
-//! Accepts connections, up to a bound.
+//! Accepts connections.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
 use super::connection;
@@ -40,13 +37,7 @@ impl Listener {
 }
 
 /// Accepts until the node stops. `index` is the listener's place in the configuration.
-pub(crate) async fn accept(
-    node: Arc<Node>,
-    socket: TcpListener,
-    index: usize,
-    connections: Arc<Semaphore>,
-    tasks: TaskTracker,
-) {
+pub(crate) async fn accept(node: Arc<Node>, socket: TcpListener, index: usize, tasks: TaskTracker) {
     loop {
         let accepted = tokio::select! {
             accepted = socket.accept() => accepted,
@@ -60,22 +51,24 @@ pub(crate) async fn accept(
                 continue;
             }
         };
-        let Ok(permit) = Arc::clone(&connections).try_acquire_owned() else {
-            node.bad_connections.line(|left_out| {
-                tracing::warn!(%peer, left_out, "connection refused: max.connections are open");
-            });
-            continue;
-        };
-        let place = node.per_address.take(peer.ip(), node.config.connections_per_address_max);
-        let Some(place) = place else {
-            node.bad_connections.line(|left_out| {
-                tracing::warn!(
-                    %peer, left_out, "connection refused: its address has max.connections.per.ip open"
-                );
-            });
-            continue;
+        let place = match node.admission.place(index, peer.ip()) {
+            Ok(place) => place,
+            Err(refusal) => {
+                node.bad_connections.line(|left_out| {
+                    tracing::warn!(%peer, left_out, "connection refused: {refusal}");
+                });
+                continue;
+            }
         };
         prepare(&stream, peer);
+        let pause = node.admission.pause(index, clock::monotonic_ms());
+        if !pause.is_zero() {
+            // The system's queue holds the next ones back (KIP-612).
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = node.stopping.cancelled() => return,
+            }
+        }
         let refused = node.quotas.connected(peer.ip(), clock::monotonic_ms());
         let node = Arc::clone(&node);
         tasks.spawn(async move {
@@ -87,7 +80,7 @@ pub(crate) async fn accept(
             }
             let open = node.metrics.connections.opened(index);
             connection::serve(node, stream, peer, index).await;
-            drop((open, permit, place));
+            drop((open, place));
         });
     }
 }

@@ -1,6 +1,9 @@
 //! A bound on memory that many connections share.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -11,6 +14,8 @@ use crate::limits;
 pub(crate) struct MemoryBudget {
     semaphore: Arc<Semaphore>,
     grains: usize,
+    /// How many wait for a share.
+    waiting: Arc<AtomicUsize>,
 }
 
 /// A share of a budget.
@@ -20,17 +25,32 @@ pub(crate) struct MemoryGrant(OwnedSemaphorePermit);
 impl MemoryBudget {
     pub(crate) fn new(bytes: usize) -> Self {
         let grains = grains(bytes).min(Semaphore::MAX_PERMITS);
-        Self { semaphore: Arc::new(Semaphore::new(grains)), grains }
+        Self { semaphore: Arc::new(Semaphore::new(grains)), grains, waiting: Arc::default() }
     }
 
     /// A share of `bytes`, once they are free. What is more than the whole
     /// budget counts as the whole, so that it can be had at all.
     pub(crate) async fn take(&self, bytes: usize) -> MemoryGrant {
+        let wanted = grains(bytes).min(self.grains) as u32;
+        if let Ok(permit) = Arc::clone(&self.semaphore).try_acquire_many_owned(wanted) {
+            return MemoryGrant(permit);
+        }
+        let _waiting = Waiting::begin(&self.waiting);
         let permit = Arc::clone(&self.semaphore)
-            .acquire_many_owned(grains(bytes).min(self.grains) as u32)
+            .acquire_many_owned(wanted)
             .await
             .expect("the budget's semaphore is never closed");
         MemoryGrant(permit)
+    }
+
+    /// Whether anyone waits for a share.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Bytes that are free.
+    pub(crate) fn free_bytes(&self) -> usize {
+        self.semaphore.available_permits() * limits::MEMORY_GRAIN_BYTES
     }
 
     /// Whether what is free is too little for anyone.
@@ -72,6 +92,22 @@ impl MemoryGrant {
     }
 }
 
+/// One who waits for a share; also one who gives up is counted off.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn begin(waiting: &'a AtomicUsize) -> Self {
+        waiting.fetch_add(1, Ordering::Relaxed);
+        Self(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 fn grains(bytes: usize) -> usize {
     bytes.div_ceil(limits::MEMORY_GRAIN_BYTES).max(1)
 }
@@ -95,11 +131,11 @@ mod tests {
     async fn a_share_larger_than_the_budget_is_the_whole_budget() {
         let budget = MemoryBudget::new(10 << 10);
         let grant = budget.take(1 << 30).await;
-        let waiting = budget.take(1);
-        tokio::pin!(waiting);
-        assert!(futures_pending(&mut waiting).await);
+        let mut waiting = Box::pin(budget.take(1));
+        assert!(futures_pending(&mut waiting).await && budget.is_wanted());
         drop(grant);
         waiting.await;
+        assert!(!budget.is_wanted());
     }
 
     async fn futures_pending<F: Future + Unpin>(future: &mut F) -> bool {

@@ -1,7 +1,8 @@
 //! The Kafka protocol: bytes off a socket to an answer on it.
 //!
 //! ```text
-//! listener.rs    accepts connections, up to a bound
+//! listener.rs    accepts connections
+//! admission.rs   how many there may be, and how fast they may come
 //! handshake.rs   TLS, before a connection's first request
 //! authentication.rs  SASL, and what is let in before it is over
 //! connection.rs  one client: requests in, answers out in the same order
@@ -11,7 +12,9 @@
 //! shape.rs       a request's arrays and strings checked before decoding
 //! versions.rs    the table of what is served
 //! per_address.rs bounds on the connections of one address
-//! memory.rs      bounds on the memory of requests and fetches under way
+//! memory.rs      a bound on memory that many connections share
+//! request_memory.rs  the memory of requests under way, by their size
+//! pace.rs        how slowly a request may come
 //! response.rs    answers as pieces, record bytes never copied
 //! errors.rs      our errors as Kafka's codes
 //! bad_connections.rs  log lines about bad connections, at a bounded rate
@@ -24,6 +27,7 @@ mod access;
 mod acl_codec;
 mod add_offsets_to_txn;
 mod add_partitions_to_txn;
+mod admission;
 mod alter_client_quotas;
 mod alter_configs;
 mod alter_partition_reassignments;
@@ -77,10 +81,12 @@ mod offset_commit;
 mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
+mod pace;
 mod per_address;
 mod produce;
 mod produce_request;
 mod produce_transaction;
+mod request_memory;
 mod response;
 mod sasl_authenticate;
 mod sasl_handshake;
@@ -100,6 +106,7 @@ use kafka_protocol::{
     protocol::{Decodable, Encodable, HeaderVersion, StrBytes},
 };
 
+pub(crate) use admission::Admission;
 pub(crate) use bad_connections::LogLimit;
 /// Counts for every API that is served.
 pub(crate) fn request_counts() -> RequestCounts {
@@ -109,7 +116,7 @@ pub(crate) fn request_counts() -> RequestCounts {
 
 pub(crate) use listener::{Listener, accept};
 pub(crate) use memory::MemoryBudget;
-pub(crate) use per_address::PerAddress;
+pub(crate) use request_memory::RequestMemory;
 
 use crate::{
     auth::Principal,
@@ -339,8 +346,8 @@ pub(crate) fn read_any(bytes: &[u8]) {
 pub(crate) async fn read_frames(bytes: &[u8]) {
     const BYTES_MAX: usize = 1 << 20;
     let minute = std::time::Duration::from_secs(60);
-    let budget = MemoryBudget::new(BYTES_MAX);
-    let mut frames = frame::FrameReader::new(bytes, BYTES_MAX, minute, budget);
+    let memory = Arc::new(RequestMemory::new(BYTES_MAX));
+    let mut frames = frame::FrameReader::new(bytes, BYTES_MAX, minute, memory);
     while let Ok(Some(frame)) = frames.next().await {
         read_any(&frame.bytes);
     }

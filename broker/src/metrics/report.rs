@@ -81,6 +81,17 @@ fn histogram(counts: &TimeCounts, metric: &mut MetricEncoder<'_>) -> fmt::Result
 }
 
 fn requests(report: &mut Report<'_>, node: &Node) -> fmt::Result {
+    let (used, all) = node.request_memory.used_and_all_bytes();
+    report.gauge(
+        "kafka_network_socketserver_memorypoolused",
+        "Bytes that requests under way hold",
+        used,
+    )?;
+    report.gauge(
+        "kafka_network_socketserver_memorypoolavailable",
+        "Bytes that further requests may hold",
+        all - used,
+    )?;
     report.family(
         "kafka_network_requestmetrics_requests",
         "Requests, by API and version",

@@ -17,4 +17,4 @@ mod token_bucket;
 mod window;
 
 pub(crate) use shares::{ClientShares, QuotaExceeded, Quotas};
-pub(crate) use window::WindowSettings;
+pub(crate) use window::{RateWindow, WindowSettings};

@@ -120,6 +120,42 @@ async fn one_address_cannot_take_all_connections() {
 }
 
 #[tokio::test]
+async fn a_single_host_may_have_a_bound_of_its_own() {
+    let bounds =
+        [("max.connections.per.ip", "1"), ("max.connections.per.ip.overrides", "127.0.0.1:2")];
+    let broker = TestBroker::start(&bounds).await;
+    let (mut one, mut two) = (broker.client().await, broker.client().await);
+    for client in [&mut one, &mut two] {
+        assert_eq!(client.call(0, &ApiVersionsRequest::default()).await.error_code, 0);
+    }
+    assert!(broker.client().await.is_closed().await);
+}
+
+#[tokio::test]
+async fn a_listener_that_is_full_or_flooded_leaves_the_others_alone() {
+    let broker = TestBroker::start(&[
+        ("listeners", "FLOODED://127.0.0.1:0,PLAINTEXT://127.0.0.1:0"),
+        ("listener.security.protocol.map", "FLOODED:PLAINTEXT"),
+        ("listener.name.flooded.max.connections", "8"),
+        ("listener.name.flooded.max.connection.creation.rate", "4"),
+        ("quota.window.num", "2"),
+    ])
+    .await;
+    let began = std::time::Instant::now();
+    let mut open = Vec::new();
+    for _ in 0..8 {
+        let mut client = broker.client().await;
+        assert_eq!(client.call(0, &ApiVersionsRequest::default()).await.error_code, 0);
+        open.push(client);
+        let mut other = Client::connect(broker.broker.local_addrs()[1]).await;
+        assert_eq!(other.call(0, &ApiVersionsRequest::default()).await.error_code, 0);
+    }
+    // Four at once, the others in at least a second.
+    assert!(began.elapsed().as_millis() >= 900, "{:?}", began.elapsed());
+    assert!(broker.client().await.is_closed().await);
+}
+
+#[tokio::test]
 async fn a_request_beyond_the_limit_is_refused_before_it_is_read() {
     let broker = TestBroker::start(&[("socket.request.max.bytes", "2000")]).await;
     broker.client().await.create_topic("topic", 1).await;

@@ -13,6 +13,7 @@
 //! | `groups` | membership and committed offsets |
 //! | `consumer_groups` | membership by the consumer protocol |
 //! | `lost_offsets` | groups whose partition of `__consumer_offsets` is unreadable |
+//! | `floods` | what many bad clients do at once, and the good one beside them |
 //! | `hostile` | frames that no client would send |
 //! | `security_acl` | what a client may do, and what it is told of the rest |
 //! | `security_sasl` | passwords, sessions, what is let in before authentication |
@@ -28,6 +29,7 @@
 mod admin;
 mod certificates;
 mod consumer_groups;
+mod floods;
 mod groups;
 mod hostile;
 mod limits;
