@@ -12,6 +12,8 @@
 //! | [`rest`] | requests to a worker's REST listener |
 //! | [`process`] | [`Process`]: any child process, its output captured and waited on line by line |
 //! | [`client`] | confluent-kafka, kafkajs, Kafka's Java tools and kcat, behind one vocabulary of events |
+//! | [`history`] | what producers and readers did and saw, and what in it exactly-once forbids |
+//! | [`exactly_once`] | schedules of kills of broker and producers, ending in a verdict |
 //! | [`wire`] | [`wire::Connection`]: Kafka requests written to a socket by hand, whole or broken |
 //! | [`writer`] | an idempotent writer that outlives the broker's deaths and knows what was acknowledged |
 //! | [`verify`] | what a log must hold after everything that happened |
@@ -30,6 +32,8 @@
 pub mod audit;
 pub mod cli;
 pub mod client;
+pub mod exactly_once;
+pub mod history;
 pub mod limits;
 pub mod node;
 pub mod paths;

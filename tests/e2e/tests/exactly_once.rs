@@ -1,0 +1,95 @@
+//! Exactly-once under kills: seeded schedules of kills of broker and producers, the
+//! broker's at named points too, and a checker over what was written and read.
+#![allow(missing_docs, reason = "tests")]
+
+use std::path::PathBuf;
+
+use longshore_e2e::Node;
+use longshore_e2e::exactly_once::schedule::{Report, Schedule};
+use longshore_e2e::random::Random;
+
+/// Schedules that run beside each other: kills leave the processors idle.
+const AT_ONCE: usize = 2;
+
+#[test]
+fn four_schedules_of_kills_leave_every_record_once() {
+    schedules("four_schedules_of_kills", 0..4);
+}
+
+#[test]
+#[ignore = "second tier"]
+fn schedules_of_kills_0_to_19_leave_every_record_once() {
+    schedules("schedules_0_to_19", 0..20);
+}
+
+#[test]
+#[ignore = "second tier"]
+fn schedules_of_kills_20_to_39_leave_every_record_once() {
+    schedules("schedules_20_to_39", 20..40);
+}
+
+#[test]
+#[ignore = "second tier"]
+fn schedules_of_kills_40_to_59_leave_every_record_once() {
+    schedules("schedules_40_to_59", 40..60);
+}
+
+#[test]
+#[ignore = "second tier"]
+fn schedules_of_kills_60_to_79_leave_every_record_once() {
+    schedules("schedules_60_to_79", 60..80);
+}
+
+#[test]
+#[ignore = "second tier"]
+fn schedules_of_kills_80_to_99_leave_every_record_once() {
+    schedules("schedules_80_to_99", 80..100);
+}
+
+/// The program that is one producer.
+fn producer() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_longshore-e2e-producer"))
+}
+
+fn schedules(test: &str, numbers: std::ops::Range<usize>) {
+    let mut random = Random::announced(test);
+    let schedules: Vec<_> = numbers
+        .map(|number| {
+            let seed = random.next_u64();
+            Schedule { seed, number, producer: producer(), broker: Node::with() }
+        })
+        .collect();
+    let mut total = Report::default();
+    for reports in side_by_side(schedules) {
+        for report in reports {
+            total.add(&report);
+        }
+    }
+    println!("{test}: {total}");
+}
+
+/// Runs schedules on a few threads, each taking every so many of them.
+fn side_by_side(schedules: Vec<Schedule>) -> Vec<Vec<Report>> {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..AT_ONCE)
+            .map(|first| {
+                let mine: Vec<_> = schedules.iter().skip(first).step_by(AT_ONCE).cloned().collect();
+                scope.spawn(move || mine.into_iter().map(pass).collect())
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().expect("a schedule passes")).collect()
+    })
+}
+
+fn pass(schedule: Schedule) -> Report {
+    let (number, seed) = (schedule.number, schedule.seed);
+    let (violations, report) = schedule.run();
+    println!("schedule {number} of seed {seed}: {report}");
+    let said: Vec<_> = violations.iter().take(10).map(ToString::to_string).collect();
+    assert!(
+        violations.is_empty(),
+        "schedule {number} of seed {seed} has {} violations: {said:#?}",
+        violations.len()
+    );
+    report
+}
