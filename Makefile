@@ -43,17 +43,22 @@ build: setup-build ## Build the longshore binary and the plugin builder
 plugins: build ## Build the plugins into WASM components
 	$(PLUGIN_BUILD)
 
+# Takes the binary's place in tests that must fail.
+.PHONY: sabotaged
+sabotaged: setup-build
+	cargo build --release -p longshore-broker --features sabotage --example sabotaged
+
 .PHONY: quickstart
 quickstart: build ## Count words through the log: make quickstart [FILE=some.txt] [OUT=folder]
 	$(PLUGIN_BUILD) $(WORD_COUNT_PLUGINS)
 	@tests/systems/quickstart.sh '$(LONGSHORE)' '$(FILE)' '$(OUT)'
 
 .PHONY: test
-test: setup plugins ## First tier: unit, property and end-to-end tests with real clients
+test: setup plugins sabotaged ## First tier: unit, property and end-to-end tests with real clients
 	cargo test --release --workspace
 
 .PHONY: test-slice
-test-slice: setup plugins ## A slice of the second tier, chosen by commit, at most 20 minutes
+test-slice: setup plugins sabotaged ## A slice of the second tier, chosen by commit, at most 20 minutes
 	@tests/second-tier.sh slice
 
 .PHONY: test-all

@@ -16,6 +16,7 @@
 //! | `quota` | how much a client may use, and how long it waits when it used more |
 //! | `datadir` | lock, `meta.properties` and layout of the data directory |
 //! | `crash` | named points at which tests end the process |
+//! | `sabotage` | faults on purpose, only with the feature of this name |
 //! | `fuzzing` | what the fuzz targets in `broker/fuzz` call |
 //! | `metrics` | metrics for Prometheus, and where they are served |
 //! | `time_histogram` | times counted into buckets |
@@ -46,6 +47,8 @@ mod partition;
 mod producer_ids;
 mod quota;
 mod replay;
+#[cfg(feature = "sabotage")]
+pub mod sabotage;
 mod time_histogram;
 mod topics;
 mod txn;

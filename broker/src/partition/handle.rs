@@ -182,6 +182,8 @@ impl Partition {
     /// TRANSACTION_COORDINATOR_FENCED when a newer coordinator has written here:
     /// the caller is a zombie and must not repeat it. Others may be repeated.
     pub(crate) fn append_marker(&self, marker: &Marker) -> Result<Appended, PartitionError> {
+        #[cfg(feature = "sabotage")]
+        crate::sabotage::write_held(self.log()?);
         let leader_epoch = self.leader_epoch.load(Ordering::Acquire);
         let appended = self.log()?.append_marker(marker, leader_epoch, clock::wall_ms())?;
         self.waiters.wake();
@@ -208,7 +210,7 @@ impl Partition {
 
     fn append_as(
         &self,
-        log: &Log,
+        log: &Arc<Log>,
         batches: &mut [u8],
         origin: Origin,
         verification: Option<Verification>,
@@ -219,6 +221,10 @@ impl Partition {
             now_ms: clock::wall_ms(),
             verification,
         };
+        #[cfg(feature = "sabotage")]
+        if let Some(early) = crate::sabotage::acknowledge_early(log, batches, &options) {
+            return Ok(early);
+        }
         let appended = log.append(batches, &options)?;
         if !appended.duplicate {
             let records = appended.last_offset - appended.base_offset + 1;
@@ -257,6 +263,8 @@ impl Partition {
         };
         let limit = ReadLimit { max_bytes: bytes_max, at_least_one, up_to };
         let fetched = self.log()?.read(offset, &limit)?;
+        #[cfg(feature = "sabotage")]
+        let fetched = crate::sabotage::skip_abort_index(fetched);
         self.traffic.bytes_out.fetch_add(fetched.batches.len() as u64, Ordering::Relaxed);
         Ok(ReadRecords {
             records: fetched.batches,

@@ -28,12 +28,19 @@ pub struct Node {
 /// What a node is started with.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
+    program: Option<PathBuf>,
     roles: Option<String>,
     properties: Vec<(String, String)>,
     environment: Vec<(String, String)>,
 }
 
 impl Settings {
+    /// Another program in the place of the binary under test.
+    pub fn program(mut self, program: PathBuf) -> Self {
+        self.program = Some(program);
+        self
+    }
+
     /// `process.roles`; `broker,controller` unless set.
     pub fn roles(mut self, roles: &str) -> Self {
         self.roles = Some(roles.to_owned());
@@ -156,7 +163,8 @@ impl Node {
     pub fn launch(&mut self) {
         let file = self.folder.path().join("node.yaml");
         std::fs::write(&file, self.file()).expect("node.yaml can be written");
-        let mut command = tied_command(&paths::longshore());
+        let program = self.settings.program.clone().unwrap_or_else(paths::longshore);
+        let mut command = tied_command(&program);
         command.arg("server").arg("-c").arg(&file).current_dir(self.folder.path());
         for (name, value) in &self.settings.environment {
             command.env(name, value);

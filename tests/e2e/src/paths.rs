@@ -35,6 +35,17 @@ pub fn longshore() -> PathBuf {
     binary
 }
 
+/// The broker with faults built in on purpose, beside the binary under test
+/// (`target/<profile>/examples/sabotaged`).
+///
+/// # Panics
+/// When there is none.
+pub fn sabotaged() -> PathBuf {
+    let program = longshore().with_file_name("examples").join("sabotaged");
+    assert!(program.is_file(), "{} is missing: build it with `make sabotaged`", program.display());
+    program
+}
+
 /// The folder of plugins: `LONGSHORE_PLUGIN_PATH`, or `plugins` beside the
 /// folder of the binary (`target/plugins`).
 ///

@@ -4,9 +4,13 @@
 
 use std::path::PathBuf;
 
-use longshore_e2e::Node;
 use longshore_e2e::exactly_once::schedule::{Report, Schedule};
+use longshore_e2e::history::Violation;
 use longshore_e2e::random::Random;
+use longshore_e2e::{Node, paths};
+
+/// Chooses the fault of the broker `sabotaged`.
+const SABOTAGE: &str = "LONGSHORE_SABOTAGE";
 
 /// Schedules that run beside each other: kills leave the processors idle.
 const AT_ONCE: usize = 2;
@@ -44,6 +48,35 @@ fn schedules_of_kills_60_to_79_leave_every_record_once() {
 #[ignore = "second tier"]
 fn schedules_of_kills_80_to_99_leave_every_record_once() {
     schedules("schedules_80_to_99", 80..100);
+}
+
+/// Schedules within which a broker with a fault must be caught.
+const CAUGHT_WITHIN: usize = 5;
+
+#[test]
+fn a_broker_that_acknowledges_before_it_writes_is_caught() {
+    is_caught("acknowledge-early", |violation| matches!(violation, Violation::Lost { .. }));
+}
+
+#[test]
+fn a_broker_that_skips_the_abort_index_is_caught() {
+    is_caught("skip-abort-index", |violation| matches!(violation, Violation::AbortedRead { .. }));
+}
+
+/// The same schedules and the same checker, over a broker with a fault built in.
+fn is_caught(fault: &str, as_what: impl Fn(&Violation) -> bool) {
+    let mut random = Random::announced(fault);
+    for number in 0..CAUGHT_WITHIN {
+        let seed = random.next_u64();
+        let broker = Node::with().program(paths::sabotaged()).environment(SABOTAGE, fault);
+        let (violations, report) = Schedule { seed, number, producer: producer(), broker }.run();
+        println!("{fault}, schedule {number}: {} violations; {report}", violations.len());
+        if let Some(found) = violations.iter().find(|violation| as_what(violation)) {
+            println!("{fault}, schedule {number}: {found}");
+            return;
+        }
+    }
+    panic!("{CAUGHT_WITHIN} schedules did not catch {fault}");
 }
 
 /// The program that is one producer.
