@@ -15,6 +15,10 @@ linked=$(cargo tree --quiet --package longshore --edges normal,build --prefix no
 guests=$(grep -E '^longshore-(connector|example)-' <<<"$linked" || true)
 [[ -z $guests ]] || complain "the binary links guest crates: $guests"
 
+# A broker with faults on purpose is for tests that must fail.
+features=$(cargo tree --quiet --package longshore --edges normal,build,features --prefix none)
+grep -q 'feature "sabotage"' <<<"$features" && complain "the binary has the feature sabotage"
+
 binary=${CARGO_TARGET_DIR:-target}/release/longshore
 mapfile -t pipelines < <(git ls-files 'configs/pipelines/*.yaml')
 if ((${#pipelines[@]})); then
