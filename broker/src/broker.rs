@@ -260,6 +260,18 @@ impl Broker {
         &self.node.cluster_id
     }
 
+    /// Serves a client that sends these bytes and goes.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) async fn serve_bytes(&self, bytes: &[u8]) {
+        kafka::fuzzing::serve(&self.node, bytes).await;
+    }
+
+    /// How many partitions there are.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn partition_count(&self) -> usize {
+        self.node.partitions.all().len()
+    }
+
     /// Stops: closes connections, flushes every log and marks the data
     /// directory as cleanly closed, so that the next start need not recover.
     pub async fn shutdown(mut self) {

@@ -35,7 +35,7 @@ pub mod config;
 pub mod controller;
 pub mod crash;
 mod datadir;
-#[doc(hidden)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod group;
 mod kafka;

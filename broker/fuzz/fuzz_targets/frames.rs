@@ -2,6 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    longshore_broker::fuzzing::connection(bytes);
-});
+longshore_broker_fuzz::target!(frames, 64);

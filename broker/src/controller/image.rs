@@ -121,15 +121,15 @@ impl ClusterImage {
                     partitions: Vec::new(),
                     configs: BTreeMap::new(),
                 };
+                // One name has one id, and one id one name.
+                self.remove_topic(*topic_id);
+                if let Some(replaced) = self.topics.insert(name.clone(), Arc::new(topic)) {
+                    self.names.remove(&replaced.id);
+                }
                 self.names.insert(*topic_id, name.clone());
-                self.topics.insert(name.clone(), Arc::new(topic));
             }
             MetadataRecord::Partition(record) => self.apply_partition(record),
-            MetadataRecord::RemoveTopic { topic_id } => {
-                if let Some(name) = self.names.remove(topic_id) {
-                    self.topics.remove(&name);
-                }
-            }
+            MetadataRecord::RemoveTopic { topic_id } => self.remove_topic(*topic_id),
             MetadataRecord::Config { resource, key, value } => {
                 self.apply_config(resource, key, value.as_deref());
             }
@@ -149,6 +149,12 @@ impl ClusterImage {
             MetadataRecord::ProducerIds { next } => {
                 self.next_producer_id = self.next_producer_id.max(*next);
             }
+        }
+    }
+
+    fn remove_topic(&mut self, id: Uuid) {
+        if let Some(name) = self.names.remove(&id) {
+            self.topics.remove(&name);
         }
     }
 
@@ -182,6 +188,7 @@ impl ClusterImage {
             Some(value) => configs.insert(key.to_owned(), value.to_owned()),
             None => configs.remove(key),
         };
+        self.broker_configs.retain(|_, configs| !configs.is_empty());
     }
 
     fn apply_quota(&mut self, entity: &QuotaEntity, key: &str, bound: Option<QuotaBound>) {
@@ -253,4 +260,37 @@ fn config_records(
         key: key.clone(),
         value: Some(value.clone()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topic(id: u128, name: &str) -> MetadataRecord {
+        MetadataRecord::Topic { topic_id: Uuid::from_u128(id), name: name.to_owned() }
+    }
+
+    fn image(records: &[MetadataRecord]) -> ClusterImage {
+        let mut image = ClusterImage::default();
+        records.iter().for_each(|record| image.apply(record));
+        image
+    }
+
+    #[test]
+    fn a_snapshot_gives_the_image_that_it_was_taken_of_whatever_the_journal_says() {
+        let broker_config = |value: Option<&str>| MetadataRecord::Config {
+            resource: ConfigResource::Broker(1),
+            key: "log.retention.ms".to_owned(),
+            value: value.map(str::to_owned),
+        };
+        for records in [
+            vec![topic(1, "twice"), topic(2, "twice")],
+            vec![topic(1, "renamed"), topic(1, "anew")],
+            vec![topic(1, "one"), topic(2, "two"), topic(2, "one")],
+            vec![broker_config(Some("1")), broker_config(None)],
+        ] {
+            let before = image(&records);
+            assert_eq!(image(&before.to_records()), before, "{records:?}");
+        }
+    }
 }

@@ -231,7 +231,11 @@ fn decode(content: &[u8]) -> Result<(Transaction, usize), String> {
     if crc32c::crc32c(payload) != word(4) {
         return Err("its checksum does not match".to_owned());
     }
-    let transaction = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
+    let transaction: Transaction =
+        serde_json::from_slice(payload).map_err(|error| error.to_string())?;
+    if transaction.sequence == u64::MAX {
+        return Err("no transaction can follow its sequence".to_owned());
+    }
     Ok((transaction, HEADER_BYTES + length))
 }
 
@@ -294,6 +298,15 @@ mod tests {
 
     fn ids(next: i64) -> Vec<MetadataRecord> {
         vec![MetadataRecord::ProducerIds { next }]
+    }
+
+    #[test]
+    fn a_sequence_that_none_can_follow_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let frame = encode(u64::MAX, &ids(1)).unwrap();
+        fs::write(directory.path().join("snapshot"), frame).unwrap();
+        let refused = Journal::open(directory.path());
+        assert!(matches!(refused, Err(JournalError::Corrupt { .. })));
     }
 
     fn filled(directory: &Path, count: i64) {

@@ -32,6 +32,8 @@ mod consumer;
 mod coordinator;
 mod delete_offsets;
 mod describe;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzzing;
 mod join;
 mod membership;
 mod offsets;
@@ -59,6 +61,8 @@ pub(crate) use consumer::{
 };
 pub(crate) use coordinator::{CommitError, GroupCoordinator, GroupSettings};
 pub(crate) use delete_offsets::OffsetDeletion;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use fuzzing::read_record;
 pub(crate) use join::{JoinAnswer, JoinRequest};
 pub(crate) use membership::LeavingMember;
 pub(crate) use offsets::CommittedOffset;

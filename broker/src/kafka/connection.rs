@@ -76,11 +76,11 @@ type Pending<'a> = (Reply, RequestGrant, Option<Toll>, RequestTimer<'a>);
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone)]
-struct Peer {
-    address: SocketAddr,
-    listener: usize,
+pub(super) struct Peer {
+    pub(super) address: SocketAddr,
+    pub(super) listener: usize,
     /// By its certificate, or anonymous.
-    principal: Principal,
+    pub(super) principal: Principal,
 }
 
 /// Serves a connection until either side ends it.
@@ -129,7 +129,8 @@ async fn secure(
     }
 }
 
-async fn exchange(
+/// Reads requests and writes answers until either side ends it.
+pub(super) async fn exchange(
     node: &Arc<Node>,
     read: impl AsyncRead + Unpin,
     write: impl AsyncWrite + Unpin,

@@ -63,6 +63,8 @@ mod fetch;
 mod fetch_response;
 mod find_coordinator;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod guard;
 mod handshake;
 mod heartbeat;
@@ -102,7 +104,7 @@ use std::{net::SocketAddr, pin::Pin, sync::Arc};
 use bytes::BytesMut;
 use connection::ConnectionError;
 use kafka_protocol::{
-    messages::{ApiKey, FetchRequest, RequestKind},
+    messages::{ApiKey, FetchRequest},
     protocol::{Decodable, Encodable, HeaderVersion, StrBytes},
 };
 
@@ -325,30 +327,4 @@ fn decode<M: Decodable>(key: ApiKey, version: i16, body: BytesMut) -> Result<M, 
         version,
         reason: error.to_string(),
     })
-}
-
-/// Reads bytes as one request of whatever key and version they claim.
-pub(crate) fn read_any(bytes: &[u8]) {
-    let Some(head) = bytes.get(..8) else { return };
-    let Ok(key) = ApiKey::try_from(i16::from_be_bytes([head[0], head[1]])) else { return };
-    let version = i16::from_be_bytes([head[2], head[3]]);
-    if !versions::is_served(key, version) {
-        return;
-    }
-    let Ok((_, body)) = connection::split(BytesMut::from(bytes), key, version) else { return };
-    match key {
-        ApiKey::Produce => drop(produce_request::decode(body, version)),
-        _ => drop(RequestKind::decode(key, &mut body.freeze(), version)),
-    }
-}
-
-/// Reads bytes as a connection's.
-pub(crate) async fn read_frames(bytes: &[u8]) {
-    const BYTES_MAX: usize = 1 << 20;
-    let minute = std::time::Duration::from_secs(60);
-    let memory = Arc::new(RequestMemory::new(BYTES_MAX));
-    let mut frames = frame::FrameReader::new(bytes, BYTES_MAX, minute, memory);
-    while let Ok(Some(frame)) = frames.next().await {
-        read_any(&frame.bytes);
-    }
 }

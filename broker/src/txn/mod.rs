@@ -25,6 +25,8 @@
 mod coordinator;
 mod describe;
 mod end;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzzing;
 pub(crate) mod gate;
 mod init;
 mod markers;
@@ -38,6 +40,8 @@ mod timers;
 pub(crate) use coordinator::{Surroundings, TransactionCoordinator, TransactionSettings};
 pub(crate) use describe::ListFilter;
 pub(crate) use end::EndRequest;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use fuzzing::read_record;
 pub(crate) use init::InitRequest;
 pub(crate) use state::{
     ClientVersion, Partitions, ProducerIdAndEpoch, TransactionError, TransactionResult,

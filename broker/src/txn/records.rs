@@ -115,7 +115,8 @@ pub(crate) fn decode_value(bytes: &[u8]) -> Result<Metadata, RecordError> {
         .ok()
         .and_then(|id| TransactionState::ALL.get(id).copied())
         .ok_or(RecordError::State { id: state })?;
-    let partitions = read.partitions()?;
+    // An id without a transaction has none, whatever a record says: as in Kafka.
+    let partitions = Some(read.partitions()?).filter(|_| state != TransactionState::Empty);
     let mut metadata = Metadata {
         state,
         producer,
@@ -123,7 +124,7 @@ pub(crate) fn decode_value(bytes: &[u8]) -> Result<Metadata, RecordError> {
         next_producer_id: NO_PRODUCER_ID,
         last_epoch: NO_PRODUCER_EPOCH,
         timeout_ms,
-        partitions,
+        partitions: partitions.unwrap_or_default(),
         last_update_ms: read.i64()?,
         start_ms: read.i64()?,
         client_version: ClientVersion::Classic,
@@ -301,6 +302,15 @@ mod tests {
             \0\0\0\0\0\0\0\x0b\xff\xff\xff\xff\xff\xff\xff\xff";
         let empty = decode_value(empty).unwrap();
         assert_eq!((empty.state, empty.start_ms), (TransactionState::Empty, -1));
+    }
+
+    #[test]
+    fn an_id_without_a_transaction_has_no_partitions_whatever_its_record_says() {
+        let empty = b"\0\0\0\0\0\0\0\0\0\x05\0\x03\0\0\xea\x60\0\
+            \0\0\0\x01\0\x01t\0\0\0\x01\0\0\0\x02\0\0\0\0\0\0\0\x0b\0\0\0\0\0\0\0\x0a";
+        let empty = decode_value(empty).unwrap();
+        assert_eq!(empty.partitions, Partitions::default());
+        assert_eq!(decode_value(&encode_value(&empty)), Ok(empty));
     }
 
     proptest! {

@@ -49,6 +49,8 @@ pub(crate) fn is_assignor(name: &str) -> bool {
 pub(crate) use describe::{DescribedConsumerGroup, DescribedConsumerMember};
 pub(crate) use driver::HeartbeatRefusal;
 pub(crate) use heartbeat::HeartbeatRequest;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) use records::encode as encode_record;
 pub(super) use records::{RecordKey, decode as decode_record};
 pub(crate) use state::{ConsumerBounds, ConsumerGroup, ConsumerGroupError, Identity, Partitions};
 pub(super) use stored::StoredConsumerGroup;
