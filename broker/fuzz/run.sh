@@ -4,8 +4,9 @@
 #   run.sh build                  build all targets
 #   run.sh run TARGET [OPTION...] FUZZ_SECONDS (60) of one, options are libFuzzer's;
 #                                 FUZZ_SEED repeats a run from the same corpus
-#   run.sh fold TARGET            add to the corpus in the tree what runs have
-#                                 found, and drop what brings no coverage
+#   run.sh capture                make the corpus in the tree anew from real clients
+#                                 (capture.py), less what brings no coverage; files
+#                                 named regression-* stay
 #
 # What runs find grows $CARGO_TARGET_DIR/fuzz/found/TARGET; an input that fails is
 # written to $CARGO_TARGET_DIR/fuzz/failed, and fails again with
@@ -51,17 +52,21 @@ case ${1:-} in
         exec "$program" "${limits[@]}" "-seed=$seed" "-max_total_time=${FUZZ_SECONDS:-60}" \
             -print_final_stats=1 "$@" "$found" "$corpus"
         ;;
-    fold)
-        [[ -f $fuzz_dir/fuzz_targets/$target.rs ]] || usage
+    capture)
         build
-        mkdir -p "$found" "$corpus"
-        fresh=$(mktemp -d)
-        trap 'rm -rf "$fresh"' EXIT
-        "$program" -merge=1 -timeout=60 -max_len=4096 "$fresh" "$corpus" "$found"
-        rm -rf "$corpus"
-        mkdir "$corpus"
-        mv "$fresh"/* "$corpus"/
-        du -sh "$corpus"
+        cargo build --quiet --package longshore-broker --example broker
+        captured=$(mktemp -d)
+        trap 'rm -rf "$captured"' EXIT
+        "$fuzz_dir/capture.py" "$target_dir/../debug/examples/broker" "$captured/all"
+        for all in "$captured/all"/*; do
+            target=${all##*/}
+            corpus=$fuzz_dir/corpus/$target
+            mkdir -p "$corpus" "$captured/kept/$target"
+            "$target_dir/$host/release/$target" -merge=1 -timeout=60 "$captured/kept/$target" "$all" 2>/dev/null
+            find "$corpus" -type f ! -name 'regression-*' -delete
+            mv "$captured/kept/$target"/* "$corpus"/
+        done
+        du -s --apparent-size -h "$fuzz_dir/corpus"
         ;;
     *) usage ;;
 esac
