@@ -14,6 +14,7 @@ use crate::{
         ScramChange,
     },
     datadir::{DataDir, DataDirError},
+    effective::TopicDefaults,
     group::{GroupCoordinator, GroupSettings},
     kafka::{self, Admission, Listener, LogLimit, MemoryBudget, RequestMemory},
     limits,
@@ -154,7 +155,7 @@ impl Broker {
         add_scram_users(&config, &*controller).await?;
         let partitions = Arc::new(PartitionManager::new(
             data_dir.path(),
-            config.topic_defaults.clone(),
+            TopicDefaults::of(&config),
             config.recovery_threads,
         ));
         let image = controller.image();

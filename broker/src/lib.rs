@@ -15,6 +15,7 @@
 //! | `node` | what all connections share |
 //! | `quota` | how much a client may use, and how long it waits when it used more |
 //! | `datadir` | lock, `meta.properties` and layout of the data directory |
+//! | `effective` | which configurations are in force: those of the start, and what was set since |
 //! | `crash` | named points at which tests end the process |
 //! | `sabotage` | faults on purpose, only with the feature of this name |
 //! | `fuzzing` | what the fuzz targets in `broker/fuzz` call |
@@ -35,6 +36,7 @@ pub mod config;
 pub mod controller;
 pub mod crash;
 mod datadir;
+mod effective;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod group;

@@ -71,7 +71,25 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
         "true",
         "Whether a topic is created when a client that allows it first names it.",
     ),
+    key(
+        "background.threads",
+        Int,
+        "10",
+        "Accepted for compatibility: there is a thread for each processor.",
+    ),
     key("delete.topic.enable", Boolean, "true", "Whether topics may be deleted."),
+    key(
+        "num.io.threads",
+        Int,
+        "8",
+        "Accepted for compatibility: there is a thread for each processor.",
+    ),
+    key(
+        "num.network.threads",
+        Int,
+        "3",
+        "Accepted for compatibility: there is a thread for each processor.",
+    ),
     key("num.partitions", Int, "1", "The number of partitions of a topic that states none."),
     key(
         "default.replication.factor",
@@ -229,6 +247,12 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
         Long,
         "300000",
         "How often segments past their retention are looked for.",
+    ),
+    key(
+        "log.cleaner.threads",
+        Int,
+        "1",
+        "Accepted for compatibility: one log is compacted at a time.",
     ),
     key("log.cleaner.enable", Boolean, "true", "Whether compacted topics are compacted."),
     key("log.cleaner.backoff.ms", Long, "15000", "How often logs to compact are looked for."),
@@ -407,6 +431,12 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
         "sasl.enabled.mechanisms",
         List,
         "How clients may log in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512.",
+    ),
+    key(
+        "sasl.kerberos.min.time.before.relogin",
+        Long,
+        "60000",
+        "Accepted for compatibility: GSSAPI is not served.",
     ),
     key(
         "sasl.server.max.receive.size",

@@ -1,6 +1,7 @@
 //! The broker's configuration, read from Kafka's property names.
 
 mod connections;
+pub(crate) mod dynamic;
 mod keys;
 mod listener;
 mod security;

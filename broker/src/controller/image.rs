@@ -48,7 +48,7 @@ pub struct ClusterImage {
     brokers: BTreeMap<i32, BrokerImage>,
     topics: BTreeMap<String, Arc<TopicImage>>,
     names: HashMap<Uuid, String>,
-    broker_configs: BTreeMap<ConfigResource, BTreeMap<String, String>>,
+    dynamic_configs: BTreeMap<ConfigResource, BTreeMap<String, String>>,
     acls: Arc<AclSet>,
     scram_credentials: Arc<BTreeMap<(Mechanism, String), ScramCredential>>,
     client_quotas: Arc<ClientQuotas>,
@@ -76,9 +76,10 @@ impl ClusterImage {
         self.names.get(&id).and_then(|name| self.topics.get(name))
     }
 
-    /// Configurations of a broker, or of all, that were set at run time.
-    pub fn broker_configs(&self, resource: &ConfigResource) -> Option<&BTreeMap<String, String>> {
-        self.broker_configs.get(resource)
+    /// Configurations of a broker, of all brokers, or of a group that were set at
+    /// run time.
+    pub fn dynamic_configs(&self, resource: &ConfigResource) -> Option<&BTreeMap<String, String>> {
+        self.dynamic_configs.get(resource)
     }
 
     /// The access control lists.
@@ -182,13 +183,18 @@ impl ClusterImage {
                 Some(topic) => &mut Arc::make_mut(topic).configs,
                 None => return,
             },
-            other => self.broker_configs.entry(other.clone()).or_default(),
+            other => self.dynamic_configs.entry(other.clone()).or_default(),
         };
         match value {
             Some(value) => configs.insert(key.to_owned(), value.to_owned()),
             None => configs.remove(key),
         };
-        self.broker_configs.retain(|_, configs| !configs.is_empty());
+        self.dynamic_configs.retain(|_, configs| !configs.is_empty());
+    }
+
+    /// Those that have configurations of their own beside the topics.
+    pub fn configured(&self) -> impl Iterator<Item = &ConfigResource> {
+        self.dynamic_configs.keys()
     }
 
     fn apply_quota(&mut self, entity: &QuotaEntity, key: &str, bound: Option<QuotaBound>) {
@@ -228,7 +234,7 @@ impl ClusterImage {
             let resource = ConfigResource::Topic(topic.name.clone());
             records.extend(config_records(&resource, &topic.configs));
         }
-        for (resource, configs) in &self.broker_configs {
+        for (resource, configs) in &self.dynamic_configs {
             records.extend(config_records(resource, configs));
         }
         records.extend(self.acls.iter().map(|acl| MetadataRecord::Acl { acl: acl.clone() }));

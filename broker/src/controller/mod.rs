@@ -156,6 +156,12 @@ pub enum ControllerError {
         /// Which one, and why.
         reason: String,
     },
+    /// A configuration of a broker that cannot be, or not while it runs.
+    #[error("{reason}")]
+    InvalidBrokerConfig {
+        /// Which one, and why.
+        reason: String,
+    },
     /// The journal cannot be written; the controller refuses every change until restart.
     #[error(
         "the metadata journal cannot be written: {reason}; free space or repair the disk, then restart"

@@ -8,7 +8,10 @@ use super::{
     ClusterImage, ConfigChange, ConfigResource, ControllerError, MetadataRecord, NewTopic,
     PartitionRecord, TopicImage, TopicRef,
 };
-use crate::limits;
+use crate::{
+    config::dynamic::{check_broker_configs, check_group_configs},
+    limits,
+};
 
 /// Checks topic configurations, all that are set on one topic together; the
 /// error says which is wrong and why. The log owns the table of them.
@@ -107,15 +110,18 @@ pub(super) fn alter_configs(
     resource: &ConfigResource,
     changes: &HashMap<String, ConfigChange>,
 ) -> Result<Vec<MetadataRecord>, ControllerError> {
-    let invalid = |reason| ControllerError::InvalidConfig { reason };
-    let ConfigResource::Topic(name) = resource else {
-        let reason = format!(
-            "configurations of {resource} are read at start: change its properties and restart it"
-        );
-        return Err(invalid(reason));
+    let invalid = |reason| match resource {
+        ConfigResource::Broker(_) | ConfigResource::BrokerDefault => {
+            ControllerError::InvalidBrokerConfig { reason }
+        }
+        ConfigResource::Topic(_) | ConfigResource::Group(_) => {
+            ControllerError::InvalidConfig { reason }
+        }
     };
-    let topic = find(image, &TopicRef::Name(name.clone()))?;
-    let mut configs = topic.configs.clone();
+    let mut configs = match resource {
+        ConfigResource::Topic(name) => find(image, &TopicRef::Name(name.clone()))?.configs.clone(),
+        other => image.dynamic_configs(other).cloned().unwrap_or_default(),
+    };
     let mut records = Vec::with_capacity(changes.len());
     for (key, change) in changes {
         let value = changed(configs.get(key).map(String::as_str), key, change).map_err(invalid)?;
@@ -126,7 +132,17 @@ pub(super) fn alter_configs(
         let resource = resource.clone();
         records.push(MetadataRecord::Config { resource, key: key.clone(), value });
     }
-    check(&configs).map_err(invalid)?;
+    match resource {
+        ConfigResource::Topic(_) => check(&configs),
+        ConfigResource::Group(_) => check_group_configs(&configs),
+        ConfigResource::Broker(id) if image.brokers().all(|broker| broker.node_id != *id) => {
+            Err(format!("there is no broker {id}"))
+        }
+        ConfigResource::Broker(_) | ConfigResource::BrokerDefault => {
+            check_broker_configs(&configs, check)
+        }
+    }
+    .map_err(invalid)?;
     records.sort_by(|a, b| config_key(a).cmp(config_key(b)));
     Ok(records)
 }
@@ -139,7 +155,7 @@ pub(super) fn replacing(
 ) -> HashMap<String, ConfigChange> {
     let present = match resource {
         ConfigResource::Topic(name) => image.topic(name).map(|topic| &topic.configs),
-        other => image.broker_configs(other),
+        other => image.dynamic_configs(other),
     };
     let removed = present.into_iter().flatten().map(|(key, _)| (key.clone(), ConfigChange::Delete));
     let mut changes: HashMap<String, ConfigChange> = removed.collect();
@@ -162,7 +178,7 @@ fn changed(
     let listed = |text: &str| -> Vec<String> {
         text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(String::from).collect()
     };
-    let is_list = key == "cleanup.policy" || key.ends_with(".throttled.replicas");
+    let is_list = key.ends_with("cleanup.policy") || key.ends_with(".throttled.replicas");
     match change {
         ConfigChange::Set(value) => Ok(Some(value.clone())),
         ConfigChange::Delete => Ok(None),
@@ -188,7 +204,7 @@ fn changed(
 }
 
 fn default_of_list(key: &str) -> &'static str {
-    if key == "cleanup.policy" { "delete" } else { "" }
+    if key.ends_with("cleanup.policy") { "delete" } else { "" }
 }
 
 fn check_topic_name(name: &str) -> Result<(), ControllerError> {

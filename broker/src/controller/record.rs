@@ -22,6 +22,8 @@ pub enum ConfigResource {
     Broker(i32),
     /// The default of all brokers.
     BrokerDefault,
+    /// A group, by id.
+    Group(String),
 }
 
 impl fmt::Display for ConfigResource {
@@ -30,6 +32,7 @@ impl fmt::Display for ConfigResource {
             ConfigResource::Topic(name) => write!(f, "topic `{name}`"),
             ConfigResource::Broker(id) => write!(f, "broker {id}"),
             ConfigResource::BrokerDefault => f.write_str("the default of all brokers"),
+            ConfigResource::Group(id) => write!(f, "group `{id}`"),
         }
     }
 }

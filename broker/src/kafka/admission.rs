@@ -68,7 +68,6 @@ pub(crate) struct Admission {
     /// In the order of the configuration.
     listeners: Vec<Bounds>,
     addresses: Arc<PerAddress>,
-    per_address_max: usize,
     per_address_overrides: HashMap<IpAddr, usize>,
     pause_max: Duration,
 }
@@ -87,17 +86,22 @@ impl Admission {
             node: Bounds::new(connections_max, config.connection_rate_max, windows),
             listeners: listeners.collect(),
             addresses: Arc::default(),
-            per_address_max: config.connections_per_address_max,
             per_address_overrides: config.connections_per_address_overrides.clone(),
             pause_max: Duration::from_millis(windows.window_ms),
         }
     }
 
-    /// A place for a connection from this address.
-    pub(super) fn place(&self, listener: usize, address: IpAddr) -> Result<Place, Refusal> {
+    /// A place for a connection from this address, which may have `per_address_max`
+    /// unless it has a bound of its own.
+    pub(super) fn place(
+        &self,
+        listener: usize,
+        address: IpAddr,
+        per_address_max: usize,
+    ) -> Result<Place, Refusal> {
         let address = address.to_canonical();
         let max = self.per_address_overrides.get(&address).copied();
-        let max = max.unwrap_or(self.per_address_max);
+        let max = max.unwrap_or(per_address_max);
         Ok(Place {
             _node: self.node.place().ok_or(Refusal::Node)?,
             _listener: self.listeners[listener].place().ok_or(Refusal::Listener)?,

@@ -115,7 +115,8 @@ fn created(
     let mut result = CreatableTopicResult::default().with_name(name).with_error_code(errors::NONE);
     if version >= 5 {
         let replicas = topic.partitions.first().map_or(0, |partition| partition.replicas.len());
-        let configs = describe_configs::of_topic(node, topic).map(|config| {
+        let image = node.image();
+        let configs = describe_configs::of_topic(node, &image, topic).map(|config| {
             CreatableTopicConfigs::default()
                 .with_name(StrBytes::from_static_str(config.name))
                 .with_value(Some(StrBytes::from_string(config.value.to_owned())))

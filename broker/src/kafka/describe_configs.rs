@@ -16,18 +16,33 @@ use kafka_protocol::{
 
 use super::errors;
 use crate::{
-    config::{BROKER_KEYS, BrokerKey, ConfigKind, is_sensitive},
-    controller::TopicImage,
+    config::{
+        BROKER_KEYS, BrokerKey, ConfigKind,
+        dynamic::{GROUP_KEYS, GroupKey, is_dynamic},
+        is_sensitive, lookup,
+    },
+    controller::{ClusterImage, ConfigResource, TopicImage},
+    effective::{self, ConfigLayer},
     log::{TOPIC_CONFIGS, TopicConfig},
     node::Node,
 };
 
 pub(super) const TOPIC: i8 = 2;
 pub(super) const BROKER: i8 = 4;
+pub(super) const GROUP: i8 = 32;
 
 const SOURCE_TOPIC: i8 = 1;
-const SOURCE_BROKER_FILE: i8 = 4;
 const SOURCE_DEFAULT: i8 = 5;
+const SOURCE_GROUP: i8 = 8;
+
+/// The number of a source that brokers have.
+fn source(layer: ConfigLayer) -> i8 {
+    match layer {
+        ConfigLayer::Broker => 2,
+        ConfigLayer::AllBrokers => 3,
+        ConfigLayer::Properties => 4,
+    }
+}
 
 /// A type's number from v3 on.
 fn wire(kind: ConfigKind) -> i8 {
@@ -41,39 +56,34 @@ fn wire(kind: ConfigKind) -> i8 {
     }
 }
 
-/// A configuration in force.
+/// A configuration of a topic, in force.
 pub(super) struct InForce<'a> {
     pub(super) name: &'static str,
     pub(super) value: &'a str,
     pub(super) source: i8,
     row: &'static TopicConfig,
-    topic_value: Option<&'a str>,
-    broker: Option<(&'static str, &'a str)>,
+    /// What is set, the value in force first: name, value, source.
+    set: Vec<(&'static str, &'a str, i8)>,
 }
 
 /// Every configuration of a topic.
 pub(super) fn of_topic<'a>(
     node: &'a Node,
+    image: &'a ClusterImage,
     topic: &'a TopicImage,
 ) -> impl Iterator<Item = InForce<'a>> {
     TOPIC_CONFIGS.iter().map(move |row| {
-        let topic_value = topic.configs.get(row.name).map(String::as_str);
-        let broker_value = node.config.topic_defaults.get(row.name).map(String::as_str);
-        let broker_name =
-            BROKER_KEYS.iter().find(|key| key.topic == Some(row.name)).map(|key| key.name);
-        let (value, source) = match (topic_value, broker_value) {
-            (Some(value), _) => (value, SOURCE_TOPIC),
-            (None, Some(value)) => (value, SOURCE_BROKER_FILE),
-            (None, None) => (row.default, SOURCE_DEFAULT),
-        };
-        InForce {
-            name: row.name,
-            value,
-            source,
-            row,
-            topic_value,
-            broker: broker_name.zip(broker_value),
-        }
+        let own = topic.configs.get(row.name).map(|value| (row.name, value.as_str(), SOURCE_TOPIC));
+        let broker = BROKER_KEYS.iter().find(|key| key.topic == Some(row.name));
+        let layers = broker.into_iter().flat_map(|key| {
+            let layers = effective::layers(&node.config, image, key);
+            layers.map(|(layer, value)| (key.name, value, source(layer)))
+        });
+        let set: Vec<_> = own.into_iter().chain(layers).collect();
+        let (value, source) = set
+            .first()
+            .map_or((row.default, SOURCE_DEFAULT), |&(_, value, source)| (value, source));
+        InForce { name: row.name, value, source, row, set }
     })
 }
 
@@ -87,7 +97,8 @@ pub(super) async fn handle(
     let results = request.resources.into_iter().map(|resource| {
         let describe = || match resource.resource_type {
             TOPIC => describe_topic(node, &resource, version, synonyms, documentation),
-            BROKER => describe_broker(node, &resource, version, documentation),
+            BROKER => describe_broker(node, &resource, version, synonyms, documentation),
+            GROUP => describe_group(node, &resource, version, documentation),
             other => {
                 let message = format!("resource type {other} has no configurations here");
                 Err((ResponseError::InvalidRequest, message))
@@ -121,8 +132,8 @@ fn describe_topic(
         let message = format!("topic `{}` does not exist", resource.resource_name);
         (ResponseError::UnknownTopicOrPartition, message)
     })?;
-    let configs =
-        of_topic(node, topic).filter(|config| wanted(resource, config.name)).map(|config| {
+    let configs = of_topic(node, &image, topic).filter(|config| wanted(resource, config.name)).map(
+        |config| {
             let mut result = DescribeConfigsResourceResult::default()
                 .with_name(StrBytes::from_static_str(config.name))
                 .with_value(Some(StrBytes::from_string(config.value.to_owned())))
@@ -139,52 +150,107 @@ fn describe_topic(
                 result = result.with_documentation(Some(StrBytes::from_static_str(config.row.doc)));
             }
             result
-        });
+        },
+    );
     Ok(configs.collect())
 }
 
 fn synonyms(config: &InForce<'_>) -> Vec<DescribeConfigsSynonym> {
-    let synonym = |name: &'static str, value: &str, source| {
-        DescribeConfigsSynonym::default()
-            .with_name(StrBytes::from_static_str(name))
-            .with_value(Some(StrBytes::from_string(value.to_owned())))
-            .with_source(source)
-    };
-    let topic = config.topic_value.map(|value| synonym(config.name, value, SOURCE_TOPIC));
-    let broker = config.broker.map(|(name, value)| synonym(name, value, SOURCE_BROKER_FILE));
-    let default = synonym(config.name, config.row.default, SOURCE_DEFAULT);
-    topic.into_iter().chain(broker).chain([default]).collect()
+    let set = config.set.iter().map(|&(name, value, source)| synonym(name, Some(value), source));
+    set.chain([synonym(config.name, Some(config.row.default), SOURCE_DEFAULT)]).collect()
+}
+
+fn synonym(name: &'static str, value: Option<&str>, source: i8) -> DescribeConfigsSynonym {
+    DescribeConfigsSynonym::default()
+        .with_name(StrBytes::from_static_str(name))
+        .with_value(value.map(|value| StrBytes::from_string(value.to_owned())))
+        .with_source(source)
 }
 
 fn describe_broker(
     node: &Node,
     resource: &DescribeConfigsResource,
     version: i16,
+    include_synonyms: bool,
     documentation: bool,
 ) -> Described {
-    match resource.resource_name.as_str() {
-        // The default of all brokers: nothing can be set there.
-        "" => return Ok(Vec::new()),
-        name if name == node.config.node_id.to_string() => {}
-        name => {
-            let message = format!("this is broker {}, not `{name}`", node.config.node_id);
-            return Err((ResponseError::InvalidRequest, message));
-        }
+    // The empty name stands for all brokers: only what is set for them is told.
+    let all_brokers = resource.resource_name.is_empty();
+    if !all_brokers && resource.resource_name.as_str() != node.config.node_id.to_string() {
+        let name = &resource.resource_name;
+        let message = format!("this is broker {}, not `{name}`", node.config.node_id);
+        return Err((ResponseError::InvalidRequest, message));
     }
+    let image = node.image();
     let describe = |key: &'static BrokerKey| {
-        let set = node.config.properties.contains_key(key.name);
+        let layers = effective::layers(&node.config, &image, key)
+            .filter(|(layer, _)| !all_brokers || *layer == ConfigLayer::AllBrokers);
+        let set: Vec<_> = layers.map(|(layer, value)| (key.name, value, source(layer))).collect();
+        if all_brokers && set.is_empty() {
+            return None;
+        }
         let default = || {
             let row = key.topic.and_then(crate::log::topic_config);
-            row.map(|row| row.default)
+            row.map(|row| row.default).or(key.default)
         };
         let sensitive = is_sensitive(key.name);
-        let value = node.config.effective(key).or_else(default).filter(|_| !sensitive);
+        let at_start = || node.config.properties.contains_key(key.name);
+        let source = match set.first() {
+            Some((.., source)) => *source,
+            None if at_start() => source(ConfigLayer::Properties),
+            None => SOURCE_DEFAULT,
+        };
+        let value = set.first().map(|(_, value, _)| *value).or_else(default);
+        let value = value.filter(|_| !sensitive);
         let mut result = DescribeConfigsResourceResult::default()
             .with_name(StrBytes::from_static_str(key.name))
             .with_value(value.map(|value| StrBytes::from_string(value.to_owned())))
-            .with_read_only(true)
-            .with_config_source(if set { SOURCE_BROKER_FILE } else { SOURCE_DEFAULT })
+            .with_read_only(!is_dynamic(key))
+            .with_config_source(source)
             .with_is_sensitive(sensitive);
+        if include_synonyms {
+            let set = set.iter().map(|&(name, value, source)| synonym(name, Some(value), source));
+            let default = default().filter(|_| !sensitive && !all_brokers);
+            let default = default.map(|value| synonym(key.name, Some(value), SOURCE_DEFAULT));
+            result = result.with_synonyms(set.chain(default).collect());
+        }
+        if version >= 3 {
+            result = result.with_config_type(wire(key.kind));
+        }
+        if documentation {
+            result = result.with_documentation(Some(StrBytes::from_static_str(key.doc)));
+        }
+        Some(result)
+    };
+    let keys = BROKER_KEYS.iter().filter(|key| wanted(resource, key.name));
+    Ok(keys.filter_map(describe).collect())
+}
+
+fn describe_group(
+    node: &Node,
+    resource: &DescribeConfigsResource,
+    version: i16,
+    documentation: bool,
+) -> Described {
+    let id = resource.resource_name.as_str();
+    if !errors::is_group_id(id) {
+        return Err((ResponseError::InvalidRequest, format!("`{id}` is no group id")));
+    }
+    let image = node.image();
+    let group = ConfigResource::Group(id.to_owned());
+    let describe = |key: &'static GroupKey| {
+        let set = image.dynamic_configs(&group).and_then(|configs| configs.get(key.name));
+        let default = || lookup(key.broker).and_then(|key| node.config.effective(key));
+        let mut result = DescribeConfigsResourceResult::default()
+            .with_name(StrBytes::from_static_str(key.name))
+            .with_value(
+                set.map(String::as_str)
+                    .or_else(default)
+                    .map(|value| StrBytes::from_string(value.to_owned())),
+            )
+            .with_read_only(false)
+            .with_config_source(if set.is_some() { SOURCE_GROUP } else { SOURCE_DEFAULT })
+            .with_is_sensitive(false);
         if version >= 3 {
             result = result.with_config_type(wire(key.kind));
         }
@@ -193,8 +259,7 @@ fn describe_broker(
         }
         result
     };
-    let keys = BROKER_KEYS.iter().filter(|key| wanted(resource, key.name));
-    Ok(keys.map(describe).collect())
+    Ok(GROUP_KEYS.iter().filter(|key| wanted(resource, key.name)).map(describe).collect())
 }
 
 fn wanted(resource: &DescribeConfigsResource, name: &str) -> bool {

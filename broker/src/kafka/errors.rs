@@ -30,6 +30,8 @@ pub(super) fn controller(error: &ControllerError) -> ResponseError {
         ControllerError::InvalidReplicationFactor { .. } => ResponseError::InvalidReplicationFactor,
         ControllerError::InvalidAssignment { .. } => ResponseError::InvalidReplicaAssignment,
         ControllerError::InvalidQuota { .. } => ResponseError::InvalidRequest,
+        // As Kafka has it for brokers.
+        ControllerError::InvalidBrokerConfig { .. } => ResponseError::InvalidRequest,
         ControllerError::InvalidConfig { .. } => ResponseError::InvalidConfig,
         ControllerError::NoReassignment { .. } => ResponseError::NoReassignmentInProgress,
         ControllerError::Storage { .. } => ResponseError::KafkaStorageError,

@@ -15,7 +15,7 @@ use kafka_protocol::{
 };
 
 use super::{
-    describe_configs::{BROKER, TOPIC},
+    describe_configs::{BROKER, GROUP, TOPIC},
     errors,
 };
 use crate::{
@@ -85,6 +85,8 @@ async fn alter(
 pub(super) fn resource(kind: i8, name: &str) -> Result<ConfigResource, String> {
     match kind {
         TOPIC => Ok(ConfigResource::Topic(name.to_owned())),
+        GROUP if super::errors::is_group_id(name) => Ok(ConfigResource::Group(name.to_owned())),
+        GROUP => Err(format!("`{name}` is no group id")),
         BROKER if name.is_empty() => Ok(ConfigResource::BrokerDefault),
         BROKER => match name.parse() {
             Ok(id) => Ok(ConfigResource::Broker(id)),

@@ -9,6 +9,7 @@ use super::connection;
 use crate::{
     auth::{SaslSettings, TlsListener},
     clock,
+    effective::connections_per_address_max,
     node::Node,
 };
 
@@ -51,7 +52,8 @@ pub(crate) async fn accept(node: Arc<Node>, socket: TcpListener, index: usize, t
                 continue;
             }
         };
-        let place = match node.admission.place(index, peer.ip()) {
+        let per_address_max = connections_per_address_max(&node.config, &node.image());
+        let place = match node.admission.place(index, peer.ip(), per_address_max) {
             Ok(place) => place,
             Err(refusal) => {
                 node.bad_connections.line(|left_out| {

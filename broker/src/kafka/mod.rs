@@ -72,6 +72,7 @@ mod incremental_alter_configs;
 mod init_producer_id;
 mod join_group;
 mod leave_group;
+mod list_config_resources;
 mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
@@ -291,6 +292,9 @@ async fn dispatch(
         }
         ApiKey::AlterUserScramCredentials => {
             answer!(|request| alter_user_scram_credentials::handle(node, request))
+        }
+        ApiKey::ListConfigResources => {
+            answer!(|request| list_config_resources::handle(node, request, version))
         }
         ApiKey::AlterConfigs => answer!(|request| alter_configs::handle(node, request)),
         ApiKey::OffsetDelete => answer!(|request| offset_delete::handle(node, request)),

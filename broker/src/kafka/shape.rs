@@ -325,6 +325,7 @@ const SHAPES: &[Shape] = &[
         ],
     ),
     request(ApiKey::DescribeTransactions, 0, &[all(Plain(&Text))]),
+    request(ApiKey::ListConfigResources, 0, &[from(1, Plain(&INT8))]),
     request(ApiKey::ListTransactions, 0, &[all(Plain(&Text)), all(Plain(&INT64)), from(1, INT64)]),
     request(
         ApiKey::OffsetForLeaderEpoch,

@@ -325,6 +325,7 @@ mod tests {
                     DescribeCluster => DescribeClusterResponse,
                     DescribeProducers => DescribeProducersResponse,
                     DescribeTransactions => DescribeTransactionsResponse,
+                    ListConfigResources => ListConfigResourcesResponse,
                     ListTransactions => ListTransactionsResponse,
                     ConsumerGroupHeartbeat => ConsumerGroupHeartbeatResponse,
                     ConsumerGroupDescribe => ConsumerGroupDescribeResponse,

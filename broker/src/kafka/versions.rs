@@ -72,6 +72,7 @@ pub(crate) const SERVED: &[Served] = &[
     served(ApiKey::ConsumerGroupDescribe, 0, 1),
     served(ApiKey::DescribeTransactions, 0, 0),
     served(ApiKey::ListTransactions, 0, 1),
+    served(ApiKey::ListConfigResources, 0, 1),
 ];
 
 /// A feature that clients are told of, and its highest level, which is in force.

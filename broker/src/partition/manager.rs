@@ -19,6 +19,7 @@ use super::{handle::Partition, metadata};
 use crate::{
     clock,
     controller::{ClusterImage, TopicImage},
+    effective::TopicDefaults,
     log::{Log, LogConfig, Offline, partition_dir},
 };
 
@@ -38,7 +39,7 @@ struct Topic {
 #[derive(Debug)]
 pub(crate) struct PartitionManager {
     data_dir: PathBuf,
-    topic_defaults: BTreeMap<String, String>,
+    topic_defaults: TopicDefaults,
     topics: RwLock<HashMap<String, Topic>>,
     /// The image that `topics` shows; locked while it is brought up to date.
     applied: tokio::sync::Mutex<Arc<ClusterImage>>,
@@ -48,7 +49,7 @@ pub(crate) struct PartitionManager {
 impl PartitionManager {
     pub(crate) fn new(
         data_dir: &Path,
-        topic_defaults: BTreeMap<String, String>,
+        topic_defaults: TopicDefaults,
         recovery_threads: usize,
     ) -> Self {
         Self {
@@ -102,19 +103,27 @@ impl PartitionManager {
                 self.delete(gone).await;
             }
         }
+        let defaults = self.topic_defaults.now(&image);
+        let same_defaults = self.topic_defaults.same(&applied, &image);
         let changed = image.topics().filter(|topic| {
-            applied.topic(&topic.name).is_none_or(|present| !Arc::ptr_eq(present, topic))
+            let present = applied.topic(&topic.name);
+            !same_defaults || present.is_none_or(|present| !Arc::ptr_eq(present, topic))
         });
         let changed: Vec<_> = changed.cloned().collect();
-        self.open_missing(&changed, open).await;
+        self.open_missing(&changed, &defaults, open).await;
         for topic in &changed {
-            self.configure(topic);
+            self.configure(topic, &defaults);
         }
         *applied = image;
     }
 
     /// Opens the partitions that are not there yet, several at a time.
-    async fn open_missing(&self, topics: &[Arc<TopicImage>], open: Opener) {
+    async fn open_missing(
+        &self,
+        topics: &[Arc<TopicImage>],
+        defaults: &BTreeMap<String, String>,
+        open: Opener,
+    ) {
         let mut opening = JoinSet::new();
         for topic in topics {
             let present = {
@@ -123,7 +132,7 @@ impl PartitionManager {
             };
             for index in present..topic.partitions.len() {
                 let (data_dir, topic) = (self.data_dir.clone(), Arc::clone(topic));
-                let config = self.config_of(&topic);
+                let config = config_of(&topic, defaults);
                 let turn = Arc::clone(&self.opening);
                 opening.spawn(async move {
                     let _turn = turn.acquire_owned().await;
@@ -156,27 +165,11 @@ impl PartitionManager {
         }
     }
 
-    fn configure(&self, topic: &TopicImage) {
+    fn configure(&self, topic: &TopicImage, defaults: &BTreeMap<String, String>) {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         for partition in topics.get(&topic.name).into_iter().flat_map(|topic| &topic.partitions) {
-            partition.set_config(self.config_of(topic));
+            partition.set_config(config_of(topic, defaults));
         }
-    }
-
-    /// The broker's defaults, then what the topic sets.
-    fn config_of(&self, topic: &TopicImage) -> LogConfig {
-        LogConfig::from_map(self.topic_defaults.iter().chain(&topic.configs)).unwrap_or_else(
-            |error| {
-                // Checked before it was written down, so this is a later
-                // version that no longer knows a configuration.
-                tracing::error!(topic = %topic.name, %error, "a configuration is ignored");
-                let mut config = LogConfig::default();
-                for (name, value) in self.topic_defaults.iter().chain(&topic.configs) {
-                    let _ = config.set(name, value);
-                }
-                config
-            },
-        )
     }
 
     async fn delete(&self, topic: &TopicImage) {
@@ -231,6 +224,20 @@ impl PartitionManager {
         }
         while closing.join_next().await.is_some() {}
     }
+}
+
+/// The broker's defaults, then what the topic sets.
+fn config_of(topic: &TopicImage, defaults: &BTreeMap<String, String>) -> LogConfig {
+    LogConfig::from_map(defaults.iter().chain(&topic.configs)).unwrap_or_else(|error| {
+        // Checked before it was written down, so this is a later version that no
+        // longer knows a configuration, or a default that does not go with it.
+        tracing::error!(topic = %topic.name, %error, "a configuration is ignored");
+        let mut config = LogConfig::default();
+        for (name, value) in defaults.iter().chain(&topic.configs) {
+            let _ = config.set(name, value);
+        }
+        config
+    })
 }
 
 /// How one partition is opened: [`open`], except in tests.
@@ -306,7 +313,7 @@ mod tests {
     }
 
     async fn append_to_topic(dir: &Path, topic_id: Uuid) -> i64 {
-        let manager = Arc::new(PartitionManager::new(dir, BTreeMap::new(), 1));
+        let manager = Arc::new(PartitionManager::new(dir, TopicDefaults::default(), 1));
         manager.follow(&image_of_topic(topic_id)).await;
         let mut builder = BatchBuilder::new(0);
         builder.push(0, None, Some(b"value"), &[]);
@@ -329,7 +336,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_while_one_partition_is_opened_shifts_no_other() {
         let dir = tempfile::tempdir().unwrap();
-        let manager = PartitionManager::new(dir.path(), BTreeMap::new(), 1);
+        let manager = PartitionManager::new(dir.path(), TopicDefaults::default(), 1);
         let partition = PartitionImage {
             leader: 1,
             leader_epoch: 0,
@@ -347,7 +354,7 @@ mod tests {
             assert!(index != 1, "this one panics");
             open(data_dir, topic, index, config)
         };
-        manager.open_missing(&[topic], opener).await;
+        manager.open_missing(&[topic], &BTreeMap::new(), opener).await;
         for index in 0..3 {
             let partition = manager.get("topic", index).unwrap();
             assert_eq!((partition.index(), partition.log().is_ok()), (index, index != 1));
@@ -357,7 +364,7 @@ mod tests {
     #[tokio::test]
     async fn a_caller_that_goes_away_does_not_stop_the_manager_halfway() {
         let dir = tempfile::tempdir().unwrap();
-        let manager = Arc::new(PartitionManager::new(dir.path(), BTreeMap::new(), 1));
+        let manager = Arc::new(PartitionManager::new(dir.path(), TopicDefaults::default(), 1));
         let images = image_of_topic(Uuid::from_u128(1));
         tokio::select! {
             biased;

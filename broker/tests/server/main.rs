@@ -7,6 +7,7 @@
 //! | `offsets` | ListOffsets and DeleteRecords |
 //! | `topics` | topics, partitions, configurations |
 //! | `admin` | leaders, reassignments, the quorum, configurations replaced whole |
+//! | `dynamic_configs` | configurations of brokers and groups that are set while they run |
 //! | `limits` | every topic limit, and what a re-encode does |
 //! | `metrics` | what is told to Prometheus |
 //! | `quotas` | kept, held to, and harmless to others |
@@ -29,6 +30,7 @@
 mod admin;
 mod certificates;
 mod consumer_groups;
+mod dynamic_configs;
 mod floods;
 mod groups;
 mod hostile;

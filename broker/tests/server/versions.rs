@@ -163,6 +163,7 @@ async fn ask(client: &mut Client, key: ApiKey, version: i16) {
             ]),
         DescribeTransactions => messages::DescribeTransactionsRequest::default()
             .with_transactional_ids(vec![messages::TransactionalId(text("none"))]),
+        ListConfigResources => messages::ListConfigResourcesRequest::default(),
         ListTransactions => messages::ListTransactionsRequest::default().with_duration_filter(-1),
         OffsetForLeaderEpoch => messages::OffsetForLeaderEpochRequest::default(),
         DescribeProducers => messages::DescribeProducersRequest::default().with_topics(vec![

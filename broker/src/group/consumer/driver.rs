@@ -11,7 +11,9 @@ use super::{
 };
 use crate::{
     auth::{AclOperation, Authorizer, ResourceType},
+    config::dynamic::{GROUP_HEARTBEAT_INTERVAL, GROUP_SESSION_TIMEOUT},
     controller::ClusterImage,
+    effective::group_number,
     group::{
         coordinator::{Committing, GroupCoordinator, Slot, lock, now},
         records::Key,
@@ -90,6 +92,12 @@ impl GroupCoordinator {
             None if request.epoch != 0 => return Err(ConsumerGroupError::UnknownMemberId.into()),
             None => fresh.insert(ConsumerGroup::new(self.0.settings.consumer.clone())),
         };
+        let bounds = &self.0.settings.consumer;
+        let session_timeout_ms = group_number(image, id, GROUP_SESSION_TIMEOUT)
+            .map_or(bounds.session_timeout_ms, |timeout_ms| timeout_ms.unsigned_abs().into());
+        let heartbeat_interval_ms = group_number(image, id, GROUP_HEARTBEAT_INTERVAL)
+            .unwrap_or(bounds.heartbeat_interval_ms);
+        consumer_group.set_timeouts(session_timeout_ms, heartbeat_interval_ms);
         if !seen_image.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, image)) {
             consumer_group.refresh_topics(&view);
             *seen_image = Some(Arc::clone(image));

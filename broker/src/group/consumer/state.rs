@@ -155,6 +155,12 @@ impl ConsumerGroup {
         }
     }
 
+    /// What holds from the next heartbeat of each member on.
+    pub(crate) fn set_timeouts(&mut self, session_timeout_ms: u64, heartbeat_interval_ms: i32) {
+        self.bounds.session_timeout_ms = session_timeout_ms;
+        self.bounds.heartbeat_interval_ms = heartbeat_interval_ms;
+    }
+
     /// Kafka's name of the state that the group is in.
     pub(crate) fn state_name(&self) -> &'static str {
         let reconciled = |member: &Member| {

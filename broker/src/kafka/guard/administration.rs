@@ -9,8 +9,8 @@ use kafka_protocol::{
         DescribeAclsRequest, DescribeClientQuotasRequest, DescribeClusterRequest,
         DescribeConfigsRequest, DescribeLogDirsRequest, DescribeQuorumRequest,
         DescribeUserScramCredentialsRequest, ElectLeadersRequest, IncrementalAlterConfigsRequest,
-        ListPartitionReassignmentsRequest, TopicName, alter_client_quotas_response,
-        alter_configs_response,
+        ListConfigResourcesRequest, ListPartitionReassignmentsRequest, TopicName,
+        alter_client_quotas_response, alter_configs_response,
         alter_user_scram_credentials_response::AlterUserScramCredentialsResult,
         create_partitions_response::CreatePartitionsTopicResult,
         create_topics_response::CreatableTopicResult,
@@ -63,6 +63,7 @@ cluster! {
     AlterPartitionReassignmentsRequest: Alter,
     ListPartitionReassignmentsRequest: Describe,
     DescribeQuorumRequest: Describe,
+    ListConfigResourcesRequest: DescribeConfigs,
 }
 
 impl Guarded for DescribeClientQuotasRequest {

@@ -1,0 +1,205 @@
+//! Configurations of brokers and groups that are set while they run.
+
+use kafka_protocol::messages::{
+    ConsumerGroupHeartbeatRequest, DescribeConfigsRequest, FindCoordinatorRequest, GroupId,
+    IncrementalAlterConfigsRequest, ListConfigResourcesRequest,
+    describe_configs_request::DescribeConfigsResource,
+    incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
+};
+
+use crate::support::{Client, TestBroker, batch, name, text};
+
+const TOPIC: i8 = 2;
+const BROKER: i8 = 4;
+const GROUP: i8 = 32;
+const SET: i8 = 0;
+const DELETE: i8 = 1;
+const APPEND: i8 = 2;
+
+const MESSAGE_TOO_LARGE: i16 = 10;
+const INVALID_CONFIG: i16 = 40;
+const INVALID_REQUEST: i16 = 42;
+
+async fn alter(
+    client: &mut Client,
+    (kind, of): (i8, &str),
+    (key, operation, value): (&str, i8, Option<&str>),
+) -> (i16, String) {
+    let config = AlterableConfig::default()
+        .with_name(text(key))
+        .with_config_operation(operation)
+        .with_value(value.map(text));
+    let resource = AlterConfigsResource::default()
+        .with_resource_type(kind)
+        .with_resource_name(text(of))
+        .with_configs(vec![config]);
+    let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
+    let response = client.call(1, &request).await.responses.remove(0);
+    (response.error_code, response.error_message.map(|text| text.to_string()).unwrap_or_default())
+}
+
+async fn set(client: &mut Client, resource: (i8, &str), key: &str, value: &str) {
+    let altered = alter(client, resource, (key, SET, Some(value))).await;
+    assert_eq!(altered.0, 0, "{altered:?}");
+}
+
+/// Value, source and whether it is read-only; then the names and sources of the synonyms.
+type Described = (String, i8, bool, Vec<(String, i8)>);
+
+async fn describe(client: &mut Client, (kind, of): (i8, &str), key: &str) -> Option<Described> {
+    let resource = DescribeConfigsResource::default()
+        .with_resource_type(kind)
+        .with_resource_name(text(of))
+        .with_configuration_keys(Some(vec![text(key)]));
+    let request = DescribeConfigsRequest::default()
+        .with_resources(vec![resource])
+        .with_include_synonyms(true);
+    let result = client.call(4, &request).await.results.remove(0);
+    assert_eq!(result.error_code, 0, "{:?}", result.error_message);
+    let config = result.configs.into_iter().next()?;
+    let synonyms = config.synonyms.iter().map(|synonym| (synonym.name.to_string(), synonym.source));
+    let value = config.value.unwrap().to_string();
+    Some((value, config.config_source, config.read_only, synonyms.collect()))
+}
+
+async fn in_force(client: &mut Client, resource: (i8, &str), key: &str) -> (String, i8) {
+    let (value, source, ..) = describe(client, resource, key).await.unwrap();
+    (value, source)
+}
+
+fn told(value: &str, source: i8) -> (String, i8) {
+    (value.to_owned(), source)
+}
+
+#[tokio::test]
+async fn a_default_of_all_brokers_gives_way_to_the_brokers_own_and_both_to_the_topics() {
+    const KEY: &str = "message.max.bytes";
+    let broker = TestBroker::start(&[(KEY, "5000")]).await;
+    let mut client = broker.client().await;
+    client.create_topic("topic", 1).await;
+    let large = batch(&["x".repeat(300).as_str()]);
+    let topic = (TOPIC, "topic");
+    assert_eq!(in_force(&mut client, (BROKER, "1"), KEY).await, told("5000", 4));
+    assert_eq!(describe(&mut client, (BROKER, ""), KEY).await, None, "nothing is set for all");
+
+    set(&mut client, (BROKER, ""), KEY, "200").await;
+    assert_eq!(client.produce("topic", 0, 1, large.clone()).await.error_code, MESSAGE_TOO_LARGE);
+    assert_eq!(in_force(&mut client, (BROKER, "1"), KEY).await, told("200", 3));
+    assert_eq!(in_force(&mut client, (BROKER, ""), KEY).await, told("200", 3));
+    assert_eq!(in_force(&mut client, topic, "max.message.bytes").await, told("200", 3));
+
+    set(&mut client, (BROKER, "1"), KEY, "1000").await;
+    assert_eq!(client.produce("topic", 0, 1, large.clone()).await.error_code, 0);
+    let (value, source, read_only, synonyms) =
+        describe(&mut client, (BROKER, "1"), KEY).await.unwrap();
+    assert_eq!((value.as_str(), source, read_only), ("1000", 2, false));
+    let sources: Vec<i8> = synonyms.iter().map(|(_, source)| *source).collect();
+    assert_eq!(sources, [2, 3, 4, 5]);
+
+    set(&mut client, topic, "max.message.bytes", "201").await;
+    assert_eq!(client.produce("topic", 0, 1, large.clone()).await.error_code, MESSAGE_TOO_LARGE);
+    let (_, source, _, synonyms) = describe(&mut client, topic, "max.message.bytes").await.unwrap();
+    let names: Vec<&str> = synonyms.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(source, 1);
+    assert_eq!(names, ["max.message.bytes", KEY, KEY, KEY, "max.message.bytes"]);
+
+    // Topics made later have them, and a restart forgets nothing.
+    let broker = broker.restart(&[(KEY, "5000")]).await;
+    let mut client = broker.client().await;
+    client.create_topic("later", 1).await;
+    assert_eq!(in_force(&mut client, (TOPIC, "later"), "max.message.bytes").await, told("1000", 2));
+    for resource in [(BROKER, "1"), (BROKER, "")] {
+        assert_eq!(alter(&mut client, resource, (KEY, DELETE, None)).await.0, 0);
+    }
+    assert_eq!(in_force(&mut client, (TOPIC, "later"), "max.message.bytes").await, told("5000", 4));
+    let fits = batch(&["x".repeat(2000).as_str()]);
+    assert_eq!(client.produce("later", 0, 1, fits).await.error_code, 0);
+}
+
+#[tokio::test]
+async fn a_list_of_a_brokers_is_appended_to() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    client.create_topic("topic", 1).await;
+    let change = ("log.cleanup.policy", APPEND, Some("compact"));
+    assert_eq!(alter(&mut client, (BROKER, "1"), change).await.0, 0);
+    let policy = in_force(&mut client, (TOPIC, "topic"), "cleanup.policy").await;
+    assert_eq!(policy, told("delete,compact", 2));
+}
+
+#[tokio::test]
+async fn what_cannot_be_changed_while_the_broker_runs_is_refused_by_name() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    for (resource, key, value, code) in [
+        ((BROKER, "1"), "num.partitions", "3", INVALID_REQUEST),
+        ((BROKER, ""), "listeners", "PLAINTEXT://:1", INVALID_REQUEST),
+        ((BROKER, "1"), "no.such.property", "3", INVALID_REQUEST),
+        ((BROKER, "1"), "log.retention.ms", "soon", INVALID_REQUEST),
+        ((BROKER, "1"), "max.connections.per.ip", "-1", INVALID_REQUEST),
+        ((BROKER, "7"), "log.retention.ms", "1", INVALID_REQUEST),
+        ((BROKER, "one"), "log.retention.ms", "1", INVALID_REQUEST),
+        ((GROUP, "g"), "no.such.property", "1", INVALID_CONFIG),
+        ((GROUP, "g"), "consumer.session.timeout.ms", "0", INVALID_CONFIG),
+        ((GROUP, ""), "consumer.session.timeout.ms", "1", INVALID_REQUEST),
+    ] {
+        let (refused, message) = alter(&mut client, resource, (key, SET, Some(value))).await;
+        assert_eq!(refused, code, "{resource:?} {key}: {message}");
+        assert!(!message.is_empty());
+    }
+    let described = describe(&mut client, (BROKER, "1"), "num.partitions").await.unwrap();
+    assert!(described.2, "it is told to be read-only");
+}
+
+#[tokio::test]
+async fn the_bound_of_connections_from_an_address_is_changed_live() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    set(&mut client, (BROKER, ""), "max.connections.per.ip", "1").await;
+    assert!(broker.client().await.is_closed().await, "there is one already");
+    set(&mut client, (BROKER, "1"), "max.connections.per.ip", "2").await;
+    broker.client().await.create_topic("topic", 1).await;
+}
+
+#[tokio::test]
+async fn a_group_has_the_heartbeat_interval_that_is_set_for_it() {
+    const KEY: &str = "consumer.heartbeat.interval.ms";
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    client.create_topic("topic", 1).await;
+    assert_eq!(in_force(&mut client, (GROUP, "g"), KEY).await, told("5000", 5));
+    set(&mut client, (GROUP, "g"), KEY, "1234").await;
+    assert_eq!(in_force(&mut client, (GROUP, "g"), KEY).await, told("1234", 8));
+    for (group, interval_ms) in [("g", 1234), ("other", 5000)] {
+        let find = FindCoordinatorRequest::default().with_coordinator_keys(vec![text(group)]);
+        assert_eq!(client.call(4, &find).await.coordinators[0].error_code, 0);
+        let join = ConsumerGroupHeartbeatRequest::default()
+            .with_group_id(GroupId(text(group)))
+            .with_member_id(text("member"))
+            .with_rebalance_timeout_ms(10_000)
+            .with_subscribed_topic_names(Some(vec![name("topic")]))
+            .with_topic_partitions(Some(vec![]));
+        let joined = client.call(0, &join).await;
+        assert_eq!((joined.error_code, joined.heartbeat_interval_ms), (0, interval_ms), "{group}");
+    }
+}
+
+#[tokio::test]
+async fn what_has_configurations_is_listed_by_type() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    client.create_topic("topic", 1).await;
+    set(&mut client, (GROUP, "g"), "consumer.session.timeout.ms", "50000").await;
+    let group = (GROUP, "g".to_owned());
+    let everything = vec![(TOPIC, "topic".to_owned()), (BROKER, "1".to_owned()), group.clone()];
+    for (version, kinds, expected) in
+        [(0, vec![], vec![]), (1, vec![], everything), (1, vec![GROUP], vec![group])]
+    {
+        let request = ListConfigResourcesRequest::default().with_resource_types(kinds);
+        let response = client.call(version, &request).await;
+        let listed = response.config_resources.into_iter();
+        let listed: Vec<_> =
+            listed.map(|of| (of.resource_type, of.resource_name.to_string())).collect();
+        assert_eq!((response.error_code, listed), (0, expected), "version {version}");
+    }
+}
