@@ -48,17 +48,20 @@ SASL = {
 class Broker:
     """A running broker.
 
-    `address` is host:port of its listener PLAINTEXT, `sasl_address` that of SASL_PLAINTEXT.
+    `address` is host:port of its listener PLAINTEXT, `sasl_address` that of SASL_PLAINTEXT,
+    `ssl_address` that of SSL.
     """
 
     def __init__(self, properties, folder):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="broker-", dir=folder))
         self.log = self.folder / "broker.log"
         # Not port 0: the admin suites look at advertised.listeners, as a deployment sets it.
-        self.address, self.sasl_address = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        self.address, self.sasl_address, self.ssl_address = (f"127.0.0.1:{free_port()}" for _ in range(3))
         listeners = f"PLAINTEXT://{self.address}"
         if "sasl.enabled.mechanisms" in properties:
             listeners += f",SASL_PLAINTEXT://{self.sasl_address}"
+        if "ssl.keystore.location" in properties:
+            listeners += f",SSL://{self.ssl_address}"
         node = {
             "process.roles": "broker,controller",
             "node.id": 1,

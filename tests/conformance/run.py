@@ -20,7 +20,7 @@ import report
 from broker import REPOSITORY, Brokers
 
 HERE = pathlib.Path(__file__).resolve().parent
-SUITES = ["librdkafka", "kgo", "kafka_python", "java"]
+SUITES = ["librdkafka", "rust_rdkafka", "kgo", "kafka_python", "java"]
 
 
 def main():

@@ -22,7 +22,8 @@ usage: tests/systems/install.sh TARGET...
   all      every one of these
 
   suites   the test suites of others that tests/conformance runs, each also
-           by its name: suite_librdkafka suite_kgo suite_kafka_python suite_java
+           by its name: suite_librdkafka suite_rust_rdkafka suite_kgo
+           suite_kafka_python suite_java
 
 Needs root or sudo only when a Debian package is missing. What is not a Debian
 package goes to ${LONGSHORE_CACHE:-$HOME/.cache/longshore}.
@@ -30,7 +31,7 @@ USAGE
 }
 
 targets=(build wasm kcat python node java)
-suites=(suite_librdkafka suite_kgo suite_kafka_python suite_java)
+suites=(suite_librdkafka suite_rust_rdkafka suite_kgo suite_kafka_python suite_java)
 
 main() {
     if (($# == 0)); then

@@ -73,10 +73,11 @@ class Programs:
                 raise Failure(f"waited in vain for {what}")
             time.sleep(0.2)
 
-    def create_topic(self, topic, partitions):
+    def create_topic(self, topic, partitions, **configs):
         tool = "org.apache.kafka.tools.TopicCommand"
         asked = ["--bootstrap-server", self.address, "--create", "--topic", topic, "--partitions", partitions]
-        self.run(f"create-{topic}", tool, *asked)
+        given = (("--config", f"{key.replace('_', '.')}={value}") for key, value in configs.items())
+        self.run(f"create-{topic}", tool, *asked, *(argument for pair in given for argument in pair))
 
     def produce(self, topic):
         main = "org.apache.kafka.tools.VerifiableProducer"
@@ -169,6 +170,10 @@ def _streams_smoke(guarantee):
     return scenario
 
 
+# The programs ask for three replicas of these, without need of them, unless they are there.
+EOS_STORES = (3, 7, 14, 18)
+
+
 def _streams_eos(command_suffix):
     def scenario(programs):
         main = "org.apache.kafka.streams.tests.StreamsEosTest"
@@ -180,6 +185,9 @@ def _streams_eos(command_suffix):
         )
         for topic in "data echo min sum repartition max cnt".split():
             programs.create_topic(topic, 5)
+        for store in EOS_STORES:
+            name = f"EosTest-KSTREAM-AGGREGATE-STATE-STORE-{store:010}-changelog"
+            programs.create_topic(name, 5, cleanup_policy="compact")
         application = programs.start("application", main, settings, f"process{command_suffix}")
         driver = programs.start("driver", main, settings, "run")
         produced = programs.log("driver")

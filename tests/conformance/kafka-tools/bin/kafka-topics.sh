@@ -6,7 +6,9 @@ case $(basename "$0") in
     kafka-topics.sh) tool=org.apache.kafka.tools.TopicCommand ;;
     kafka-acls.sh) tool=org.apache.kafka.tools.AclCommand ;;
     kafka-configs.sh) tool=kafka.admin.ConfigCommand ;;
+    # Here the first argument is a class, and CLASSPATH says where it is.
+    kafka-run-class.sh) tool=$1 && shift ;;
 esac
 systems=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../../systems" && pwd)
 exec java -XX:TieredStopAtLevel=1 -Xshare:auto "-Dlog4j2.configurationFile=$systems/java/log4j2.properties" \
-    -cp "${LONGSHORE_CACHE:-$HOME/.cache/longshore}/java/lib/*" "$tool" "$@"
+    -cp "${CLASSPATH:+$CLASSPATH:}${LONGSHORE_CACHE:-$HOME/.cache/longshore}/java/lib/*" "$tool" "$@"
