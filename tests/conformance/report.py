@@ -33,16 +33,20 @@ def summary(results):
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("passed", "failed", "skipped", "excluded"))
 
 
+def known(folder):
+    """The rows of results.tsv."""
+    path = folder / "results.tsv"
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file, dialect="excel-tab"))
+
+
 def update(folder, suites, results):
     """Takes a run, whole or not, into results.tsv, and writes RESULTS.md anew."""
-    path = folder / "results.tsv"
-    known = {}
-    if path.exists():
-        with path.open(newline="") as file:
-            known = {(row["suite"], row["test"]): row for row in csv.DictReader(file, dialect="excel-tab")}
-    known.update({(row["suite"], row["test"]): row for row in results})
-    rows = sorted(known.values(), key=lambda row: (row["suite"], row["test"]))
-    expectations.write(path, expectations.RESULT_FIELDS, rows)
+    rows = {(row["suite"], row["test"]): row for row in [*known(folder), *results]}
+    rows = sorted(rows.values(), key=lambda row: (row["suite"], row["test"]))
+    expectations.write(folder / "results.tsv", expectations.RESULT_FIELDS, rows)
     (folder / "RESULTS.md").write_text(render(suites, rows))
 
 

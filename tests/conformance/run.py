@@ -26,7 +26,13 @@ SUITES = ["librdkafka", "rust_rdkafka", "kgo", "kafka_python", "java"]
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"of {', '.join(SUITES)}; all by default")
-    parser.add_argument("--slice", nargs=2, metavar=("HASH", "N"), help="N tests in all, drawn by a commit's hash")
+    parser.add_argument(
+        "--slice",
+        nargs=2,
+        metavar=("HASH", "SECONDS"),
+        help="tests drawn by a commit's hash, as many as took this long in results.tsv; one that does "
+        "what was not expected is run once more, and told to be flaky if it then does",
+    )
     parser.add_argument("--test", action="append", default=[], help="this test alone; may be repeated")
     parser.add_argument("--broker-only", action="store_true", help="leave out the tests of clients alone")
     parser.add_argument("--out", type=pathlib.Path, metavar="DIR", help="where results and logs go")
@@ -43,7 +49,7 @@ def main():
     results, surprises = [], 0
     commit = subprocess.check_output(["git", "rev-parse", "--short=7", "HEAD"], cwd=REPOSITORY, text=True).strip()
     for suite in suites:
-        rows, surprising = run_suite(suite, chosen[suite.NAME], out / suite.NAME)
+        rows, surprising = run_suite(suite, chosen[suite.NAME], out / suite.NAME, retry=bool(args.slice))
         rows = [{**row, "commit": commit} for row in rows]
         expectations.write(out / f"{suite.NAME}.tsv", expectations.RESULT_FIELDS, rows)
         results += rows
@@ -63,7 +69,8 @@ def choose(suites, args):
         all_tests = {name: [test for test in tests if not test.local] for name, tests in all_tests.items()}
     if not args.slice:
         return all_tests
-    commit, count = args.slice[0], int(args.slice[1])
+    commit, seconds_left = args.slice[0], float(args.slice[1])
+    took = {(row["suite"], row["test"]): float(row["seconds"]) for row in report.known(HERE)}
     candidates = []
     for suite in suites:
         expected = expectations.read(HERE / f"expected/{suite.NAME}.tsv")
@@ -71,11 +78,16 @@ def choose(suites, args):
             if not test.local and expected.get(test.name, {}).get("expected") == "passed":
                 order = hashlib.sha256(f"{commit} {suite.NAME} {test.name}".encode()).hexdigest()
                 candidates.append((order, suite.NAME, test))
-    drawn = sorted(candidates, key=lambda candidate: candidate[0])[:count]
-    return {suite.NAME: [test for _, name, test in drawn if name == suite.NAME] for suite in suites}
+    drawn = {suite.NAME: [] for suite in suites}
+    for _, name, test in sorted(candidates, key=lambda candidate: candidate[0]):
+        if seconds_left <= 0:
+            break
+        seconds_left -= took.get((name, test.name), 0)
+        drawn[name].append(test)
+    return drawn
 
 
-def run_suite(suite, tests, folder):
+def run_suite(suite, tests, folder, retry):
     folder.mkdir(exist_ok=True)
     path = HERE / f"expected/{suite.NAME}.tsv"
     expected = expectations.read(path) if path.exists() else {}
@@ -87,13 +99,17 @@ def run_suite(suite, tests, folder):
                 rows.append(row(suite, test, "excluded", 0, awaited["reason"]))
                 continue
             started = time.monotonic()
-            outcome = suite.run(test, brokers.get(test), folder)
-            verdict, reason = outcome.verdict, outcome.reason
-            if brokers.replace_dead():
-                verdict, reason = "failed", f"the broker died; {reason}"
-            brokers.done_with(test)
-            seconds = time.monotonic() - started
+            verdict, reason = run_test(suite, test, brokers, folder)
             said = expectations.surprise(awaited, verdict)
+            if said and retry:
+                again = folder / "again"
+                again.mkdir(exist_ok=True)
+                verdict, second_reason = run_test(suite, test, brokers, again)
+                first, said = said, expectations.surprise(awaited, verdict)
+                if not said:
+                    print(f"{suite.NAME}: {test.name}: FLAKY: at first {first}; {reason}")
+                reason = second_reason
+            seconds = time.monotonic() - started
             surprises += said is not None
             print(f"{suite.NAME}: {test.name}: {verdict} in {seconds:.1f} s", *filter(None, [reason]), sep="; ")
             if said is None and verdict != "passed":
@@ -103,6 +119,15 @@ def run_suite(suite, tests, folder):
                 print(f"{suite.NAME}: {test.name}: NOT AS EXPECTED: {said}")
             sys.stdout.flush()
     return rows, surprises
+
+
+def run_test(suite, test, brokers, folder):
+    outcome = suite.run(test, brokers.get(test), folder)
+    verdict, reason = outcome.verdict, outcome.reason
+    if brokers.replace_dead():
+        verdict, reason = "failed", f"the broker died; {reason}"
+    brokers.done_with(test)
+    return verdict, reason
 
 
 def row(suite, test, verdict, seconds, reason):

@@ -95,7 +95,7 @@ def run(test, broker, folder):
     scenario = next(name for name, properties in SCENARIOS.items() if properties == test.broker)
     mode = ["-l", "-Q"] if test.name in _flagged_local else ["-L", *_quick(number)]
     protocol = "consumer" if test.name in CONSUMER_PROTOCOL_TESTS else "classic"
-    run_key = (number, scenario, mode[0])
+    run_key = (number, scenario, mode[0], folder)
     if run_key not in _reports:
         _reports[run_key] = _run_number(number, scenario, protocol, mode, broker, folder, test.timeout_s)
     states, log = _reports[run_key]
