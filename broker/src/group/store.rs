@@ -14,7 +14,7 @@ use super::{
     state::StoredGroup,
 };
 use crate::{
-    clock,
+    clock, crash,
     log::{BatchBuilder, MarkerKind, NO_SEQUENCE},
     partition::{Appended, Partition, PartitionError, PartitionManager},
     replay::{self, ReplayError, Replayed},
@@ -90,6 +90,7 @@ fn append_as(
     let mut batch =
         builder.build().map_err(|error| StoreError::Encode { reason: error.to_string() })?;
     let appended = partition.append_internal(&mut batch)?;
+    crash::point("group-after-store");
     Ok((partition, appended))
 }
 

@@ -8,7 +8,7 @@ use super::{
     state::Metadata,
 };
 use crate::{
-    clock,
+    clock, crash,
     log::BatchBuilder,
     partition::{Appended, Partition, PartitionError, PartitionManager},
     replay::{self, ReplayError, Replayed},
@@ -47,7 +47,9 @@ pub(super) fn append(
     builder.push(clock::wall_ms(), Some(&records::encode_key(id)), value.as_deref(), &[]);
     let mut batch =
         builder.build().map_err(|error| StoreError::Encode { reason: error.to_string() })?;
+    crash::point("txn-before-store");
     let appended = partition.append_internal(&mut batch)?;
+    crash::point("txn-after-store");
     Ok((partition, appended))
 }
 

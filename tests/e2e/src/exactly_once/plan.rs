@@ -6,10 +6,13 @@ use crate::random::Random;
 
 /// The named points at which the broker of a schedule dies, and how often it may
 /// come to each before it does.
-pub const POINTS: [(&str, u64); 13] = [
+pub const POINTS: [(&str, u64); 16] = [
+    ("txn-before-store", 200),
+    ("txn-after-store", 200),
     ("txn-after-prepare", 60),
     ("txn-between-markers", 100),
     ("txn-before-complete", 60),
+    ("group-after-store", 30),
     ("log-marker-before-index", 100),
     ("log-append-before-index", 400),
     ("log-roll-middle", 3),
@@ -75,7 +78,7 @@ pub fn draw(number: usize, random: &mut Random) -> Vec<Fault> {
             0 => Fault::Kill,
             1 => Fault::KillWhileStarting(Duration::from_micros(milliseconds * 250)),
             2 => {
-                let (point, most) = POINTS[random.between(0, 4) as usize];
+                let (point, most) = POINTS[random.between(0, 7) as usize];
                 Fault::CrashAt(point, random.between(1, most + 1))
             }
             3 => Fault::Stop,
