@@ -20,7 +20,7 @@ use super::{
 use crate::batch::Batch;
 
 /// The longest that anything here may take.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub(super) const DEADLINE: Duration = Duration::from_secs(60);
 /// How long one read waits.
 const WAIT: Duration = Duration::from_millis(200);
 const READ_BYTES: usize = 1 << 20;
@@ -36,15 +36,15 @@ async fn broker(dir: &Path, port: u16) -> Broker {
     Broker::start(config).await.unwrap()
 }
 
-struct Cluster {
+pub(super) struct Cluster {
     broker: Option<Broker>,
     dir: tempfile::TempDir,
-    port: u16,
-    admin: Arc<AdminClient>,
+    pub(super) port: u16,
+    pub(super) admin: Arc<AdminClient>,
 }
 
 impl Cluster {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let broker = broker(dir.path(), 0).await;
         let port = broker.local_addr().port();
@@ -52,7 +52,7 @@ impl Cluster {
         Self { broker: Some(broker), dir, port, admin }
     }
 
-    async fn topic(&self, name: &str, partitions: i32, configs: &[(&str, &str)]) {
+    pub(super) async fn topic(&self, name: &str, partitions: i32, configs: &[(&str, &str)]) {
         let configs = configs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let topic = NewTopic {
             name: name.into(),
@@ -67,7 +67,7 @@ impl Cluster {
         KafkaProducer::new(&ProducerConfig::new(config(self.port))).unwrap()
     }
 
-    fn consumer(&self, group: &str, reset: OffsetReset) -> ConnectorConsumer {
+    pub(super) fn consumer(&self, group: &str, reset: OffsetReset) -> ConnectorConsumer {
         let mut config = ConsumerConfig::new(config(self.port), Some(group.into()));
         config.offset_reset = reset;
         ConnectorConsumer::new(&config, self.admin.clone()).unwrap()
@@ -82,11 +82,11 @@ impl Cluster {
     }
 }
 
-fn config(port: u16) -> ClusterConfig {
+pub(super) fn config(port: u16) -> ClusterConfig {
     ClusterConfig::new(format!("127.0.0.1:{port}"), "test")
 }
 
-fn values(values: impl IntoIterator<Item = String>) -> Batch {
+pub(super) fn values(values: impl IntoIterator<Item = String>) -> Batch {
     let mut batch = Batch::default();
     for value in values {
         batch.push(None, Some(value.as_bytes()), -1);
@@ -95,7 +95,7 @@ fn values(values: impl IntoIterator<Item = String>) -> Batch {
 }
 
 /// Reads until `done` says that what came is enough.
-async fn read_until(
+pub(super) async fn read_until(
     consumer: &TaskConsumer,
     mut done: impl FnMut(&TopicPartition, &Batch, i64, bool) -> bool,
 ) {

@@ -48,8 +48,20 @@ pub struct ProducerConfig {
     pub linger: Duration,
     /// How long a record may stay unacknowledged: `delivery.timeout.ms`.
     pub delivery_timeout: Duration,
+    /// What makes it transactional.
+    pub transactional: Option<Transactional>,
     /// `producer.override.*`.
     pub overrides: Overrides,
+}
+
+/// What makes a producer transactional.
+#[derive(Clone, Debug)]
+pub struct Transactional {
+    /// `transactional.id`.
+    pub id: String,
+    /// How long the coordinator lets a transaction be open before it aborts
+    /// it: `transaction.timeout.ms`, at least the time to deliver.
+    pub timeout: Duration,
 }
 
 impl ProducerConfig {
@@ -61,6 +73,7 @@ impl ProducerConfig {
             max_record_bytes: 8 << 20,
             linger: Duration::from_millis(5),
             delivery_timeout: Duration::from_secs(120),
+            transactional: None,
             overrides: Overrides::new(),
         }
     }

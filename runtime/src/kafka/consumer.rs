@@ -45,8 +45,8 @@ pub trait Consumer: Send + Sync {
     /// Commits offsets to the consumer's group without joining it.
     async fn commit(&self, offsets: &[OffsetCommit]) -> Result<(), ConsumeError>;
 
-    /// What the group has committed for these partitions; those without a
-    /// commit are left out.
+    /// What the group has committed for these partitions, once no open
+    /// transaction may change it; those without a commit are left out.
     async fn committed(
         &self,
         partitions: &[TopicPartition],
@@ -58,7 +58,15 @@ pub trait Consumer: Send + Sync {
         partitions: &[TopicPartition],
     ) -> Result<HashMap<TopicPartition, i64>, ConsumeError>;
 
-    /// The offset after the last record of each partition.
+    /// The offset after the last record of each partition that `read_committed`
+    /// shows now.
+    async fn stable_offsets(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<HashMap<TopicPartition, i64>, ConsumeError>;
+
+    /// The offset after the last record of each partition, those of open
+    /// transactions too.
     async fn end_offsets(
         &self,
         partitions: &[TopicPartition],

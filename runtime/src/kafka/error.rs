@@ -254,6 +254,20 @@ pub enum ProduceError {
         /// [`ErrorClass::Fenced`] or [`ErrorClass::Fatal`].
         class: ErrorClass,
     },
+    /// A step of a transaction failed. Nothing of the transaction is visible,
+    /// unless the step was its commit: whether that was carried out shows only
+    /// after the next producer of the id has begun.
+    #[error("{what} with the transactional.id `{id}` failed: {reason}")]
+    Transaction {
+        /// The step: "committing a transaction".
+        what: &'static str,
+        /// The producer's `transactional.id`.
+        id: String,
+        /// librdkafka's words, or our own where it has none.
+        reason: String,
+        /// [`ErrorClass::Fenced`]: another producer with the id took over.
+        class: ErrorClass,
+    },
     /// Records were still unacknowledged at the deadline of a flush.
     #[error("{unacknowledged} records were still unacknowledged after {} ms", after.as_millis())]
     TimedOut {
@@ -277,7 +291,9 @@ impl ProduceError {
     /// What to do about it.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Delivery { class, .. } | Self::Fatal { class, .. } => *class,
+            Self::Delivery { class, .. }
+            | Self::Fatal { class, .. }
+            | Self::Transaction { class, .. } => *class,
             Self::TimedOut { .. } | Self::Closed => ErrorClass::Retriable,
             Self::Batch { .. }
             | Self::HeaderName { .. }

@@ -8,7 +8,7 @@
 //! | [`types`] | partitions, positions, what a read brings |
 //! | [`error`] | what can fail, and what to do about it |
 //! | [`config`] | how clients are configured |
-//! | [`producer`] | batches to topics, a receipt a batch |
+//! | [`producer`] | batches to topics, a receipt a batch; transactions |
 //! | [`consumer`] | partitions assigned by hand to batches |
 //! | [`librdkafka`] | producer and consumer on librdkafka |
 //! | `net` | our own connections to brokers |
@@ -25,14 +25,17 @@ pub mod group;
 pub mod librdkafka;
 mod net;
 pub mod producer;
+#[cfg(test)]
+mod transaction_tests;
 pub mod types;
 
 pub use admin::{Admin, AdminClient};
-pub use config::{ClusterConfig, ConsumerConfig, Overrides, ProducerConfig};
+pub use config::{ClusterConfig, ConsumerConfig, Overrides, ProducerConfig, Transactional};
 pub use consumer::Consumer;
 pub use error::{ClientError, ConsumeError, ErrorClass, ProduceError};
 pub use group::{Delegate, Lease, Membership, MembershipConfig};
 pub use librdkafka::consumer::{ConnectorConsumer, TaskConsumer};
 pub use librdkafka::producer::KafkaProducer;
-pub use producer::{Producer, Receipt};
+pub use librdkafka::transactions::KafkaTransactions;
+pub use producer::{Producer, Receipt, TransactionalProducer};
 pub use types::{CommittedOffset, Fetched, OffsetCommit, OffsetReset, Start, TopicPartition};

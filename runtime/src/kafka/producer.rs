@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use super::error::ProduceError;
+use super::types::OffsetCommit;
 use crate::batch::Batch;
 
 /// Produces batches. Shared by all tasks with the same `producer.override.*`.
@@ -40,6 +41,46 @@ pub trait Producer: Send + Sync {
     /// True once the producer cannot go on (its idempotence failed, or it was
     /// fenced): replace it.
     fn is_fatal(&self) -> bool;
+}
+
+/// A producer whose records become visible together, or never, and with them
+/// the offsets that they came from (KIP-98).
+///
+/// Its `transactional.id` belongs to one piece of work: [`init`] takes it from
+/// whoever had it before. One transaction is open at a time. After any error
+/// the producer is of no use but to [`abort`]; what became of the transaction
+/// is decided, and shows, once the next producer of the id has begun.
+///
+/// [`init`]: TransactionalProducer::init
+/// [`abort`]: TransactionalProducer::abort
+#[async_trait]
+pub trait TransactionalProducer: Send + Sync {
+    /// Sends records into the open transaction.
+    fn records(&self) -> &dyn Producer;
+
+    /// Ends what an earlier producer of the id left open, and fences that
+    /// producer. To be called once, before anything that depends on what is
+    /// committed is read.
+    async fn init(&self) -> Result<(), ProduceError>;
+
+    /// Opens a transaction.
+    async fn begin(&self) -> Result<(), ProduceError>;
+
+    /// Has the group's offsets committed with the transaction. The group has no
+    /// members: the producer's id is what fences.
+    async fn send_offsets(
+        &self,
+        group_id: &str,
+        offsets: &[OffsetCommit],
+    ) -> Result<(), ProduceError>;
+
+    /// Makes all that was sent visible, at once.
+    async fn commit(&self) -> Result<(), ProduceError>;
+
+    /// Gives up what was sent, as far as the producer still can: otherwise
+    /// readers wait for the next producer of the id, or for the transaction's
+    /// time-out.
+    async fn abort(&self);
 }
 
 /// Completes when every record of a batch is acknowledged by all in-sync

@@ -35,6 +35,9 @@ pub enum Start {
     Earliest,
     /// After the last record that the log holds now.
     Latest,
+    /// After the last record that `read_committed` shows now: before the first
+    /// one of a transaction that is still open, if there is any.
+    LastStable,
     /// The record with this offset, or the first one after it.
     Offset(i64),
 }

@@ -1,14 +1,17 @@
 //! The options of a connector that the worker reads, whatever its plugin.
 
 /// Options of every connector, and of what reads topics.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 11] = [
     "connector.class",
     "errors.retry.delay.max.ms",
     "errors.tolerance",
+    "exactly.once.support",
     "key.converter",
+    "processing.guarantee",
     "tasks.max",
     "topics",
     "topics.regex",
+    "transaction.boundary",
     "value.converter",
 ];
 

@@ -245,3 +245,21 @@ fn a_random_change_of_a_good_file_never_panics() {
         }
     }
 }
+
+#[test]
+fn a_guarantee_that_is_none_is_told_at_its_line() {
+    let text = "\
+name: words
+topics: { lines: {}, words: {} }
+connectors:
+  read: { connector.class: file-source, topic: lines, path: a, transaction.boundary: interval }
+streams:
+  split: { processor: split-words, from: lines, to: words, processing.guarantee: exactly_once }
+";
+    let drawn = drawn(&report(text, &[]));
+    for part in ["`transaction.boundary` can only be `poll`", "`exactly_once_v2`", ":4:", ":6:"] {
+        assert!(drawn.contains(part), "no {part} in {drawn}");
+    }
+    let right = text.replace("interval", "poll").replace("exactly_once ", "at_least_once ");
+    assert!(load(&right, &[]).is_ok());
+}

@@ -62,6 +62,8 @@ impl From<ProduceError> for TaskError {
             ProduceError::Fatal { .. } | ProduceError::Closed => Self::retry(message),
             // The batch came from the guest.
             ProduceError::Batch { .. } => Self::reopen(message),
+            // Each session has a producer of its own: the next one begins anew.
+            ProduceError::Transaction { class: ErrorClass::Fatal, .. } => Self::reopen(message),
             _ => Self::of_class(error.class(), message),
         }
     }

@@ -11,6 +11,7 @@
 //! | [`backoff`] | pauses between sessions, and when to give up |
 //! | [`plugin`] | what the loops ask of a plugin's instance |
 //! | [`inflight`] | one batch unacknowledged at a time: sources and processors |
+//! | [`delivery`] | how a batch becomes durable: in a transaction, or in order |
 //! | [`source`] | poll, produce, save the checkpoint |
 //! | [`marks`] | how far a sink's partition is durable |
 //! | [`schedule`] | what a sink does next |
@@ -26,6 +27,7 @@
 pub mod backoff;
 pub mod commits;
 pub mod counters;
+pub mod delivery;
 pub mod error;
 pub mod inflight;
 pub mod marks;

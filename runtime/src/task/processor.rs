@@ -3,9 +3,14 @@
 //!
 //! [`InFlight`] keeps the order: offsets are committed only for inputs whose
 //! outputs and state are durable, and one batch at most is without its commit;
-//! the next one is processed meanwhile. After a crash that batch is processed
-//! again, over state that may hold part of it already: at least once, until
-//! transactions bind outputs, state and offsets together.
+//! the next one is processed meanwhile, over state that runs ahead of what is
+//! committed. So after any failure the instance is dropped, and the next one
+//! begins with the state that the changelog has.
+//!
+//! In a transaction ([`Delivery`]) outputs, state changes and offsets become
+//! visible together, and a batch whose commit did not come is as if it had never
+//! been processed. Without one it is processed again, over state that may hold
+//! part of it already.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,23 +18,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::{BoxFuture, OptionFuture};
+use longshore_broker::crash;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::commits::{self, RECOMMIT_EVERY};
 use super::counters::{Counters, payload_bytes};
+use super::delivery::{Delivery, send_all};
 use super::error::TaskError;
 use super::inflight::{InFlight, Lot, Step};
 use super::plugin::{Output, Processed, ProcessorPlugin};
-use super::source::{send_all, sleep_until};
+use super::source::sleep_until;
 use super::start::{self, Known};
 use super::tolerate_rejects;
 use super::topics::OutputTopics;
 use super::writes::Writes;
 use crate::batch::Batch;
-use crate::kafka::{Consumer, Fetched, OffsetCommit, OffsetReset, Producer, Start, TopicPartition};
+use crate::kafka::{Consumer, Fetched, OffsetCommit, OffsetReset, Start, TopicPartition};
 
-/// Input of one call, in bytes; it is also the most that a crash repeats.
+/// Input of one call, and so of one transaction, in bytes; it is also the most
+/// that a crash repeats.
 const BATCH_BYTES: usize = 1 << 20;
 /// How long one read waits for something to come.
 const READ_WAIT: Duration = Duration::from_secs(1);
@@ -56,8 +64,8 @@ pub struct ProcessorSession {
     pub consumer: Arc<dyn Consumer>,
     /// What to do about a position that the log does not have.
     pub offset_reset: OffsetReset,
-    /// Where outputs and state changes go.
-    pub producer: Arc<dyn Producer>,
+    /// Where outputs and state changes go, and how offsets go with them.
+    pub delivery: Delivery,
     /// The right to write there, and to commit.
     pub writes: Writes,
     /// The topics that the plugin may write to.
@@ -78,6 +86,14 @@ type Guest = Box<dyn ProcessorPlugin>;
 type Made = (Guest, Result<Option<(Fetched, Processed)>, TaskError>);
 type Landing = BoxFuture<'static, Result<(), TaskError>>;
 
+/// Whether a batch's transaction was begun with its records: one without any has
+/// none yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begun {
+    Yes,
+    No,
+}
+
 /// A processed batch on its way.
 #[derive(Default)]
 struct Payload {
@@ -87,7 +103,24 @@ struct Payload {
 
 impl ProcessorSession {
     /// Restores the state, then runs until stopped or failed.
-    pub async fn run(self, mut plugin: Guest) -> Result<(), TaskError> {
+    pub async fn run(self, plugin: Guest) -> Result<(), TaskError> {
+        let delivery = self.delivery.clone();
+        let ended = self.serve(plugin).await;
+        if ended.is_err() {
+            delivery.give_up().await;
+        }
+        ended
+    }
+
+    async fn serve(self, mut plugin: Guest) -> Result<(), TaskError> {
+        // What a predecessor left open would still change state and offsets.
+        tokio::select! {
+            opened = self.writes.hold(self.delivery.open()) => opened??,
+            () = self.stop.cancelled() => {
+                plugin.close().await;
+                return Ok(());
+            }
+        }
         self.restore(&mut *plugin).await?;
         let mut positions = self.start().await?;
 
@@ -115,7 +148,7 @@ impl ProcessorSession {
                     Step::Seal(_) => {
                         sealing = true;
                         flying = std::mem::take(&mut waiting).offsets;
-                        landing = Some(self.commit(flying.clone())).into();
+                        landing = Some(self.commit(flying.clone(), Begun::No)).into();
                     }
                 }
             }
@@ -146,17 +179,17 @@ impl ProcessorSession {
                         }
                         recommit_at = Instant::now() + RECOMMIT_EVERY;
                     } else {
-                        longshore_broker::crash::point("processor-after-produce-before-commit");
+                        crash::point("processor-after-produce-before-commit");
                         machine.sent();
                         sealing = true;
-                        landing = Some(self.commit(flying.clone())).into();
+                        landing = Some(self.commit(flying.clone(), Begun::Yes)).into();
                     }
                 }
                 () = sleep_until(Some(recommit_at)), if machine.is_idle() => {
                     recommit_at = Instant::now() + RECOMMIT_EVERY;
                     let all = positions.iter();
                     let all = all.map(|(at, offset)| commits::commit(at, *offset, &self.fleet));
-                    self.commit(all.collect()).await?;
+                    self.commit(all.collect(), Begun::No).await?;
                 }
             }
         }
@@ -265,18 +298,39 @@ impl ProcessorSession {
     }
 
     fn send(&self, outputs: Vec<Output>) -> Landing {
-        let (producer, counters) = (self.producer.clone(), self.counters.clone());
+        let (delivery, counters) = (self.delivery.clone(), self.counters.clone());
         let (changelog, writes) = (self.changelog.topic.clone(), self.writes.clone());
         Box::pin(async move {
-            writes.hold(send_all(&*producer, &counters, outputs, Some(&changelog))).await?
+            let sent = async {
+                delivery.begin().await?;
+                crash::point("processor-after-begin");
+                send_all(delivery.records(), &counters, outputs, Some(&changelog)).await
+            };
+            writes.hold(sent).await?
         })
     }
 
-    fn commit(&self, offsets: Vec<OffsetCommit>) -> Landing {
-        let (consumer, observer) = (self.consumer.clone(), self.observer.clone());
-        let writes = self.writes.clone();
+    fn commit(&self, offsets: Vec<OffsetCommit>, begun: Begun) -> Landing {
+        let (delivery, consumer) = (self.delivery.clone(), self.consumer.clone());
+        let (group, writes) = (self.group.clone(), self.writes.clone());
+        let observer = self.observer.clone();
         Box::pin(async move {
-            writes.hold(consumer.commit(&offsets)).await??;
+            let committed = async {
+                match &delivery {
+                    Delivery::AtLeastOnce(_) => consumer.commit(&offsets).await?,
+                    Delivery::ExactlyOnce(transactions) => {
+                        if begun == Begun::No {
+                            transactions.begin().await?;
+                        }
+                        transactions.send_offsets(&group, &offsets).await?;
+                        crash::point("processor-after-offsets-before-commit");
+                        transactions.commit().await?;
+                    }
+                }
+                Ok::<_, TaskError>(())
+            };
+            writes.hold(committed).await??;
+            crash::point("processor-after-commit");
             observer.committed(&offsets);
             Ok(())
         })

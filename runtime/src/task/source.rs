@@ -4,24 +4,27 @@
 //! [`InFlight`] keeps the order: a checkpoint is never written before its
 //! records are durable, and the records of one poll at most are without one.
 //! The next poll runs meanwhile.
+//!
+//! In a transaction ([`Delivery`]) a poll's records and its checkpoint become
+//! visible together: `transaction.boundary=poll`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures::future::{BoxFuture, OptionFuture};
+use longshore_broker::crash;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::counters::{Counters, payload_bytes};
+use super::delivery::{Delivery, send_all};
 use super::error::TaskError;
 use super::inflight::{InFlight, Lot, Step};
 use super::plugin::{Checkpoint, Next, Output, Polled, Refused, SourcePlugin};
 use super::topics::OutputTopics;
 use super::writes::Writes;
-use crate::kafka::Producer;
 
 /// How long one poll may wait for something to read.
 const POLL_WAIT: Duration = Duration::from_millis(200);
@@ -29,21 +32,21 @@ const POLL_WAIT: Duration = Duration::from_millis(200);
 /// most that a crash repeats.
 const POLL_BYTES: u32 = 1 << 20;
 
-/// Where a source's checkpoints become durable.
-#[async_trait]
-pub trait CheckpointWriter: Send + Sync {
-    /// Returns once all of them are durable.
-    async fn save(&self, checkpoints: &[Checkpoint]) -> Result<(), TaskError>;
+/// Where a source's checkpoints are kept.
+pub trait CheckpointTopic: Send + Sync {
+    /// The records that they are there; an error if the plugin's are none.
+    fn records(&self, checkpoints: &[Checkpoint]) -> Result<Output, TaskError>;
 }
 
 /// What a source's session works with.
 pub struct SourceSession {
     /// `connector-N`, for messages.
     pub label: String,
-    /// Where records go.
-    pub producer: Arc<dyn Producer>,
-    /// Where checkpoints go.
-    pub checkpoints: Arc<dyn CheckpointWriter>,
+    /// Where records and checkpoints go, opened: what the plugin began with was
+    /// read after that.
+    pub delivery: Delivery,
+    /// What checkpoints are there.
+    pub checkpoints: Arc<dyn CheckpointTopic>,
     /// The right to write either.
     pub writes: Writes,
     /// The topics that the plugin may write to.
@@ -83,6 +86,15 @@ impl SourceSession {
     /// Runs until stopped or failed. The plugin is closed when the session
     /// ends in order, and dropped when it fails.
     pub async fn run(self, plugin: Guest) -> Result<(), TaskError> {
+        let delivery = self.delivery.clone();
+        let ended = self.serve(plugin).await;
+        if ended.is_err() {
+            delivery.give_up().await;
+        }
+        ended
+    }
+
+    async fn serve(self, plugin: Guest) -> Result<(), TaskError> {
         let mut machine = InFlight::default();
         let mut guest = Some(plugin);
         let mut call: OptionFuture<GuestCall> = None.into();
@@ -118,7 +130,7 @@ impl SourceSession {
                     Step::Seal(_) => {
                         sealing = true;
                         let saved = std::mem::take(&mut waiting).saved;
-                        landing = Some(self.save(saved)).into();
+                        landing = Some(self.seal(saved, false)).into();
                     }
                 }
             }
@@ -143,8 +155,10 @@ impl SourceSession {
                     if let Answer::Polled(polled) = answer? {
                         let next = polled.next;
                         waiting = self.take(polled)?;
-                        let (records, seals) = (!waiting.outputs.is_empty(), !waiting.saved.is_empty());
-                        machine.made(Lot { records, seal: seals });
+                        let records = !waiting.outputs.is_empty();
+                        // Records in a transaction are durable once it is committed.
+                        let committed = records && self.delivery.is_exactly_once();
+                        machine.made(Lot { records, seal: committed || !waiting.saved.is_empty() });
                         match next {
                             Next::More => {}
                             Next::Idle => pause_until = idle_until(records),
@@ -163,10 +177,10 @@ impl SourceSession {
                         sealing = false;
                         machine.sealed();
                     } else {
-                        longshore_broker::crash::point("source-after-produce-before-checkpoint");
+                        crash::point("source-after-produce-before-checkpoint");
                         if let Some(Step::Seal(_)) = machine.sent() {
                             sealing = true;
-                            landing = Some(self.save(std::mem::take(&mut seal))).into();
+                            landing = Some(self.seal(std::mem::take(&mut seal), true)).into();
                         }
                     }
                     self.progressed.store(true, Ordering::Relaxed);
@@ -194,39 +208,40 @@ impl SourceSession {
     }
 
     fn send(&self, outputs: Vec<Output>) -> Landing {
-        let (producer, counters) = (self.producer.clone(), self.counters.clone());
+        let (delivery, counters) = (self.delivery.clone(), self.counters.clone());
         let writes = self.writes.clone();
-        Box::pin(async move { writes.hold(send_all(&*producer, &counters, outputs, None)).await? })
+        Box::pin(async move {
+            let sent = async {
+                delivery.begin().await?;
+                crash::point("source-after-begin");
+                send_all(delivery.records(), &counters, outputs, None).await
+            };
+            writes.hold(sent).await?
+        })
     }
 
-    fn save(&self, saved: Vec<Checkpoint>) -> Landing {
-        let (checkpoints, writes) = (self.checkpoints.clone(), self.writes.clone());
-        Box::pin(async move { writes.hold(checkpoints.save(&saved)).await? })
+    /// `begun`: the poll had records, so that its transaction is open.
+    fn seal(&self, saved: Vec<Checkpoint>, begun: bool) -> Landing {
+        let (delivery, checkpoints) = (self.delivery.clone(), self.checkpoints.clone());
+        let writes = self.writes.clone();
+        Box::pin(async move {
+            let sealed = async {
+                if !begun {
+                    delivery.begin().await?;
+                }
+                if !saved.is_empty() {
+                    let Output { topic, partition, batch } = checkpoints.records(&saved)?;
+                    delivery.records().send(&topic, partition, &batch).await?.wait().await?;
+                }
+                crash::point("source-after-checkpoint-before-commit");
+                delivery.commit().await?;
+                Ok::<_, TaskError>(())
+            };
+            writes.hold(sealed).await??;
+            crash::point("source-after-commit");
+            Ok(())
+        })
     }
-}
-
-/// Sends outputs and waits until every record is acknowledged. Those for the
-/// topic `uncounted` are the task's own book-keeping.
-pub(super) async fn send_all(
-    producer: &dyn Producer,
-    counters: &Counters,
-    outputs: Vec<Output>,
-    uncounted: Option<&str>,
-) -> Result<(), TaskError> {
-    let mut receipts = Vec::with_capacity(outputs.len());
-    let (mut records, mut bytes) = (0, 0);
-    for output in outputs {
-        receipts.push(producer.send(&output.topic, output.partition, &output.batch).await?);
-        if uncounted != Some(output.topic.as_str()) {
-            records += output.batch.len() as u64;
-            bytes += payload_bytes(&output.batch);
-        }
-    }
-    for receipt in receipts {
-        receipt.wait().await?;
-    }
-    counters.wrote(records, bytes);
-    Ok(())
 }
 
 /// Skips what a source could make no record of, if the configuration says so.

@@ -94,7 +94,9 @@ impl Answers {
                  digits, `.`, `_` and `-`"
             )));
         }
-        let problems = validate(&*plugin, config).await.map_err(internal)?;
+        let problems = validate(&*plugin, config, self.core.config.exactly_once_sources)
+            .await
+            .map_err(internal)?;
         if problems.is_empty() {
             return Ok(());
         }

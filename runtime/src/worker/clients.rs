@@ -1,13 +1,16 @@
 //! The Kafka clients of a worker: made on demand, shared where they can be.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 
 use async_trait::async_trait;
 
 use super::config::WorkerConfig;
 use crate::kafka::group::{Delegate, Lease};
-use crate::kafka::{Admin, ClientError, ConsumeError, Consumer, Overrides, ProduceError, Producer};
+use crate::kafka::{
+    Admin, ClientError, ConsumeError, Consumer, Overrides, ProduceError, Producer,
+    TransactionalProducer,
+};
 
 /// Makes Kafka clients.
 #[async_trait]
@@ -16,6 +19,12 @@ pub trait Clients: Send + Sync {
     fn admin(&self) -> Arc<dyn Admin>;
     /// A new producer.
     fn producer(&self, overrides: &Overrides) -> Result<Arc<dyn Producer>, ProduceError>;
+    /// A new producer of a `transactional.id`, which it has not taken over yet.
+    fn transactions(
+        &self,
+        id: &str,
+        overrides: &Overrides,
+    ) -> Result<Arc<dyn TransactionalProducer>, ProduceError>;
     /// A new consumer that commits to `group`, if there is one.
     fn consumer(
         &self,
@@ -49,16 +58,17 @@ pub trait SharedConsumer: Send + Sync {
 
 /// One producer for each set of overrides. One that failed for good, or was
 /// given up, is replaced when it is next asked for; the tasks on it fail and
-/// reopen.
+/// reopen. Sessions with transactions have a producer each, until they end.
 pub struct Producers {
     clients: Arc<dyn Clients>,
     made: Mutex<HashMap<Overrides, Arc<dyn Producer>>>,
+    transactional: Mutex<Vec<Weak<dyn TransactionalProducer>>>,
 }
 
 impl Producers {
     /// None made yet.
     pub fn new(clients: Arc<dyn Clients>) -> Self {
-        Self { clients, made: Mutex::default() }
+        Self { clients, made: Mutex::default(), transactional: Mutex::default() }
     }
 
     /// The producer for these overrides.
@@ -72,11 +82,29 @@ impl Producers {
         Ok(producer)
     }
 
+    /// A new producer of the `transactional.id` for one session.
+    pub fn transactional(
+        &self,
+        id: &str,
+        overrides: &Overrides,
+    ) -> Result<Arc<dyn TransactionalProducer>, ProduceError> {
+        let producer = self.clients.transactions(id, overrides)?;
+        let mut all = self.transactional.lock().expect("no holder panics");
+        all.retain(|known| known.strong_count() > 0);
+        all.push(Arc::downgrade(&producer));
+        Ok(producer)
+    }
+
     /// Gives up what no producer has sent yet: the worker's tasks may run
     /// elsewhere already.
     pub fn give_up(&self) {
         for (_, producer) in self.made.lock().expect("no holder panics").drain() {
             producer.purge();
+        }
+        for producer in self.transactional.lock().expect("no holder panics").drain(..) {
+            if let Some(producer) = producer.upgrade() {
+                producer.records().purge();
+            }
         }
     }
 }

@@ -81,8 +81,10 @@ impl Drop for CompactedLog {
 }
 
 impl CompactedLog {
-    /// Reads `topic` from the beginning to its present end, giving each record
-    /// to `apply`, and goes on doing so with whatever is written later.
+    /// Reads `topic` from the beginning to where the first open transaction
+    /// begins, if any, giving each record to `apply`, and goes on doing so with
+    /// whatever becomes visible later. (What a predecessor left open ends when its
+    /// id is taken over, which happens later.)
     pub async fn open(
         topic: &str,
         partitions: i32,
@@ -104,17 +106,27 @@ impl CompactedLog {
         let (sender, positions) = watch::channel(begins);
         let follower = tokio::spawn(follow(topic.clone(), consumer.clone(), sender, apply));
         let log = Self { topic, partitions, producers, consumer, positions, follower };
-        log.read_to_end().await?;
+        log.read_to_stable().await?;
         Ok(log)
     }
 
-    /// Returns once everything written before this call has been applied.
+    /// Returns once everything that is visible at this call has been applied.
+    pub async fn read_to_stable(&self) -> Result<(), LogError> {
+        self.read_up_to(self.consumer.stable_offsets(&self.partitions).await).await
+    }
+
+    /// Returns once everything written before this call has been applied, that of
+    /// transactions which are open now too, as far as they are committed.
     pub async fn read_to_end(&self) -> Result<(), LogError> {
-        let ends = self
-            .consumer
-            .end_offsets(&self.partitions)
-            .await
-            .map_err(|source| LogError::Read { topic: self.topic.to_string(), source })?;
+        self.read_up_to(self.consumer.end_offsets(&self.partitions).await).await
+    }
+
+    async fn read_up_to(
+        &self,
+        ends: Result<HashMap<TopicPartition, i64>, ConsumeError>,
+    ) -> Result<(), LogError> {
+        let ends =
+            ends.map_err(|source| LogError::Read { topic: self.topic.to_string(), source })?;
         let reached = |positions: &Positions| {
             ends.iter().all(|(at, end)| positions.get(&at.partition).unwrap_or(&0) >= end)
         };

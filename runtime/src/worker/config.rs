@@ -5,6 +5,30 @@ use std::time::Duration;
 
 use super::herder::ConnectorConfig;
 
+/// The least time for a transaction, Kafka Streams' own.
+const TRANSACTION_TIMEOUT_MIN: Duration = Duration::from_secs(10);
+
+/// Whether a worker's sources write in transactions:
+/// `exactly.once.source.support` (KIP-618).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SourceSupport {
+    /// They do not.
+    Disabled,
+    /// They do not yet: every worker of the fleet is set so before the first one
+    /// is set to `enabled`.
+    Preparing,
+    /// They do. Kafka Connect's default is `disabled`, for fleets that grew
+    /// without it; here processors need the same rights and brokers anyway.
+    #[default]
+    Enabled,
+}
+
+impl SourceSupport {
+    /// All of them, by Kafka Connect's names.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("disabled", Self::Disabled), ("preparing", Self::Preparing), ("enabled", Self::Enabled)];
+}
+
 /// One of the three internal topics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InternalTopic {
@@ -55,6 +79,8 @@ pub struct WorkerConfig {
     /// Longest pause before a task is tried again
     /// (`errors.retry.delay.max.ms`, where a connector does not set its own).
     pub retry_delay_max: Duration,
+    /// `exactly.once.source.support`.
+    pub exactly_once_sources: SourceSupport,
     /// When given, no other connectors than these may go on as the config topic
     /// has them: all else is deleted before anything starts. For a worker that
     /// is the whole fleet and serves one pipeline.
@@ -86,6 +112,7 @@ impl WorkerConfig {
             worker_id: worker_id.to_owned(),
             task_reopen_max: 5,
             retry_delay_max: Duration::from_secs(60),
+            exactly_once_sources: SourceSupport::default(),
             only: None,
             client_properties: BTreeMap::new(),
         }
@@ -95,6 +122,20 @@ impl WorkerConfig {
     /// its lease has nearly the whole session left at any time.
     pub fn heartbeat_interval(&self) -> Duration {
         (self.session_timeout / 10).min(Duration::from_secs(3))
+    }
+
+    /// How long a transaction may be open before its coordinator aborts it
+    /// (`transaction.timeout.ms`): until its records are delivered, and then until
+    /// its commit is. A crashed worker's open ones hold readers up for this long at
+    /// most.
+    pub fn transaction_timeout(&self) -> Duration {
+        (self.delivery_timeout() * 2).max(TRANSACTION_TIMEOUT_MIN)
+    }
+
+    /// The `transactional.id` of a source's task, or of a processor's partition
+    /// number, as KIP-618 has it: the same on whichever worker it runs.
+    pub fn transactional_id(&self, connector: &str, number: impl std::fmt::Display) -> String {
+        format!("{}-{connector}-{number}", self.group_id)
     }
 
     /// How long a record may stay unacknowledged (`delivery.timeout.ms`). A task

@@ -10,12 +10,16 @@ use super::config::WorkerConfig;
 use crate::kafka::group::{Delegate, Lease, Membership, MembershipConfig};
 use crate::kafka::{
     Admin, AdminClient, ClientError, ClusterConfig, ConnectorConsumer, ConsumeError, Consumer,
-    ConsumerConfig, KafkaProducer, OffsetReset, Overrides, ProduceError, Producer, ProducerConfig,
+    ConsumerConfig, KafkaProducer, KafkaTransactions, OffsetReset, Overrides, ProduceError,
+    Producer, ProducerConfig, Transactional, TransactionalProducer,
 };
 
 /// Unacknowledged records of one producer, in bytes: with one poll or batch
 /// in flight a task, enough for a dozen tasks before they wait for each other.
 const PRODUCER_BUFFER_BYTES: usize = 16 << 20;
+/// Unacknowledged records of one session's own producer, in bytes: it has one
+/// poll or batch in flight, whose outputs may be a few times as large.
+const TRANSACTION_BUFFER_BYTES: usize = 4 << 20;
 /// Read ahead for one connector, in bytes, over all its partitions. Records
 /// on their way are in memory once here and once in the batch being worked on.
 const CONSUMER_BUFFER_BYTES: usize = 4 << 20;
@@ -30,6 +34,7 @@ pub struct KafkaClients {
     admin: Arc<dyn Admin>,
     properties: Overrides,
     delivery_timeout: Duration,
+    transaction_timeout: Duration,
 }
 
 impl KafkaClients {
@@ -38,7 +43,13 @@ impl KafkaClients {
         let cluster = ClusterConfig::new(&config.bootstrap_servers, &config.group_id);
         let admin = Arc::new(AdminClient::new(cluster.clone())?);
         let properties = config.client_properties.clone();
-        Ok(Self { cluster, admin, properties, delivery_timeout: config.delivery_timeout() })
+        Ok(Self {
+            cluster,
+            admin,
+            properties,
+            delivery_timeout: config.delivery_timeout(),
+            transaction_timeout: config.transaction_timeout(),
+        })
     }
 
     /// A connector's own overrides win over the worker's.
@@ -63,6 +74,22 @@ impl Clients for KafkaClients {
             ..ProducerConfig::new(self.cluster.clone())
         };
         Ok(Arc::new(KafkaProducer::new(&config)?))
+    }
+
+    fn transactions(
+        &self,
+        id: &str,
+        overrides: &Overrides,
+    ) -> Result<Arc<dyn TransactionalProducer>, ProduceError> {
+        let transactional = Transactional { id: id.to_owned(), timeout: self.transaction_timeout };
+        let config = ProducerConfig {
+            buffer_bytes: TRANSACTION_BUFFER_BYTES,
+            delivery_timeout: self.delivery_timeout,
+            transactional: Some(transactional),
+            overrides: self.overrides(overrides),
+            ..ProducerConfig::new(self.cluster.clone())
+        };
+        Ok(Arc::new(KafkaTransactions::new(&config)?))
     }
 
     fn consumer(

@@ -15,6 +15,7 @@
 //! | [`kafka_clients`] | the same, of a real cluster |
 //! | [`plugin`] | what it asks of plugins |
 //! | [`options`] | the host's options of a connector; validation |
+//! | [`guarantees`] | those of them that say how records are delivered |
 //! | [`overrides`] | client properties that a connector may set |
 //! | [`topics`] | the internal topics, created and checked |
 //! | [`compacted`] | a compacted topic read, followed and written |
@@ -38,6 +39,7 @@ pub mod clients;
 pub mod compacted;
 pub mod config;
 pub mod config_state;
+pub mod guarantees;
 pub mod herder;
 pub mod kafka_clients;
 pub mod options;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use regex::Regex;
 
+use super::config::SourceSupport;
+use super::guarantees::{self, Guarantee};
 use super::herder::{ConnectorConfig, ConnectorKind};
 use super::overrides;
 use super::plugin::{ConfigProblem, Plugin};
@@ -78,6 +80,8 @@ pub struct Options {
     pub inputs: Option<Inputs>,
     /// `errors.tolerance=all`.
     pub tolerant: bool,
+    /// `processing.guarantee`, for a processor.
+    pub guarantee: Guarantee,
     /// `errors.retry.delay.max.ms`.
     pub retry_delay_max: Option<Duration>,
     /// `producer.override.*`.
@@ -134,10 +138,12 @@ impl Options {
             }
         };
         for (option, value) in config {
-            if let Some(message) = overrides::wrong(option, value) {
+            let wrong = overrides::wrong(option, value);
+            if let Some(message) = wrong.or_else(|| guarantees::wrong(kind, option, value)) {
                 problem(option, message);
             }
         }
+        problems.extend(guarantees::contradicted(kind, config));
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -152,6 +158,7 @@ impl Options {
             tasks_max,
             inputs,
             tolerant,
+            guarantee: Guarantee::of(config),
             retry_delay_max,
             producer_overrides: overrides::of(config, overrides::PRODUCER),
             consumer_overrides,
@@ -190,10 +197,12 @@ fn inputs(
     }
 }
 
-/// Everything that is wrong with a configuration for `plugin`.
+/// Everything that is wrong with a configuration for `plugin` on a worker whose
+/// sources have this support.
 pub async fn validate(
     plugin: &dyn Plugin,
     config: &ConnectorConfig,
+    sources: SourceSupport,
 ) -> Result<Vec<ConfigProblem>, TaskError> {
     let kind = plugin.info().kind;
     let mut problems = unknown_options(kind, plugin.config_schema(), config);
@@ -201,6 +210,7 @@ pub async fn validate(
     if let Err(more) = Options::read(kind, config) {
         problems.extend(more);
     }
+    problems.extend(guarantees::unmet(kind, config, sources));
     if let Err(more) = Converters::from_config(config) {
         problems.extend(more.into_iter().map(|error| ConfigProblem {
             option: error.option().to_owned(),
@@ -229,6 +239,7 @@ fn unknown_options(
     if kind != ConnectorKind::Source {
         known.extend([TOPICS, TOPICS_REGEX]);
     }
+    known.extend(guarantees::OPTIONS);
     let is_known = |name: &str| {
         known.contains(name)
             || PASSED_OVER.contains(&name)
@@ -311,6 +322,21 @@ mod tests {
         assert!(inputs.contain("logs-a") && inputs.contain("audit"));
         assert!(!inputs.contain("old-logs-a") && !inputs.contain("audit2"));
         assert!(Options::read(ConnectorKind::Processor, &given).is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_guarantee_is_told_with_the_rest() {
+        let wrong = config(&[
+            ("topics", "t"),
+            ("processing.guarantee", "exactly_once"),
+            ("transaction.boundary", "poll"),
+            ("tasks.max", "0"),
+        ]);
+        let problems = Options::read(ConnectorKind::Processor, &wrong).unwrap_err();
+        let named: Vec<_> = problems.iter().map(|problem| problem.option.as_str()).collect();
+        assert_eq!(named, ["tasks.max", "processing.guarantee", "transaction.boundary"]);
+        let schema = serde_json::json!({});
+        assert!(unknown_options(ConnectorKind::Processor, &schema, &wrong).is_empty());
     }
 
     #[test]

@@ -63,7 +63,7 @@ async fn tasks(
     })?;
     match kind {
         ConnectorKind::Source => {
-            core.logs.offset.read_to_end().await?;
+            core.logs.offset.read_to_stable().await?;
             let context = TaskContext {
                 id: TaskId { connector: name.to_owned(), task: u32::MAX },
                 checkpoints: core.checkpoints.clone(),

@@ -10,15 +10,18 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::clients::SharedConsumer;
+use super::config::SourceSupport;
 use super::core::{Connector, Core, label};
+use super::guarantees::Guarantee;
 use super::herder::{ConnectorConfig, ConnectorKind, State, TaskId};
 use super::options::{self, Inputs, Options};
 use super::plan::changelog_topic;
 use super::plugin::{PlannedTask, Plugin, TaskContext};
 use super::records::StatusKey;
-use super::stores::OffsetWriter;
-use crate::kafka::{OffsetReset, Producer, TopicPartition};
+use super::stores::OffsetRecords;
+use crate::kafka::{OffsetReset, Overrides, TopicPartition};
 use crate::task::backoff::{Backoff, Patience, Verdict};
+use crate::task::delivery::Delivery;
 use crate::task::error::TaskError;
 use crate::task::numbers::{OpenNumber, ProcessorTask};
 use crate::task::plugin::ProcessorPlugin;
@@ -110,6 +113,16 @@ impl Runner {
         Writes::new(lease, self.core.config.delivery_timeout())
     }
 
+    /// A producer of its own for a task or partition number.
+    fn exactly_once(
+        &self,
+        number: impl std::fmt::Display,
+        overrides: &Overrides,
+    ) -> Result<Delivery, TaskError> {
+        let id = self.core.config.transactional_id(&self.id.connector, number);
+        Ok(Delivery::ExactlyOnce(self.core.producers.transactional(&id, overrides)?))
+    }
+
     /// What the plugin may write to, as the connector's own options have it:
     /// `config` holds nothing that a plugin made.
     fn output_topics(&self, config: &ConnectorConfig) -> OutputTopics {
@@ -151,6 +164,19 @@ impl Runner {
         let mut config = self.config.clone();
         config.remove(options::TASK_NAME);
         config.remove(options::TASK_ASSIGNMENT);
+        let delivery = match self.core.config.exactly_once_sources {
+            SourceSupport::Enabled => {
+                self.exactly_once(self.id.task, &options.producer_overrides)?
+            }
+            SourceSupport::Disabled | SourceSupport::Preparing => {
+                Delivery::AtLeastOnce(self.core.producers.get(&options.producer_overrides)?)
+            }
+        };
+        let writes = self.writes();
+        tokio::select! {
+            opened = writes.hold(delivery.open()) => opened??,
+            () = self.stop.cancelled() => return Ok(()),
+        }
         // What the task's last owner saved comes first.
         self.core.logs.offset.read_to_end().await?;
         self.connector.set_done(self.id.task, false);
@@ -158,12 +184,12 @@ impl Runner {
         let (done, mut is_done) = watch::channel(false);
         let session = SourceSession {
             label: label(&self.id),
-            producer: self.core.producers.get(&options.producer_overrides)?,
-            checkpoints: Arc::new(OffsetWriter {
+            delivery,
+            checkpoints: Arc::new(OffsetRecords {
                 connector: self.id.connector.clone(),
-                log: self.core.logs.offset.clone(),
+                topic: self.core.config.offset_storage.name.clone(),
             }),
-            writes: self.writes(),
+            writes,
             topics: self.output_topics(&config),
             tolerant: options.tolerant,
             counters: self.connector.counters.clone(),
@@ -225,7 +251,8 @@ impl Runner {
             shares: self.shares.clone(),
             held: self.held.clone(),
             open: Arc::new(Opener {
-                producer: self.core.producers.get(&options.producer_overrides)?,
+                guarantee: options.guarantee,
+                overrides: options.producer_overrides,
                 runner: self.clone(),
                 plugin,
                 topics: topics.into_iter().collect(),
@@ -246,7 +273,8 @@ struct Opener {
     plugin: Arc<dyn Plugin>,
     topics: Vec<String>,
     consumer: Arc<dyn SharedConsumer>,
-    producer: Arc<dyn Producer>,
+    guarantee: Guarantee,
+    overrides: Overrides,
     offset_reset: OffsetReset,
     tolerant: bool,
     progressed: Arc<AtomicBool>,
@@ -264,6 +292,10 @@ impl OpenNumber for Opener {
         let partition = u32::try_from(number)
             .map_err(|_| TaskError::stop(format!("there is no partition {number}")))?;
         let plugin = self.plugin.open_processor(context, config, partition).await?;
+        let delivery = match self.guarantee {
+            Guarantee::ExactlyOnceV2 => self.runner.exactly_once(number, &self.overrides)?,
+            Guarantee::AtLeastOnce => Delivery::AtLeastOnce(core.producers.get(&self.overrides)?),
+        };
         let session = ProcessorSession {
             label: format!("{}, partition {number}", label(id)),
             fleet: core.config.group_id.clone(),
@@ -276,7 +308,7 @@ impl OpenNumber for Opener {
             changelog: TopicPartition::new(changelog_topic(&connector.name), number),
             consumer: self.consumer.share(),
             offset_reset: self.offset_reset,
-            producer: self.producer.clone(),
+            delivery,
             writes: self.runner.writes(),
             topics: self.runner.output_topics(config),
             tolerant: self.tolerant,

@@ -1,16 +1,15 @@
 //! The three internal topics' contents, as this worker has read them.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, RwLock};
+use std::sync::RwLock;
 
-use async_trait::async_trait;
-
-use super::compacted::{CompactedLog, Entry, LogError, Write};
+use super::compacted::{Entry, LogError};
 use super::herder::TaskId;
 use super::records::{self, Status, StatusKey};
+use crate::batch::Batch;
 use crate::task::error::TaskError;
-use crate::task::plugin::Checkpoint;
-use crate::task::source::CheckpointWriter;
+use crate::task::plugin::{Checkpoint, Output};
+use crate::task::source::CheckpointTopic;
 
 /// Checkpoints of all sources: by connector, by partition (JSON).
 #[derive(Debug, Default)]
@@ -47,18 +46,17 @@ impl Checkpoints {
     }
 }
 
-/// Writes one connector's checkpoints to the offset topic.
-pub struct OffsetWriter {
+/// One connector's checkpoints as records of the offset topic.
+pub struct OffsetRecords {
     /// The connector.
     pub connector: String,
     /// The offset topic.
-    pub log: Arc<CompactedLog>,
+    pub topic: String,
 }
 
-#[async_trait]
-impl CheckpointWriter for OffsetWriter {
-    async fn save(&self, checkpoints: &[Checkpoint]) -> Result<(), TaskError> {
-        let mut writes: Vec<Write> = Vec::with_capacity(checkpoints.len());
+impl CheckpointTopic for OffsetRecords {
+    fn records(&self, checkpoints: &[Checkpoint]) -> Result<Output, TaskError> {
+        let mut batch = Batch::default();
         for checkpoint in checkpoints {
             let offset = checkpoint.offset.as_deref();
             for text in offset.into_iter().chain([checkpoint.partition.as_str()]) {
@@ -69,9 +67,9 @@ impl CheckpointWriter for OffsetWriter {
                 }
             }
             let key = records::offset_key(&self.connector, &checkpoint.partition);
-            writes.push((key, offset.map(|offset| offset.as_bytes().to_vec())));
+            batch.push(Some(&key), offset.map(str::as_bytes), -1);
         }
-        self.log.write(&writes).await.map_err(TaskError::from)
+        Ok(Output { topic: self.topic.clone(), partition: None, batch })
     }
 }
 

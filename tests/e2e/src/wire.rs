@@ -1,6 +1,7 @@
 //! Kafka requests written to a socket by hand: for what no client would send,
 //! and for tests that must know exactly what was sent and answered.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
@@ -29,6 +30,13 @@ pub const EARLIEST: i64 = -2;
 
 /// Coordinator load in progress, not available, not here: it has just started.
 const COORDINATOR_NOT_READY: [i16; 3] = [14, 15, 16];
+
+/// A fetch's isolation levels.
+const READ_UNCOMMITTED: i8 = 0;
+const READ_COMMITTED: i8 = 1;
+/// Bits of a batch's attributes.
+const TRANSACTIONAL: i16 = 1 << 4;
+const CONTROL: i16 = 1 << 5;
 
 /// Bytes of a batch's base offset and length, before what the length counts.
 const BATCH_PREFIX_BYTES: usize = 12;
@@ -139,7 +147,8 @@ pub fn create_topic(address: SocketAddr, name: &str, partitions: i32, configs: &
     // A cluster may answer before each partition has its leader.
     for partition in 0..partitions {
         until("leader", limits::ANSWER, || {
-            let answer = try_list_offset(&mut connection, name, partition, LATEST);
+            let answer =
+                try_list_offset(&mut connection, name, partition, LATEST, READ_UNCOMMITTED);
             (answer.error_code == 0).then_some(())
         });
     }
@@ -222,8 +231,14 @@ pub fn list_offset(
     partition: i32,
     timestamp: i64,
 ) -> i64 {
-    let answer = try_list_offset(connection, topic, partition, timestamp);
+    let answer = try_list_offset(connection, topic, partition, timestamp, READ_UNCOMMITTED);
     assert_eq!(answer.error_code, 0, "ListOffsets of {topic}-{partition} at {timestamp}");
+    answer.offset
+}
+
+fn last_stable_offset(connection: &mut Connection, topic: &str, partition: i32) -> i64 {
+    let answer = try_list_offset(connection, topic, partition, LATEST, READ_COMMITTED);
+    assert_eq!(answer.error_code, 0, "ListOffsets of {topic}-{partition}");
     answer.offset
 }
 
@@ -232,36 +247,54 @@ fn try_list_offset(
     topic: &str,
     partition: i32,
     timestamp: i64,
+    isolation: i8,
 ) -> ListOffsetsPartitionResponse {
     let asked =
         ListOffsetsPartition::default().with_partition_index(partition).with_timestamp(timestamp);
     let topic =
         ListOffsetsTopic::default().with_name(topic_name(topic)).with_partitions(vec![asked]);
-    let request =
-        ListOffsetsRequest::default().with_replica_id((-1).into()).with_topics(vec![topic]);
+    let request = ListOffsetsRequest::default()
+        .with_replica_id((-1).into())
+        .with_isolation_level(isolation)
+        .with_topics(vec![topic]);
     let mut response = connection.call(5, &request).expect("an answer to ListOffsets");
     response.topics.remove(0).partitions.remove(0)
 }
 
-/// All records of a partition from its start to its present end, control
-/// records left out.
+/// All records of a partition from its start to its present end, as
+/// `read_committed` shows them: those of aborted transactions and control records
+/// left out.
 pub fn read_partition(address: SocketAddr, topic: &str, partition: i32) -> Vec<Record> {
     let mut connection = Connection::connect(address).expect("the broker accepts connections");
-    let end = list_offset(&mut connection, topic, partition, LATEST);
+    let end = last_stable_offset(&mut connection, topic, partition);
     let mut next = list_offset(&mut connection, topic, partition, EARLIEST);
     let mut records = Vec::new();
+    let mut aborting: BTreeSet<i64> = BTreeSet::new();
     while next < end {
-        let bytes = fetch(&mut connection, topic, partition, next);
+        let (bytes, mut aborted) = fetch_committed(&mut connection, topic, partition, next);
         let batches = whole_batches(&bytes);
         assert!(!batches.is_empty(), "no batch at offset {next} of {topic}-{partition}, end {end}");
         for batch in batches {
             let last_delta = (&batch[23..27]).get_i32();
             let base = (&batch[0..8]).get_i64();
+            let from = next;
             let set = RecordBatchDecoder::decode(&mut batch.clone()).expect("a valid batch");
-            // A fetch from inside a batch gives the whole batch.
-            let wanted = set.records.into_iter().filter(|record| record.offset >= next);
-            records.extend(wanted.filter(|record| !record.control));
+            let producer = (&batch[43..51]).get_i64();
+            aborting
+                .extend(aborted.extract_if(.., |it| it.1 <= base).map(|(producer, _)| producer));
             next = base + i64::from(last_delta) + 1;
+            let attributes = (&batch[21..23]).get_i16();
+            if attributes & CONTROL != 0 {
+                // Commit or abort: what follows is another transaction.
+                aborting.remove(&producer);
+                continue;
+            }
+            if attributes & TRANSACTIONAL != 0 && aborting.contains(&producer) {
+                continue;
+            }
+            // A fetch from inside a batch gives the whole batch.
+            let wanted = set.records.into_iter().filter(|record| record.offset >= from);
+            records.extend(wanted);
         }
     }
     records
@@ -269,6 +302,27 @@ pub fn read_partition(address: SocketAddr, topic: &str, partition: i32) -> Vec<R
 
 /// The bytes that a Fetch from `offset` gives; a batch may be cut at their end.
 pub fn fetch(connection: &mut Connection, topic: &str, partition: i32, offset: i64) -> Bytes {
+    fetch_at(connection, topic, partition, offset, READ_UNCOMMITTED).0
+}
+
+/// The same up to the first open transaction, with the producers and first
+/// offsets of the aborted ones.
+fn fetch_committed(
+    connection: &mut Connection,
+    topic: &str,
+    partition: i32,
+    offset: i64,
+) -> (Bytes, Vec<(i64, i64)>) {
+    fetch_at(connection, topic, partition, offset, READ_COMMITTED)
+}
+
+fn fetch_at(
+    connection: &mut Connection,
+    topic: &str,
+    partition: i32,
+    offset: i64,
+    isolation: i8,
+) -> (Bytes, Vec<(i64, i64)>) {
     let asked = FetchPartition::default()
         .with_partition(partition)
         .with_fetch_offset(offset)
@@ -279,11 +333,14 @@ pub fn fetch(connection: &mut Connection, topic: &str, partition: i32, offset: i
         .with_max_wait_ms(500)
         .with_min_bytes(1)
         .with_max_bytes(1 << 22)
+        .with_isolation_level(isolation)
         .with_topics(vec![topic]);
     let response = connection.call(11, &request).expect("an answer to Fetch");
     let answer = &response.responses[0].partitions[0];
     assert_eq!(answer.error_code, 0, "Fetch at {offset}");
-    answer.records.clone().unwrap_or_default()
+    let aborted = answer.aborted_transactions.iter().flatten();
+    let aborted = aborted.map(|it| (it.producer_id.0, it.first_offset)).collect();
+    (answer.records.clone().unwrap_or_default(), aborted)
 }
 
 /// The batches in the answer to a Fetch, without a cut one at its end.

@@ -11,7 +11,7 @@ use longshore_broker::config::{BROKER_KEYS, ConfigError};
 use super::super::plugins::cache_folder;
 use super::keys::{CONNECTIONS, LISTENER_PREFIX, schema};
 use crate::pipeline::model::Connection;
-use crate::worker::config::WorkerConfig;
+use crate::worker::config::{SourceSupport, WorkerConfig};
 use crate::yaml::{
     Document, Entry, LoadError, Node, Problem, Report, Value, check_schema, did_you_mean, read,
 };
@@ -252,6 +252,7 @@ impl<'a> Reader<'a> {
         config.rebalance_timeout = self.millis("rebalance.timeout.ms", config.rebalance_timeout);
         config.topic_refresh_interval =
             self.millis("metadata.max.age.ms", config.topic_refresh_interval);
+        config.exactly_once_sources = self.source_support();
         WorkerSettings {
             config,
             rest_listener: self.rest_listener(),
@@ -264,6 +265,21 @@ impl<'a> Reader<'a> {
             cache_dir: self.flat.get("plugin.cache.dir").map_or_else(cache_folder, PathBuf::from),
             connections: self.connections(),
         }
+    }
+
+    fn source_support(&mut self) -> SourceSupport {
+        const NAME: &str = "exactly.once.source.support";
+        let Some(given) = self.flat.get(NAME).map(|given| given.trim().to_owned()) else {
+            return SourceSupport::default();
+        };
+        let mut known = SourceSupport::ALL.into_iter();
+        if let Some((_, support)) = known.find(|(name, _)| name.eq_ignore_ascii_case(&given)) {
+            return support;
+        }
+        let help = did_you_mean(&given, SourceSupport::ALL.map(|(name, _)| name));
+        let message = format!("`{NAME}` is disabled, preparing or enabled, not `{given}`");
+        self.wrong(NAME, message, help);
+        SourceSupport::default()
     }
 
     fn rest_listener(&mut self) -> String {
@@ -370,6 +386,16 @@ mod tests {
         let node = load("process.roles: worker\nbootstrap.servers: [a:1, b:2]\n").unwrap();
         assert!(node.broker.is_none());
         assert_eq!(node.worker.unwrap().config.bootstrap_servers, "a:1,b:2");
+    }
+
+    #[test]
+    fn sources_are_exactly_once_unless_the_file_says_otherwise() {
+        let support = |text: &str| load(text).unwrap().worker.unwrap().config.exactly_once_sources;
+        assert_eq!(support(""), SourceSupport::Enabled);
+        assert_eq!(support("exactly.once.source.support: disabled"), SourceSupport::Disabled);
+        assert_eq!(support("exactly.once.source.support: PREPARING"), SourceSupport::Preparing);
+        let told = told("exactly.once.source.support: enabld\n");
+        assert!(told[0].contains("not `enabld`") && told[0].contains("`enabled`"), "{told:?}");
     }
 
     #[test]

@@ -92,6 +92,12 @@ pub(super) const NODE_KEYS: &[NodeKey] = &[
     key("status.storage.partitions", Int, "5", "Its partitions when it is created."),
     key("offset.flush.interval.ms", Long, "5000", "How often a sink's offsets are committed."),
     key(
+        "exactly.once.source.support",
+        String,
+        "enabled",
+        "Whether sources write records and offsets in one transaction: disabled, preparing, enabled.",
+    ),
+    key(
         "session.timeout.ms",
         Int,
         "10000",

@@ -64,6 +64,7 @@ pub(super) fn node(
         ("log.dirs", log.display().to_string()),
         // One worker's few groups: fifty partitions would only cost files.
         ("offsets.topic.num.partitions", "4".to_owned()),
+        ("transaction.state.log.num.partitions", "4".to_owned()),
         // Nobody else is awaited.
         ("group.initial.rebalance.delay.ms", "0".to_owned()),
     ]);

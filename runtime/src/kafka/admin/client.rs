@@ -158,7 +158,19 @@ impl Admin for AdminClient {
         if partitions.is_some_and(<[_]>::is_empty) {
             return Ok(HashMap::new());
         }
-        self.cluster.retry(|| offsets::committed(&self.cluster, group_id, partitions)).await
+        self.cluster.retry(|| offsets::committed(&self.cluster, group_id, partitions, false)).await
+    }
+
+    async fn stable_offsets(
+        &self,
+        group_id: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<HashMap<TopicPartition, CommittedOffset>, ClientError> {
+        if partitions.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let partitions = Some(partitions);
+        self.cluster.retry(|| offsets::committed(&self.cluster, group_id, partitions, true)).await
     }
 
     async fn list_offsets(

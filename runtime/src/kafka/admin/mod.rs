@@ -91,8 +91,15 @@ pub trait Admin: Send + Sync {
         partitions: Option<&[TopicPartition]>,
     ) -> Result<HashMap<TopicPartition, CommittedOffset>, ClientError>;
 
-    /// Looks positions up: [`Start::Earliest`] or [`Start::Latest`] of each
-    /// partition. ([`Start::Offset`] is answered with itself.)
+    /// The same, waiting for the end of transactions that may change it.
+    async fn stable_offsets(
+        &self,
+        group_id: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<HashMap<TopicPartition, CommittedOffset>, ClientError>;
+
+    /// Looks positions up: [`Start::Earliest`], [`Start::Latest`] or
+    /// [`Start::LastStable`] of each partition. ([`Start::Offset`] is answered with itself.)
     async fn list_offsets(
         &self,
         partitions: &[(TopicPartition, Start)],

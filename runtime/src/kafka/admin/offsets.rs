@@ -24,6 +24,13 @@ use crate::kafka::types::{CommittedOffset, OffsetCommit, Start, TopicPartition};
 const TIMESTAMP_LATEST: i64 = -1;
 /// The same for "the start of the log".
 const TIMESTAMP_EARLIEST: i64 = -2;
+/// What a look-up takes for the end: all records, or those before the first
+/// open transaction.
+const READ_UNCOMMITTED: i8 = 0;
+const READ_COMMITTED: i8 = 1;
+/// The first version of OffsetFetch that can be told to answer no offset that an
+/// open transaction may change.
+const STABLE_SINCE: i16 = 7;
 /// No generation: the committer is not a member.
 const GENERATION_NONE: i32 = -1;
 /// No leader epoch known.
@@ -80,16 +87,19 @@ pub(super) async fn commit(
     Ok(())
 }
 
+/// With `stable`, offsets that an open transaction may change are an error that
+/// passes (KIP-447).
 pub(super) async fn committed(
     cluster: &Cluster,
     group_id: &str,
     partitions: Option<&[TopicPartition]>,
+    stable: bool,
 ) -> Result<HashMap<TopicPartition, CommittedOffset>, ClientError> {
     let what = || format!("looking up the offsets of group `{group_id}`");
     let topics = partitions.map(|all| by_topic(all.iter().map(|p| (p, p.partition))));
     let make = |version: i16| match version {
         // Since version 8 it asks for many groups.
-        8.. => OffsetFetchRequest::default().with_groups(vec![
+        8.. => OffsetFetchRequest::default().with_require_stable(stable).with_groups(vec![
             OffsetFetchRequestGroup::default().with_group_id(text(group_id).into()).with_topics(
                 topics.map(|topics| {
                     let topics = topics.into_iter().map(|(name, partitions)| {
@@ -101,16 +111,17 @@ pub(super) async fn committed(
                 }),
             ),
         ]),
-        _ => OffsetFetchRequest::default().with_group_id(text(group_id).into()).with_topics(
-            topics.map(|topics| {
+        _ => OffsetFetchRequest::default()
+            .with_require_stable(stable && version >= STABLE_SINCE)
+            .with_group_id(text(group_id).into())
+            .with_topics(topics.map(|topics| {
                 let topics = topics.into_iter().map(|(name, partitions)| {
                     OffsetFetchRequestTopic::default()
                         .with_name(text(name).into())
                         .with_partition_indexes(partitions)
                 });
                 topics.collect()
-            }),
-        ),
+            })),
     };
     let target = Target::Coordinator(group_id.into());
     let answer = cluster.call(&target, Lane::Common, make, None).await?;
@@ -160,8 +171,9 @@ pub(super) async fn list(
     let mut asked = Vec::new();
     for (partition, start) in partitions {
         match start {
-            Start::Earliest => asked.push((partition, TIMESTAMP_EARLIEST)),
-            Start::Latest => asked.push((partition, TIMESTAMP_LATEST)),
+            Start::Earliest => asked.push((partition, READ_UNCOMMITTED, TIMESTAMP_EARLIEST)),
+            Start::Latest => asked.push((partition, READ_UNCOMMITTED, TIMESTAMP_LATEST)),
+            Start::LastStable => asked.push((partition, READ_COMMITTED, TIMESTAMP_LATEST)),
             Start::Offset(offset) => {
                 found.insert(partition.clone(), *offset);
             }
@@ -170,19 +182,19 @@ pub(super) async fn list(
     if asked.is_empty() {
         return Ok(found);
     }
-    let mut names: Vec<&str> = asked.iter().map(|(partition, _)| &*partition.topic).collect();
+    let mut names: Vec<&str> = asked.iter().map(|(partition, ..)| &*partition.topic).collect();
     names.sort_unstable();
     names.dedup();
     let leaders = leaders(cluster, &names).await?;
-    let mut by_leader: BTreeMap<i32, Vec<(&TopicPartition, i64)>> = BTreeMap::new();
-    for (partition, timestamp) in asked {
+    let mut by_leader: BTreeMap<(i32, i8), Vec<(&TopicPartition, i64)>> = BTreeMap::new();
+    for (partition, isolation, timestamp) in asked {
         let leader = leaders.get(&(&*partition.topic, partition.partition)).ok_or_else(|| {
             let what = format!("looking for the leader of {partition}");
             refused(what, ResponseError::UnknownTopicOrPartition, None)
         })?;
-        by_leader.entry(*leader).or_default().push((partition, timestamp));
+        by_leader.entry((*leader, isolation)).or_default().push((partition, timestamp));
     }
-    for (leader, asked) in by_leader {
+    for ((leader, isolation), asked) in by_leader {
         let topics = by_topic(asked.iter().map(|(partition, timestamp)| {
             let element = ListOffsetsPartition::default()
                 .with_partition_index(partition.partition)
@@ -195,6 +207,7 @@ pub(super) async fn list(
         });
         let request = ListOffsetsRequest::default()
             .with_replica_id(BrokerId(-1))
+            .with_isolation_level(isolation)
             .with_topics(topics.collect());
         let target = Target::Node(leader);
         let answer = cluster.call(&target, Lane::Common, |_| request, None).await?;

@@ -128,7 +128,7 @@ fn failed(what: &'static str, error: &KafkaError) -> ConsumeError {
 fn offset(start: Start) -> Offset {
     match start {
         Start::Earliest => Offset::Beginning,
-        Start::Latest => Offset::End,
+        Start::Latest | Start::LastStable => Offset::End,
         Start::Offset(offset) => Offset::Offset(offset),
     }
 }
@@ -397,7 +397,7 @@ impl Consumer for TaskConsumer {
         &self,
         partitions: &[TopicPartition],
     ) -> Result<HashMap<TopicPartition, CommittedOffset>, ConsumeError> {
-        Ok(self.shared.admin.committed_offsets(self.group_id()?, Some(partitions)).await?)
+        Ok(self.shared.admin.stable_offsets(self.group_id()?, partitions).await?)
     }
 
     async fn beginning_offsets(
@@ -405,6 +405,13 @@ impl Consumer for TaskConsumer {
         partitions: &[TopicPartition],
     ) -> Result<HashMap<TopicPartition, i64>, ConsumeError> {
         self.offsets(partitions, Start::Earliest).await
+    }
+
+    async fn stable_offsets(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<HashMap<TopicPartition, i64>, ConsumeError> {
+        self.offsets(partitions, Start::LastStable).await
     }
 
     async fn end_offsets(

@@ -4,13 +4,15 @@
 //! | --- | --- |
 //! | [`producer`] | one client, one polling thread, receipts by batch |
 //! | [`consumer`] | one client a connector, shares of it for tasks |
-//! | `native` | reading a partition's queue in bulk: the only `unsafe` here |
+//! | [`transactions`] | the producer of a `transactional.id` |
+//! | `native` | what the safe interface lacks: the only `unsafe` here |
 //! | `settings` | from our settings to librdkafka's |
 
 pub mod consumer;
 mod native;
 pub mod producer;
 mod settings;
+pub mod transactions;
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;

@@ -1,9 +1,10 @@
-//! Reading a partition's queue in bulk.
+//! Reading a partition's queue in bulk, and offsets in transactions without a
+//! consumer: the only `unsafe` of the Kafka clients.
 //!
 //! The safe interface of `rdkafka` hands messages out one by one, each with an
-//! event, a reference count and a poll of its own. librdkafka gives hundreds
-//! with one call; this file is that call, and the only `unsafe` of the Kafka
-//! clients.
+//! event, a reference count and a poll of its own; librdkafka gives hundreds
+//! with one call. And it takes a group's name only from a consumer of that
+//! group.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_char, c_void};
@@ -11,7 +12,9 @@ use std::ops::Deref;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
+use rdkafka::TopicPartitionList;
 use rdkafka::bindings as native;
+use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{IsError as _, RDKafkaErrorCode};
 
@@ -269,5 +272,43 @@ unsafe fn copy(message: &native::rd_kafka_message_t, batch: &mut Batch) {
             batch.push_header(CStr::from_ptr(name).to_bytes(), bytes(value, len));
             at += 1;
         }
+    }
+}
+
+/// Why a step of a transaction failed.
+#[derive(Debug)]
+pub(super) struct StepError {
+    pub(super) code: RDKafkaErrorCode,
+    pub(super) reason: String,
+}
+
+/// Has a group's offsets committed with the transaction that the producer has
+/// open, without a member of the group. Blocks for `timeout_ms` at most.
+pub(super) fn send_offsets<C: ClientContext>(
+    producer: &rdkafka::client::Client<C>,
+    group_id: &CStr,
+    offsets: &TopicPartitionList,
+    timeout_ms: i32,
+) -> Result<(), StepError> {
+    // SAFETY: producer, group and offsets are borrowed for the whole call. The
+    // metadata is made and destroyed here; the error, if there is one, is ours
+    // and destroyed once it is read.
+    unsafe {
+        let group = native::rd_kafka_consumer_group_metadata_new(group_id.as_ptr());
+        let error = native::rd_kafka_send_offsets_to_transaction(
+            producer.native_ptr(),
+            offsets.ptr(),
+            group,
+            timeout_ms,
+        );
+        native::rd_kafka_consumer_group_metadata_destroy(group);
+        if error.is_null() {
+            return Ok(());
+        }
+        let code = native::rd_kafka_error_code(error).into();
+        let reason =
+            CStr::from_ptr(native::rd_kafka_error_string(error)).to_string_lossy().into_owned();
+        native::rd_kafka_error_destroy(error);
+        Err(StepError { code, reason })
     }
 }

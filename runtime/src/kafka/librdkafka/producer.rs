@@ -49,11 +49,11 @@ struct Shared {
     fatal: AtomicBool,
 }
 
-struct Context(Arc<Shared>);
+pub(super) struct Context(Arc<Shared>);
 
 /// What is known of a batch on its way. librdkafka carries one reference a
 /// record and gives it back with the record's fate.
-struct InFlight {
+pub(super) struct InFlight {
     topic: String,
     /// Records without an answer, and one for `send` itself while it hands over.
     remaining: AtomicUsize,
@@ -164,6 +164,11 @@ impl KafkaProducer {
             })
             .map_err(|error| refuse(format!("its thread cannot start: {error}")))?;
         Ok(Self { client, shared, stop })
+    }
+
+    /// The client itself, for the steps of transactions.
+    pub(super) fn client(&self) -> &Arc<BaseProducer<Context>> {
+        &self.client
     }
 
     fn fatal_error(&self) -> Option<ProduceError> {

@@ -2,7 +2,9 @@
 
 use rdkafka::ClientConfig;
 
-use crate::kafka::config::{ClusterConfig, ConsumerConfig, Overrides, ProducerConfig};
+use crate::kafka::config::{
+    ClusterConfig, ConsumerConfig, Overrides, ProducerConfig, Transactional,
+};
 use crate::kafka::types::OffsetReset;
 
 /// The smallest read-ahead of a partition, in bytes, however many there are.
@@ -74,6 +76,11 @@ pub(super) fn producer(config: &ProducerConfig, buffer_bytes: usize) -> ClientCo
     let mut own = config.overrides.clone();
     own.remove("buffer.memory");
     overrides(&mut client, &own);
+    if let Some(Transactional { id, timeout }) = &config.transactional {
+        client
+            .set("transactional.id", id)
+            .set("transaction.timeout.ms", timeout.as_millis().to_string());
+    }
     client
 }
 

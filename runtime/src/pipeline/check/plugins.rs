@@ -6,7 +6,7 @@ use super::Stage;
 use crate::pipeline::catalog::{PluginCatalog, PluginDescription};
 use crate::pipeline::options;
 use crate::worker::herder::ConnectorKind;
-use crate::worker::overrides;
+use crate::worker::{guarantees, overrides};
 use crate::yaml::{
     Node, Problem, Value, check_schema, closest, did_you_mean, join, listed, plain_scalar,
 };
@@ -95,12 +95,19 @@ fn wrong_options(
             let mut entry = entry.clone();
             as_declared(&mut entry.node, property);
             own.push(entry);
-        } else if let Some(wrong) = overrides::wrong(name, &entry.node.flat().unwrap_or_default()) {
+            continue;
+        }
+        let value = entry.node.flat().unwrap_or_default();
+        let wrong = overrides::wrong(name, &value).map(|wrong| (wrong, "no override"));
+        let wrong = wrong.or_else(|| {
+            Some((guarantees::wrong(described.kind, name, &value)?, "no such guarantee"))
+        });
+        if let Some((wrong, label)) = wrong {
             problems.push(Problem::new(
                 join(&stage.path(), name),
                 &entry.key.origin,
                 format!("`{name}` {wrong}"),
-                "no override",
+                label,
             ));
         } else if !open && !options::is_workers(name) {
             let known = properties.keys().map(String::as_str).chain(options::workers());

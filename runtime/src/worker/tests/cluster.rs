@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::transactions::Transactions;
 use crate::batch::Batch;
 use crate::kafka::admin::{
     ClusterDescription, ConfigEntry, GroupDescription, GroupLag, GroupListing, NewTopic,
@@ -17,7 +18,7 @@ use crate::kafka::admin::{
 use crate::kafka::group::{Assigned, BootInstant, Delegate, Lease, Member};
 use crate::kafka::{
     Admin, ClientError, CommittedOffset, ConsumeError, Consumer, ErrorClass, Fetched, OffsetCommit,
-    Overrides, ProduceError, Producer, Receipt, Start, TopicPartition,
+    Overrides, ProduceError, Producer, Receipt, Start, TopicPartition, TransactionalProducer,
 };
 use crate::worker::clients::{Clients, Group, SharedConsumer};
 use crate::worker::config::WorkerConfig;
@@ -31,6 +32,8 @@ struct State {
     offsets: HashMap<String, HashMap<TopicPartition, CommittedOffset>>,
     /// First offsets of partitions whose beginning is gone.
     begins: HashMap<TopicPartition, i64>,
+    /// Producers' epochs, by `transactional.id`.
+    epochs: HashMap<String, u64>,
     /// Sends to this topic fail, so many times.
     failing: HashMap<String, u32>,
 }
@@ -151,6 +154,14 @@ impl Clients for Memory {
         Ok(Arc::new(self.clone()))
     }
 
+    fn transactions(
+        &self,
+        id: &str,
+        _: &Overrides,
+    ) -> Result<Arc<dyn TransactionalProducer>, ProduceError> {
+        Ok(Arc::new(Transactions::new(self.clone(), id)))
+    }
+
     fn consumer(
         &self,
         group: Option<&str>,
@@ -251,6 +262,49 @@ async fn coordinate(mut requests: mpsc::UnboundedReceiver<Request>) {
     }
 }
 
+impl Memory {
+    /// How often a `transactional.id` was taken over.
+    pub(super) fn epoch(&self, id: &str) -> u64 {
+        self.state.lock().unwrap().epochs.get(id).copied().unwrap_or(0)
+    }
+
+    /// Takes it over once more.
+    pub(super) fn next_epoch(&self, id: &str) -> u64 {
+        let mut state = self.state.lock().unwrap();
+        let epoch = state.epochs.entry(id.to_owned()).or_default();
+        *epoch += 1;
+        *epoch
+    }
+
+    pub(super) fn is_failing(&self, topic: &str) -> bool {
+        let mut state = self.state.lock().unwrap();
+        let failing = state.failing.get_mut(topic).filter(|times| **times > 0);
+        failing.map(|times| *times -= 1).is_some()
+    }
+
+    pub(super) fn write(&self, topic: &str, partition: Option<i32>, batch: &Batch) {
+        let mut state = self.state.lock().unwrap();
+        let log = state.topics.entry(topic.to_owned()).or_insert_with(|| vec![Vec::new()]);
+        for at in 0..batch.len() {
+            let key = batch.key(at).map(<[u8]>::to_vec);
+            let sum: usize = key.iter().flatten().map(|byte| *byte as usize).sum();
+            let partition = partition.map_or(sum % log.len(), |partition| partition as usize);
+            log[partition].push((key, batch.value(at).map(<[u8]>::to_vec)));
+        }
+        drop(state);
+        self.changed.send_modify(|version| *version += 1);
+    }
+}
+
+pub(super) fn injected(topic: &str, partition: Option<i32>) -> ProduceError {
+    ProduceError::Delivery {
+        topic: topic.to_owned(),
+        partition,
+        reason: "injected".to_owned(),
+        class: ErrorClass::Retriable,
+    }
+}
+
 #[async_trait]
 impl Producer for Memory {
     async fn send(
@@ -260,26 +314,12 @@ impl Producer for Memory {
         batch: &Batch,
     ) -> Result<Receipt, ProduceError> {
         let (done, receipt) = Receipt::new();
-        let mut state = self.state.lock().unwrap();
-        if let Some(times) = state.failing.get_mut(topic).filter(|times| **times > 0) {
-            *times -= 1;
-            let _ = done.send(Err(ProduceError::Delivery {
-                topic: topic.to_owned(),
-                partition,
-                reason: "injected".to_owned(),
-                class: ErrorClass::Retriable,
-            }));
+        if self.is_failing(topic) {
+            let _ = done.send(Err(injected(topic, partition)));
             return Ok(receipt);
         }
-        let log = state.topics.entry(topic.to_owned()).or_insert_with(|| vec![Vec::new()]);
-        for at in 0..batch.len() {
-            let key = batch.key(at).map(<[u8]>::to_vec);
-            let sum: usize = key.iter().flatten().map(|byte| *byte as usize).sum();
-            let partition = partition.map_or(sum % log.len(), |partition| partition as usize);
-            log[partition].push((key, batch.value(at).map(<[u8]>::to_vec)));
-        }
+        self.write(topic, partition, batch);
         let _ = done.send(Ok(()));
-        self.changed.send_modify(|version| *version += 1);
         Ok(receipt)
     }
 
@@ -345,7 +385,7 @@ impl Consumer for MemoryConsumer {
         for (at, start) in partitions {
             let position = match start {
                 Start::Earliest => 0,
-                Start::Latest => self.cluster.end(at).unwrap_or(0),
+                Start::Latest | Start::LastStable => self.cluster.end(at).unwrap_or(0),
                 Start::Offset(offset) => *offset,
             };
             positions.insert(at.clone(), position);
@@ -409,6 +449,13 @@ impl Consumer for MemoryConsumer {
         partitions: &[TopicPartition],
     ) -> Result<HashMap<TopicPartition, i64>, ConsumeError> {
         Ok(partitions.iter().map(|at| (at.clone(), self.cluster.begin(at))).collect())
+    }
+
+    async fn stable_offsets(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<HashMap<TopicPartition, i64>, ConsumeError> {
+        self.end_offsets(partitions).await
     }
 
     async fn end_offsets(
@@ -532,13 +579,21 @@ impl Admin for Memory {
         Ok(self.committed(group))
     }
 
+    async fn stable_offsets(
+        &self,
+        group: &str,
+        _: &[TopicPartition],
+    ) -> Result<HashMap<TopicPartition, CommittedOffset>, ClientError> {
+        Ok(self.committed(group))
+    }
+
     async fn list_offsets(
         &self,
         partitions: &[(TopicPartition, Start)],
     ) -> Result<HashMap<TopicPartition, i64>, ClientError> {
         let asked = partitions.iter().map(|(at, start)| match start {
             Start::Earliest => (at.clone(), self.begin(at)),
-            Start::Latest => (at.clone(), self.end(at).unwrap_or(0)),
+            Start::Latest | Start::LastStable => (at.clone(), self.end(at).unwrap_or(0)),
             Start::Offset(offset) => (at.clone(), *offset),
         });
         Ok(asked.collect())

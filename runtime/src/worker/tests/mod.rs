@@ -5,6 +5,7 @@ mod fleet;
 mod life;
 mod plugins;
 mod real;
+mod transactions;
 mod wordcount;
 
 use std::sync::Arc;
