@@ -22,6 +22,8 @@ WORD_COUNT_PLUGINS := connectors/file plugins/examples/wordcount
 # The text to count (default: this repository's documents) and the result's folder.
 FILE ?=
 OUT ?=
+# How often `bench-kafka` measures.
+RUNS ?= 5
 
 .PHONY: help
 help: ## Say what can be made
@@ -89,3 +91,9 @@ lint: setup-build ## Formatting, clippy, configs, and what the binary may link
 bench: plugins ## Measure, and print as ratios of one run
 	cargo build --release --workspace
 	$(TARGET)/release/longshore-bench
+
+.PHONY: bench-kafka
+bench-kafka: build ## The broker beside Apache Kafka's: make bench-kafka [RUNS=5]
+	@$(INSTALL) java kcat
+	cargo build --release $(HOST_PACKAGES) -p longshore-bench
+	$(TARGET)/release/longshore-bench kafka --runs $(RUNS) --json $(TARGET)/bench-kafka.json

@@ -5,29 +5,49 @@
 //! asserts a speed.
 
 mod guest;
+mod kafka;
 mod log;
 mod pipeline;
 mod report;
 mod start;
 
+use std::path::PathBuf;
+
 const HELP: &str = "\
 Usage: longshore-bench [PART...]
+       longshore-bench kafka [--runs N] [--json FILE]
 
-Parts (all of them unless named):
+Parts (all of them unless named, but kafka):
   log       produce and fetch against raw append and read of the same bytes
   guest     a record through a WASM plugin against the same code native
   start     cold start to first acknowledgement, memory of an idle node
   pipeline  rows per second through the word count, memory while it runs
+  kafka     the broker beside Apache Kafka's; about 20 minutes on a quiet machine
 
-Example: make bench
+Example: make bench; make bench-kafka
 ";
 
+const PARTS: [&str; 5] = ["log", "guest", "start", "pipeline", "kafka"];
+
 fn main() {
-    let parts: Vec<String> = std::env::args().skip(1).collect();
-    let known = ["log", "guest", "start", "pipeline"];
-    if let Some(unknown) = parts.iter().find(|part| !known.contains(&part.as_str())) {
-        eprint!("{unknown}: no such part\n\n{HELP}");
-        std::process::exit(2);
+    let mut parts = Vec::new();
+    let (mut runs, mut json) = (None, None);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().unwrap_or_else(|| refuse(&argument, "needs a value"));
+        match argument.as_str() {
+            "--runs" => match value().parse::<usize>() {
+                Ok(number @ 1..) => runs = Some(number),
+                _ => refuse(&argument, "takes a number of at least 1"),
+            },
+            "--json" => json = Some(PathBuf::from(value())),
+            part if PARTS.contains(&part) => parts.push(argument),
+            _ => refuse(&argument, "no such part"),
+        }
+    }
+    let beside_kafka = parts.iter().any(|name| name == "kafka");
+    if !beside_kafka && (runs.is_some() || json.is_some()) {
+        refuse("--runs and --json", "are options of the part kafka");
     }
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|name| name == part);
     if wanted("log") {
@@ -42,4 +62,12 @@ fn main() {
     if wanted("pipeline") {
         pipeline::measure();
     }
+    if beside_kafka {
+        kafka::measure(runs, json.as_deref());
+    }
+}
+
+fn refuse(argument: &str, why: &str) -> ! {
+    eprint!("{argument}: {why}\n\n{HELP}");
+    std::process::exit(2);
 }
