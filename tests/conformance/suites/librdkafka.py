@@ -78,7 +78,7 @@ def tests():
         if "TEST_F_LOCAL" in flags:
             _flagged_local.add(name)
         local = name in _flagged_local or name.endswith("_mock")
-        yield Test(name, SCENARIOS[_scenario(name, entry)], local, timeout_s=300)
+        yield Test(name, SCENARIOS[_scenario(name, entry)], local, timeout_s=600)
 
 
 def _scenario(name, entry):
