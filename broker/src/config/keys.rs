@@ -319,6 +319,36 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
         "producer keeps batches as they come.",
     ),
     topic_default(
+        "compression.gzip.level",
+        Int,
+        "compression.gzip.level",
+        "How hard gzip tries where the broker compresses.",
+    ),
+    topic_default(
+        "compression.lz4.level",
+        Int,
+        "compression.lz4.level",
+        "Accepted for compatibility.",
+    ),
+    topic_default(
+        "compression.zstd.level",
+        Int,
+        "compression.zstd.level",
+        "How hard zstd tries where the broker compresses.",
+    ),
+    topic_default(
+        "log.local.retention.bytes",
+        Long,
+        "local.retention.bytes",
+        "Accepted for compatibility.",
+    ),
+    topic_default(
+        "log.local.retention.ms",
+        Long,
+        "local.retention.ms",
+        "Accepted for compatibility.",
+    ),
+    topic_default(
         "log.cleaner.delete.retention.ms",
         Long,
         "delete.retention.ms",

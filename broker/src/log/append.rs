@@ -366,7 +366,8 @@ fn reencode(
         }
         let payload =
             Codec::from_id(header.codec_id())?.decompress(batch::payload(header, batch))?;
-        let mut builder = BatchBuilder::replacing(header, codec, None);
+        let mut builder =
+            BatchBuilder::replacing(header, codec, None).levels(config.compression_levels);
         for record in Records::new(header, &payload) {
             builder.keep(&record?);
         }

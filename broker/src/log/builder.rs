@@ -1,7 +1,7 @@
 //! Builds record batches: for internal topics, the cleaner and tests.
 
 use super::batch::{BatchHeader, NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP};
-use super::codec::{Codec, CodecError};
+use super::codec::{Codec, CodecError, CodecLevels};
 use super::limits::BATCH_HEADER_BYTES;
 use super::record::Record;
 use super::varint::{len_i64, put_i64};
@@ -19,6 +19,7 @@ use super::varint::{len_i64, put_i64};
 pub struct BatchBuilder {
     header: BatchHeader,
     codec: Codec,
+    levels: CodecLevels,
     records: Vec<u8>,
     /// What timestamp deltas are taken from; the first record's if not given.
     base_timestamp_ms: Option<i64>,
@@ -48,6 +49,7 @@ impl BatchBuilder {
         Self {
             header,
             codec: Codec::None,
+            levels: CodecLevels::default(),
             records: Vec::new(),
             base_timestamp_ms: None,
             max_timestamp_ms: NO_TIMESTAMP,
@@ -72,6 +74,7 @@ impl BatchBuilder {
         Self {
             header,
             codec,
+            levels: CodecLevels::default(),
             records: Vec::new(),
             base_timestamp_ms,
             max_timestamp_ms: NO_TIMESTAMP,
@@ -82,6 +85,13 @@ impl BatchBuilder {
     #[must_use]
     pub fn codec(mut self, codec: Codec) -> Self {
         self.codec = codec;
+        self
+    }
+
+    /// How hard the codec tries.
+    #[must_use]
+    pub(crate) fn levels(mut self, levels: CodecLevels) -> Self {
+        self.levels = levels;
         self
     }
 
@@ -188,7 +198,7 @@ impl BatchBuilder {
                 header.delete_horizon_ms().unwrap_or(header.max_timestamp_ms);
         } else {
             header.set_codec_id(self.codec.id());
-            self.codec.compress(&self.records, &mut batch)?;
+            self.codec.compress(self.levels, &self.records, &mut batch)?;
             header.base_timestamp_ms = self.base_timestamp_ms.unwrap_or(NO_TIMESTAMP);
             if !header.is_log_append_time() {
                 header.max_timestamp_ms = self.max_timestamp_ms;

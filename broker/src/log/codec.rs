@@ -44,6 +44,21 @@ const XERIAL_MAGIC: [u8; 8] = [0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0];
 const XERIAL_HEADER_BYTES: usize = 16;
 const XERIAL_CHUNK_BYTES: usize = 32 * 1024;
 
+/// How hard the codecs that have levels try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodecLevels {
+    /// 1 to 9; below, the library's default.
+    pub gzip: i32,
+    /// Up to 22.
+    pub zstd: i32,
+}
+
+impl Default for CodecLevels {
+    fn default() -> Self {
+        Self { gzip: -1, zstd: zstd::DEFAULT_COMPRESSION_LEVEL }
+    }
+}
+
 impl Codec {
     /// From the low bits of a batch's attributes.
     ///
@@ -93,14 +108,20 @@ impl Codec {
     ///
     /// # Errors
     /// What the codec's library says; writing to memory does not fail otherwise.
-    pub fn compress(self, input: &[u8], output: &mut Vec<u8>) -> Result<(), CodecError> {
+    pub fn compress(
+        self,
+        levels: CodecLevels,
+        input: &[u8],
+        output: &mut Vec<u8>,
+    ) -> Result<(), CodecError> {
         let written: std::io::Result<()> = match self {
             Self::None => {
                 output.extend_from_slice(input);
                 Ok(())
             }
             Self::Gzip => {
-                let level = flate2::Compression::default();
+                let level = u32::try_from(levels.gzip);
+                let level = level.map_or(flate2::Compression::default(), flate2::Compression::new);
                 let mut encoder = flate2::write::GzEncoder::new(output, level);
                 encoder.write_all(input).and_then(|()| encoder.finish().map(drop))
             }
@@ -111,7 +132,7 @@ impl Codec {
                     .write_all(input)
                     .and_then(|()| encoder.finish().map(drop).map_err(std::io::Error::other))
             }
-            Self::Zstd => zstd::stream::copy_encode(input, output, zstd::DEFAULT_COMPRESSION_LEVEL),
+            Self::Zstd => zstd::stream::copy_encode(input, output, levels.zstd),
         };
         written.map_err(|source| CodecError::Corrupt { codec: self, source })
     }
@@ -203,7 +224,7 @@ mod tests {
         ) {
             for codec in ALL {
                 let mut packed = Vec::new();
-                codec.compress(&bytes, &mut packed).unwrap();
+                codec.compress(CodecLevels::default(), &bytes, &mut packed).unwrap();
                 let unpacked = codec.decompress(&packed).unwrap();
                 prop_assert_eq!(unpacked.as_ref(), &bytes[..], "{:?}", codec);
             }

@@ -62,7 +62,7 @@ pub use batch::{
 pub use builder::BatchBuilder;
 pub use clean::{CleanOptions, Cleaned};
 pub use close::{PartitionDir, list_partitions, partition_dir};
-pub use codec::{Codec, CodecError};
+pub use codec::{Codec, CodecError, CodecLevels};
 pub use config::{
     CleanupPolicy, ConfigError, ConfigKind, LogConfig, TOPIC_CONFIGS, TimestampType, TopicConfig,
     topic_config,

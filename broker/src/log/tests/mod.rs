@@ -7,6 +7,7 @@ use super::*;
 mod cleaning;
 mod cleaning_transactions;
 mod committed;
+mod configs;
 mod crashes;
 mod crashes_transactions;
 mod deletion;

@@ -1,6 +1,9 @@
 //! Topic configs: what they mean to the log, and the one table that names them.
 
-use super::codec::Codec;
+mod table;
+
+use super::codec::{Codec, CodecLevels};
+pub use table::TOPIC_CONFIGS;
 
 /// What happens to old records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +30,8 @@ pub struct LogConfig {
     pub cleanup_policy: CleanupPolicy,
     /// `compression.type`; `None` is `producer`: batches stay as they came.
     pub compression_type: Option<Codec>,
+    /// `compression.gzip.level` and `compression.zstd.level`
+    pub compression_levels: CodecLevels,
     /// `delete.retention.ms`
     pub delete_retention_ms: i64,
     /// `file.delete.delay.ms`
@@ -182,6 +187,7 @@ impl Default for LogConfig {
         let mut config = Self {
             cleanup_policy: CleanupPolicy { delete: true, compact: false },
             compression_type: None,
+            compression_levels: CodecLevels::default(),
             delete_retention_ms: 0,
             file_delete_delay_ms: 0,
             flush_messages: 0,
@@ -216,243 +222,6 @@ pub fn topic_config(name: &str) -> Option<&'static TopicConfig> {
     TOPIC_CONFIGS.iter().find(|row| row.name == name)
 }
 
-macro_rules! row {
-    // A number with a least value, in the field of its name.
-    ($name:literal, $kind:ident, $default:literal, $doc:literal, $field:ident >= $least:expr) => {
-        row!($name, $kind, $default, $doc, |config, text| {
-            config.$field = at_least(text, $least)?;
-            Ok(())
-        })
-    };
-    ($name:literal, $kind:ident, $default:literal, $doc:literal, $set:expr) => {
-        TopicConfig {
-            name: $name,
-            kind: ConfigKind::$kind,
-            default: $default,
-            doc: $doc,
-            set: $set,
-        }
-    };
-}
-
-/// Every topic config there is, in the order of their names.
-pub static TOPIC_CONFIGS: &[TopicConfig] = &[
-    row!(
-        "cleanup.policy",
-        List,
-        "delete",
-        "What happens to old records: delete removes segments by retention.ms and \
-         retention.bytes, compact keeps the latest value of each key; both may be given.",
-        |config, text| {
-            let mut policy = CleanupPolicy { delete: false, compact: false };
-            for word in text.split(',').map(str::trim) {
-                match word {
-                    "delete" => policy.delete = true,
-                    "compact" => policy.compact = true,
-                    _ => return Err("must be delete, compact, or both".into()),
-                }
-            }
-            config.cleanup_policy = policy;
-            Ok(())
-        }
-    ),
-    row!(
-        "compression.type",
-        String,
-        "producer",
-        "producer leaves batches as they came; uncompressed, gzip, snappy, lz4 and zstd \
-         re-encode those that differ when they are appended.",
-        |config, text| {
-            config.compression_type = match text {
-                "producer" => None,
-                "uncompressed" => Some(Codec::None),
-                "gzip" => Some(Codec::Gzip),
-                "snappy" => Some(Codec::Snappy),
-                "lz4" => Some(Codec::Lz4),
-                "zstd" => Some(Codec::Zstd),
-                _ => {
-                    return Err("must be producer, uncompressed, gzip, snappy, lz4 or zstd".into());
-                }
-            };
-            Ok(())
-        }
-    ),
-    row!(
-        "delete.retention.ms",
-        Long,
-        "86400000",
-        "How long tombstones stay readable on a compacted topic after the cleaner first saw them.",
-        delete_retention_ms >= 0
-    ),
-    row!(
-        "file.delete.delay.ms",
-        Long,
-        "60000",
-        "Accepted for compatibility: files are unlinked at once, since readers hold them open.",
-        file_delete_delay_ms >= 0
-    ),
-    row!(
-        "flush.messages",
-        Long,
-        "9223372036854775807",
-        "Records after which an append is answered only when an fsync has covered it. 1 makes \
-         every produce wait for a group-committed fsync; by default a power failure may cost \
-         what the operating system had not written yet.",
-        flush_messages >= 1
-    ),
-    row!(
-        "flush.ms",
-        Long,
-        "9223372036854775807",
-        "Milliseconds after which records are flushed to disk in the background.",
-        flush_ms >= 0
-    ),
-    row!(
-        "index.interval.bytes",
-        Int,
-        "4096",
-        "Bytes of records between two index entries.",
-        index_interval_bytes >= 0
-    ),
-    row!(
-        "max.compaction.lag.ms",
-        Long,
-        "9223372036854775807",
-        "The longest time that a record stays out of reach of the cleaner.",
-        max_compaction_lag_ms >= 1
-    ),
-    row!(
-        "max.message.bytes",
-        Int,
-        "1048588",
-        "The largest record batch, compressed, header included.",
-        max_message_bytes >= 0
-    ),
-    row!(
-        "message.timestamp.after.max.ms",
-        Long,
-        "3600000",
-        "How far a producer's timestamp may lie in the broker's future.",
-        message_timestamp_after_max_ms >= 0
-    ),
-    row!(
-        "message.timestamp.before.max.ms",
-        Long,
-        "9223372036854775807",
-        "How far a producer's timestamp may lie in the broker's past.",
-        message_timestamp_before_max_ms >= 0
-    ),
-    row!(
-        "message.timestamp.type",
-        String,
-        "CreateTime",
-        "CreateTime keeps the producer's timestamps, LogAppendTime replaces them by the broker's.",
-        |config, text| {
-            config.message_timestamp_type = match text {
-                "CreateTime" => TimestampType::CreateTime,
-                "LogAppendTime" => TimestampType::LogAppendTime,
-                _ => return Err("must be CreateTime or LogAppendTime".into()),
-            };
-            Ok(())
-        }
-    ),
-    row!(
-        "min.cleanable.dirty.ratio",
-        Double,
-        "0.5",
-        "The share of a compacted log that must be dirty before it is cleaned.",
-        |config, text| {
-            config.min_cleanable_dirty_ratio = text
-                .parse()
-                .ok()
-                .filter(|ratio| (0.0..=1.0).contains(ratio))
-                .ok_or("must be a number from 0 to 1")?;
-            Ok(())
-        }
-    ),
-    row!(
-        "min.compaction.lag.ms",
-        Long,
-        "0",
-        "How long a record is safe from the cleaner.",
-        min_compaction_lag_ms >= 0
-    ),
-    row!(
-        "min.insync.replicas",
-        Int,
-        "1",
-        "Replicas that must have a record before a produce with acks=all is answered.",
-        min_insync_replicas >= 1
-    ),
-    row!(
-        "preallocate",
-        Boolean,
-        "false",
-        "Segment files are never preallocated; only false is accepted.",
-        |_, text| match text {
-            "false" => Ok(()),
-            _ => Err("segment files cannot be preallocated, only false is supported".into()),
-        }
-    ),
-    row!(
-        "retention.bytes",
-        Long,
-        "-1",
-        "Bytes of a partition above which its oldest segments are deleted; -1 is no limit.",
-        retention_bytes >= -1
-    ),
-    row!(
-        "retention.ms",
-        Long,
-        "604800000",
-        "Age in milliseconds at which segments are deleted; -1 is no limit.",
-        retention_ms >= -1
-    ),
-    row!("segment.bytes", Int, "1073741824", "The largest segment file.", segment_bytes >= 14),
-    row!(
-        "segment.index.bytes",
-        Int,
-        "10485760",
-        "The largest index file; a segment is rolled when its index is full.",
-        segment_index_bytes >= 24
-    ),
-    row!(
-        "segment.jitter.ms",
-        Long,
-        "0",
-        "Up to this much is taken off segment.ms, so that not all segments roll together.",
-        segment_jitter_ms >= 0
-    ),
-    row!(
-        "segment.ms",
-        Long,
-        "604800000",
-        "Age in milliseconds at which a segment is rolled even if it is not full.",
-        segment_ms >= 1
-    ),
-    row!(
-        "unclean.leader.election.enable",
-        Boolean,
-        "false",
-        "Whether a replica that is not in sync may become leader when no other is left.",
-        |config, text| {
-            config.unclean_leader_election_enable =
-                text.parse().map_err(|_| "must be true or false".to_owned())?;
-            Ok(())
-        }
-    ),
-];
-
-fn at_least<T>(text: &str, least: T) -> Result<T, String>
-where
-    T: std::str::FromStr + PartialOrd + std::fmt::Display,
-{
-    text.parse()
-        .ok()
-        .filter(|value| *value >= least)
-        .ok_or_else(|| format!("must be a whole number of at least {least}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -465,6 +234,23 @@ mod tests {
         }
         assert_eq!(config, LogConfig::default());
         assert!(TOPIC_CONFIGS.is_sorted_by_key(|row| row.name));
+    }
+
+    #[test]
+    fn every_topic_config_of_kafka_4_1_is_in_the_table_and_no_other() {
+        let of_kafka = "cleanup.policy compression.gzip.level compression.lz4.level \
+            compression.type compression.zstd.level delete.retention.ms file.delete.delay.ms \
+            flush.messages flush.ms follower.replication.throttled.replicas \
+            index.interval.bytes leader.replication.throttled.replicas local.retention.bytes \
+            local.retention.ms max.compaction.lag.ms max.message.bytes \
+            message.timestamp.after.max.ms message.timestamp.before.max.ms \
+            message.timestamp.type min.cleanable.dirty.ratio min.compaction.lag.ms \
+            min.insync.replicas preallocate remote.log.copy.disable \
+            remote.log.delete.on.disable remote.storage.enable retention.bytes retention.ms \
+            segment.bytes segment.index.bytes segment.jitter.ms segment.ms \
+            unclean.leader.election.enable";
+        let names: Vec<_> = TOPIC_CONFIGS.iter().map(|row| row.name).collect();
+        assert_eq!(names, of_kafka.split_whitespace().collect::<Vec<_>>());
     }
 
     #[test]
@@ -493,6 +279,15 @@ mod tests {
             ("min.cleanable.dirty.ratio", "NaN"),
             ("min.cleanable.dirty.ratio", "1.5"),
             ("preallocate", "true"),
+            ("remote.storage.enable", "true"),
+            ("remote.log.copy.disable", "true"),
+            ("remote.log.delete.on.disable", "true"),
+            ("local.retention.ms", "-3"),
+            ("compression.gzip.level", "0"),
+            ("compression.gzip.level", "10"),
+            ("compression.lz4.level", "18"),
+            ("compression.zstd.level", "23"),
+            ("leader.replication.throttled.replicas", "1"),
             ("flush.messages", "0"),
         ] {
             let error = LogConfig::from_map([(name, value)]).unwrap_err();
