@@ -16,7 +16,7 @@ use crate::{
     datadir::{DataDir, DataDirError},
     effective::TopicDefaults,
     group::{GroupCoordinator, GroupSettings},
-    kafka::{self, Admission, Listener, LogLimit, MemoryBudget, RequestMemory},
+    kafka::{self, Admission, FetchMemory, Listener, LogLimit, RequestMemory},
     limits,
     metrics::{self, ConnectionCounts, Metrics},
     node::Node,
@@ -186,7 +186,7 @@ impl Broker {
         let node = Arc::new(Node {
             cluster_id: data_dir.cluster_id().to_owned(),
             request_memory: Arc::new(RequestMemory::new(config.request_memory_bytes)),
-            fetch_memory: MemoryBudget::new(config.fetch_memory_bytes),
+            fetch_memory: FetchMemory::new(config.fetch_memory_bytes),
             controller,
             image,
             partitions,

@@ -89,9 +89,12 @@ pub(crate) const RECORD_ERRORS_MAX: usize = 10_000;
 /// The grain in which memory budgets are counted.
 pub(crate) const MEMORY_GRAIN_BYTES: usize = 1 << 10;
 
-/// The smallest share of the fetch memory that a fetch is done with: one batch
+/// The smallest share that a fetch takes while there is fetch memory: one batch
 /// as large as `max.message.bytes` allows by default, since one always comes.
 pub(crate) const FETCH_GRANT_BYTES_MIN: usize = (1 << 20) + (4 << 10);
+
+/// The most that a fetch answers with while all of the fetch memory is held.
+pub(crate) const FETCH_SMALL_BYTES: usize = 64 << 10;
 
 /// The longest that a fetch waits for data, whatever the client asks.
 pub(crate) const FETCH_WAIT_MAX: Duration = Duration::from_secs(300);

@@ -16,7 +16,7 @@ use crate::{
         Endpoint, NewTopic, QuotaEntity, TopicImage, TopicRef,
     },
     group::GroupCoordinator,
-    kafka::{Admission, Listener, LogLimit, MemoryBudget, RequestMemory},
+    kafka::{Admission, FetchMemory, Listener, LogLimit, RequestMemory},
     metrics::Metrics,
     partition::PartitionManager,
     producer_ids::ProducerIds,
@@ -37,7 +37,7 @@ pub(crate) struct Node {
     pub(crate) metrics: Metrics,
     pub(crate) transactions: TransactionCoordinator,
     pub(crate) request_memory: Arc<RequestMemory>,
-    pub(crate) fetch_memory: MemoryBudget,
+    pub(crate) fetch_memory: FetchMemory,
     /// In the order of the configuration.
     pub(crate) listeners: Vec<Listener>,
     /// What the salts of users that are not there are made of.

@@ -24,9 +24,9 @@ use super::{
     Client, Reply, api_versions,
     authentication::Authentication,
     dispatch,
+    fetch_memory::FetchMemory,
     frame::{Frame, FrameError, FrameReader},
     handshake::{self, HandshakeError},
-    memory::MemoryBudget,
     request_memory::RequestGrant,
     response::{EncodeError, RequestId, Response},
     shape::{self, ShapeError},
@@ -204,7 +204,7 @@ async fn read_requests<'a>(
 async fn write_replies(
     mut socket: impl AsyncWrite + Unpin,
     mut replies: mpsc::Receiver<Pending<'_>>,
-    fetch_memory: &MemoryBudget,
+    fetch_memory: &FetchMemory,
     mute: &Mute,
 ) -> Result<(), ConnectionError> {
     while let Some((reply, memory, toll, timer)) = replies.recv().await {
@@ -233,7 +233,7 @@ async fn write_replies(
 async fn write_response(
     socket: &mut (impl AsyncWrite + Unpin),
     response: &mut Response,
-    fetch_memory: &MemoryBudget,
+    fetch_memory: &FetchMemory,
 ) -> Result<(), ConnectionError> {
     let mut moved = Instant::now();
     loop {

@@ -175,8 +175,7 @@ async fn read(node: &Arc<Node>, whole: &Arc<Asked>) -> Round {
         .map(|partition| partition.partition_max_bytes.max(0) as usize)
         .fold(0, usize::saturating_add);
     let bytes_max = asked.min(request.max_bytes.max(0) as usize).min(node.config.fetch_bytes_max);
-    let (mut memory, granted) =
-        node.fetch_memory.take_up_to(bytes_max, limits::FETCH_GRANT_BYTES_MIN).await;
+    let (mut memory, granted) = node.fetch_memory.take_up_to(bytes_max).await;
     let mut bounds = ReadBounds { bytes_max: granted, first_batch_bytes_max: memory.bytes() };
     loop {
         let (reader, asked) = (Arc::clone(node), Arc::clone(whole));

@@ -59,18 +59,24 @@ impl MemoryBudget {
         self.semaphore.available_permits() < least
     }
 
-    /// As much as is free of `wanted`, halving; waits only for `least`, and
-    /// never takes less. Answers with how much of `wanted` is granted.
-    pub(crate) async fn take_up_to(&self, wanted: usize, least: usize) -> (MemoryGrant, usize) {
+    /// As much as is free of `wanted`, halving, down to `least`. Answers with
+    /// how much of `wanted` is granted; with nothing if even that is not free.
+    pub(crate) fn try_take_up_to(
+        &self,
+        wanted: usize,
+        least: usize,
+    ) -> Option<(MemoryGrant, usize)> {
         let mut bytes = wanted;
-        while bytes > least {
-            let wanted = grains(bytes).min(self.grains) as u32;
-            if let Ok(permit) = Arc::clone(&self.semaphore).try_acquire_many_owned(wanted) {
-                return (MemoryGrant(permit), bytes);
+        loop {
+            let share = grains(bytes).min(self.grains) as u32;
+            if let Ok(permit) = Arc::clone(&self.semaphore).try_acquire_many_owned(share) {
+                return Some((MemoryGrant(permit), bytes));
             }
-            bytes /= 2;
+            if bytes <= least {
+                return None;
+            }
+            bytes = (bytes / 2).max(least);
         }
-        (self.take(least).await, wanted.min(least))
     }
 }
 
@@ -120,9 +126,10 @@ mod tests {
     async fn a_share_comes_back_when_dropped_and_in_part_when_shrunk() {
         let budget = MemoryBudget::new(100 << 10);
         let mut grant = budget.take(90 << 10).await;
-        assert_eq!(budget.take_up_to(40 << 10, 4 << 10).await.1, 10 << 10);
+        assert_eq!(budget.try_take_up_to(40 << 10, 4 << 10).unwrap().1, 10 << 10);
         grant.shrink_to(20 << 10);
-        assert_eq!(budget.take_up_to(80 << 10, 4 << 10).await.1, 80 << 10);
+        assert!(budget.try_take_up_to(90 << 10, 81 << 10).is_none());
+        assert_eq!(budget.try_take_up_to(80 << 10, 4 << 10).unwrap().1, 80 << 10);
         drop(grant);
         budget.take(100 << 10).await;
     }

@@ -13,6 +13,7 @@
 //! versions.rs    the table of what is served
 //! per_address.rs bounds on the connections of one address
 //! memory.rs      a bound on memory that many connections share
+//! fetch_memory.rs  the memory of fetch responses under way
 //! request_memory.rs  the memory of requests under way, by their size
 //! pace.rs        how slowly a request may come
 //! response.rs    answers as pieces, record bytes never copied
@@ -60,6 +61,7 @@ mod elect_leaders;
 mod end_txn;
 mod errors;
 mod fetch;
+mod fetch_memory;
 mod fetch_response;
 mod find_coordinator;
 mod frame;
@@ -117,8 +119,8 @@ pub(crate) fn request_counts() -> RequestCounts {
     RequestCounts::new(served.map(|api| (api.key as i16, format!("{:?}", api.key), api.max)))
 }
 
+pub(crate) use fetch_memory::FetchMemory;
 pub(crate) use listener::{Listener, accept};
-pub(crate) use memory::MemoryBudget;
 pub(crate) use request_memory::RequestMemory;
 
 use crate::{
