@@ -221,6 +221,12 @@ fn cluster(report: &mut Report<'_>, node: &Node, partitions: &[Arc<Partition>]) 
     let image = node.image();
     let offline = partitions.iter().filter(|partition| partition.log().is_err()).count();
     let all: usize = image.topics().map(|topic| topic.partitions.len()).sum();
+    // Each partition has one replica, here, which is in sync while its log can be used.
+    let wants = |wanted: fn(i32) -> bool| {
+        let logs = partitions.iter().filter_map(|partition| partition.log().ok());
+        logs.filter(|log| wanted(log.config().min_insync_replicas)).count()
+    };
+    let (at_min, under_min) = (wants(|least| least == 1), wants(|least| least > 1));
     for (name, help, value) in [
         ("kafka_server_replicamanager_partitioncount", "Partitions on this node", partitions.len()),
         (
@@ -233,7 +239,34 @@ fn cluster(report: &mut Report<'_>, node: &Node, partitions: &[Arc<Partition>]) 
             "Partitions whose log cannot be used",
             offline,
         ),
+        (
+            "kafka_server_replicamanager_underreplicatedpartitions",
+            "Partitions that this node leads with a replica missing",
+            0,
+        ),
+        (
+            "kafka_server_replicamanager_atminisrpartitioncount",
+            "Partitions that take no acks=all once they lose a replica",
+            at_min,
+        ),
+        (
+            "kafka_server_replicamanager_underminisrpartitioncount",
+            "Partitions that take no acks=all: min.insync.replicas is above what there are",
+            under_min,
+        ),
+        (
+            "kafka_log_logmanager_offlinelogdirectorycount",
+            "Log directories that cannot be used; without its own a node does not start",
+            0,
+        ),
+        ("kafka_server_kafkaserver_brokerstate", "3: running", 3),
         ("kafka_controller_kafkacontroller_activecontrollercount", "1 on the controller", 1),
+        (
+            "kafka_controller_kafkacontroller_activebrokercount",
+            "Brokers of the cluster",
+            image.brokers().count(),
+        ),
+        ("kafka_controller_kafkacontroller_fencedbrokercount", "Brokers that do not answer", 0),
         (
             "kafka_controller_kafkacontroller_globaltopiccount",
             "Topics of the cluster",

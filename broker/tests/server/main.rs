@@ -21,6 +21,7 @@
 //! | `security_tls` | encrypted listeners, certificates, their replacement |
 //! | `transactions` | the transaction coordinator, request by request |
 //! | `transaction_crashes` | kills in the middle of a commit |
+//! | `surface` | every API that was promised, with its versions |
 //! | `restart` | what is there after a shutdown and after a loss |
 //! | `where_others_failed` | what other implementations got wrong |
 
@@ -46,6 +47,7 @@ mod security_acl;
 mod security_sasl;
 mod security_tls;
 mod support;
+mod surface;
 mod topics;
 mod transaction_crashes;
 mod transactional;

@@ -20,6 +20,7 @@ async fn what_was_produced_and_fetched_is_told_by_topic_and_partition() {
     let broker = TestBroker::start(&[]).await;
     let mut client = broker.client().await;
     client.create_topic_with("topic", 2, &[("flush.messages", "1")]).await;
+    client.create_topic_with("safe", 1, &[("min.insync.replicas", "2")]).await;
     let sent = batch(&["one", "two"]);
     for _ in 0..3 {
         assert_eq!(client.produce("topic", 1, -1, sent.clone()).await.error_code, 0);
@@ -41,10 +42,16 @@ async fn what_was_produced_and_fetched_is_told_by_topic_and_partition() {
         ("kafka_network_requestmetrics_requests_total{request=\"Produce\",version=\"9\"}", 4.0),
         ("kafka_network_requestmetrics_requests_total{request=\"Fetch\",version=\"12\"}", 1.0),
         ("kafka_network_requestmetrics_totaltimems_count{request=\"Produce\"}", 4.0),
-        ("kafka_server_replicamanager_partitioncount", 2.0),
+        ("kafka_server_replicamanager_partitioncount", 3.0),
         ("kafka_server_replicamanager_offlinereplicacount", 0.0),
+        ("kafka_server_replicamanager_underreplicatedpartitions", 0.0),
+        ("kafka_server_replicamanager_atminisrpartitioncount", 2.0),
+        ("kafka_server_replicamanager_underminisrpartitioncount", 1.0),
+        ("kafka_log_logmanager_offlinelogdirectorycount", 0.0),
+        ("kafka_server_kafkaserver_brokerstate", 3.0),
+        ("kafka_controller_kafkacontroller_activebrokercount", 1.0),
         ("kafka_controller_kafkacontroller_activecontrollercount", 1.0),
-        ("kafka_controller_kafkacontroller_globaltopiccount", 1.0),
+        ("kafka_controller_kafkacontroller_globaltopiccount", 2.0),
         ("kafka_coordinator_group_groupmetadatamanager_numgroups", 0.0),
         ("kafka_server_socket_server_metrics_connection_count{listener=\"PLAINTEXT\"}", 1.0),
     ] {
