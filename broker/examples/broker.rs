@@ -11,7 +11,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some((key.to_owned(), value.to_owned()))
     });
     let broker = Broker::start(BrokerConfig::from_properties(properties)?).await?;
-    println!("{}", broker.local_addr());
+    for address in broker.local_addrs() {
+        println!("{address}");
+    }
     tokio::signal::ctrl_c().await?;
     broker.shutdown().await;
     Ok(())

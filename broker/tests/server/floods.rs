@@ -1,7 +1,7 @@
 //! What many bad clients do at once, and the good one beside them: each attack
 //! is refused or bounded, and the good client's records all come through.
 //!
-//! Times are not judged here; `examples/flood.rs` measures them.
+//! Times are not judged here; `examples/flood` measures them.
 
 use std::{
     net::SocketAddr,
