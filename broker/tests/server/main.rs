@@ -22,6 +22,7 @@
 //! | `transactions` | the transaction coordinator, request by request |
 //! | `transaction_crashes` | kills in the middle of a commit |
 //! | `surface` | every API that was promised, with its versions |
+//! | `refusals` | what clients of others make of a refusal (second tier) |
 //! | `restart` | what is there after a shutdown and after a loss |
 //! | `where_others_failed` | what other implementations got wrong |
 
@@ -41,6 +42,7 @@ mod metrics;
 mod offsets;
 mod produce_fetch;
 mod quotas;
+mod refusals;
 mod restart;
 mod sasl;
 mod security_acl;
