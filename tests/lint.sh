@@ -19,6 +19,11 @@ guests=$(grep -E '^longshore-(connector|example)-' <<<"$linked" || true)
 features=$(cargo tree --quiet --package longshore --edges normal,build,features --prefix none)
 grep -q 'feature "sabotage"' <<<"$features" && complain "the binary has the feature sabotage"
 
+# OpenSSL is librdkafka's alone: our own connections use rustls.
+users=$(cargo tree --quiet --package longshore --edges normal,build --prefix none --depth 1 --invert openssl-sys |
+    sed 1d | cut -d' ' -f1 | sort -u | tr '\n' ' ')
+[[ $users == "rdkafka-sys " ]] || complain "OpenSSL is used by: $users"
+
 binary=${CARGO_TARGET_DIR:-target}/release/longshore
 mapfile -t pipelines < <(git ls-files 'configs/pipelines/*.yaml')
 if ((${#pipelines[@]})); then

@@ -31,7 +31,9 @@ pub(crate) use sasl::{
     AuthenticationError, Credentials, ITERATIONS_DEFAULT, ITERATIONS_MAX, ITERATIONS_MIN,
     SaslSession, Step, decoy_key,
 };
-pub use sasl::{Mechanism, SaslSettings, ScramCredential};
+pub use sasl::{Mechanism, SaslSettings, ScramCredential, jaas_options};
 pub use secret::Secret;
 pub(crate) use tls::TlsListener;
-pub use tls::{ClientAuth, PemSource, TlsError, TlsSettings, TlsVersions};
+pub use tls::{
+    ClientAuth, PemSource, TlsError, TlsSettings, TlsVersions, certificates, private_key,
+};

@@ -2,10 +2,15 @@
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::CliError;
+use clap::Args;
+use kafka_protocol::ResponseError;
+
+use super::acl_entries::upper;
+use super::{CliError, client_config};
 use crate::convert::{self, Converter};
 use crate::kafka::{
     Admin, AdminClient, ClientError, ClusterConfig, ConnectorConsumer, ConsumeError, Consumer,
@@ -20,10 +25,42 @@ const READ_WAIT: Duration = Duration::from_millis(500);
 /// Bytes of one read.
 const READ_BYTES: usize = 1024 * 1024;
 
+/// The heading of options that every command takes.
+pub(super) const EVERYWHERE: &str = "Options of every command";
+
+/// How commands reach a cluster.
+#[derive(Debug, Args)]
+pub(super) struct ClusterArgs {
+    /// Where the cluster is.
+    #[arg(
+        long,
+        global = true,
+        help_heading = EVERYWHERE,
+        env = "LONGSHORE_BOOTSTRAP_SERVER",
+        value_name = "HOST:PORT",
+        default_value = "127.0.0.1:9092"
+    )]
+    bootstrap_server: String,
+    /// Client properties for TLS and SASL, as Kafka's tools take them or as YAML.
+    ///
+    /// security.protocol, sasl.mechanism, sasl.jaas.config or sasl.username and
+    /// sasl.password, ssl.ca.location or ssl.truststore.location,
+    /// ssl.certificate.location, ssl.key.location. Certificates are PEM. Values may be
+    /// ${env:NAME} or ${file:PATH}.
+    #[arg(
+        long,
+        global = true,
+        help_heading = EVERYWHERE,
+        env = "LONGSHORE_COMMAND_CONFIG",
+        value_name = "FILE"
+    )]
+    command_config: Option<PathBuf>,
+}
+
 /// A cluster, by its address.
 pub(super) struct Cluster {
     config: ClusterConfig,
-    admin: Arc<dyn Admin>,
+    admin: Arc<AdminClient>,
 }
 
 /// What to read of a topic.
@@ -37,15 +74,38 @@ pub(super) struct Reading<'a> {
 }
 
 impl Cluster {
-    pub(super) fn new(bootstrap_server: &str) -> Result<Self, CliError> {
+    /// The one that the command line names.
+    pub(super) fn new(args: &ClusterArgs) -> Result<Self, CliError> {
+        let mut config = Self::config(&args.bootstrap_server);
+        if let Some(path) = &args.command_config {
+            client_config::apply(path, &mut config)?;
+        }
+        Self::of(config)
+    }
+
+    /// The one at an address of a plaintext listener.
+    pub(super) fn at(bootstrap_server: &str) -> Result<Self, CliError> {
+        Self::of(Self::config(bootstrap_server))
+    }
+
+    fn config(bootstrap_server: &str) -> ClusterConfig {
         let mut config = ClusterConfig::new(bootstrap_server, "longshore-cli");
         config.api_timeout = API_TIME_MAX;
+        config
+    }
+
+    fn of(config: ClusterConfig) -> Result<Self, CliError> {
         let admin = Arc::new(AdminClient::new(config.clone())?);
         Ok(Self { config, admin })
     }
 
     pub(super) fn admin(&self) -> &dyn Admin {
         &*self.admin
+    }
+
+    /// What goes beyond the worker's needs: ACLs, users, quotas, transactions.
+    pub(super) fn client(&self) -> &AdminClient {
+        &self.admin
     }
 
     pub(super) fn producer(&self) -> Result<Arc<dyn Producer>, CliError> {
@@ -60,7 +120,7 @@ impl Cluster {
         mut each: impl FnMut(&Fetched) -> Result<ControlFlow<()>, CliError>,
     ) -> Result<(), CliError> {
         let config = ConsumerConfig::new(self.config.clone(), None);
-        let consumer = ConnectorConsumer::new(&config, Arc::clone(&self.admin))?.share();
+        let consumer = ConnectorConsumer::new(&config, self.admin.clone())?.share();
         let topic: Arc<str> = reading.topic.into();
         let partitions: Vec<TopicPartition> = reading
             .partitions
@@ -112,9 +172,51 @@ impl From<ClientError> for CliError {
             ClientError::Unreachable { addresses, reason } => Self::Unreachable(format!(
                 "no broker answers at {addresses}: {reason}; {START_ONE}"
             )),
+            ClientError::Refused { what, code, message } => {
+                let help = remedy(code).map(|help| format!("; {help}")).unwrap_or_default();
+                // Without words of its own a broker says no more than the name.
+                let words = Some(message).filter(|message| *message != code.to_string());
+                let words = words.map(|words| format!(" ({words})")).unwrap_or_default();
+                Self::failed(format!("{what} was refused: {}{words}{help}", upper(code)))
+            }
             other => Self::failed(other.to_string()),
         }
     }
+}
+
+/// What a person can do about a refusal.
+fn remedy(code: ResponseError) -> Option<&'static str> {
+    use ResponseError as E;
+    Some(match code {
+        E::ClusterAuthorizationFailed => {
+            "this user needs a right on the cluster: `longshore acl add --cluster --operation ...`"
+        }
+        E::TopicAuthorizationFailed => {
+            "this user needs a right on the topic: `longshore acl add --topic ...`"
+        }
+        E::GroupAuthorizationFailed => {
+            "this user needs a right on the group: `longshore acl add --group ...`"
+        }
+        E::TransactionalIdAuthorizationFailed => {
+            "this user needs a right on the id: `longshore acl add --transactional-id ...`"
+        }
+        E::SaslAuthenticationFailed | E::UnsupportedSaslMechanism | E::IllegalSaslState => {
+            "look at sasl.mechanism, name and password in the file of --command-config"
+        }
+        E::SecurityDisabled => {
+            "the cluster checks no ACLs: set authorizer.class.name in the brokers' files"
+        }
+        E::NonEmptyGroup | E::GroupSubscribedToTopic => {
+            "stop the group's members first; `longshore group describe` names them"
+        }
+        E::GroupIdNotFound => "`longshore group list` shows which there are",
+        E::TopicAlreadyExists => "`longshore topic describe` shows it",
+        E::InvalidReplicationFactor => "the cluster has fewer brokers than that",
+        E::PolicyViolation | E::InvalidConfig | E::InvalidRequest => return None,
+        E::ConcurrentTransactions => "a transaction of the id is being ended; try again",
+        E::UnsupportedVersion => "the broker is too old for this",
+        _ => return None,
+    })
 }
 
 impl From<ProduceError> for CliError {

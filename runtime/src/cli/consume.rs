@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use super::CliError;
-use super::cluster::{Cluster, Reading, converter};
+use super::cluster::{Cluster, ClusterArgs, Reading, converter};
 use super::topic::existing;
 use crate::convert::Converter;
 use crate::kafka::{Fetched, Start};
@@ -59,11 +59,11 @@ pub(super) struct Consume {
 }
 
 impl Consume {
-    pub(super) async fn run(self, bootstrap_server: &str) -> Result<(), CliError> {
+    pub(super) async fn run(self, cluster: &ClusterArgs) -> Result<(), CliError> {
         if self.count == Some(0) {
             return Ok(());
         }
-        let cluster = Cluster::new(bootstrap_server)?;
+        let cluster = Cluster::new(cluster)?;
         let topic = existing(cluster.admin(), &self.topic).await?;
         let mut partitions: Vec<i32> =
             topic.partitions.iter().map(|partition| partition.partition).collect();

@@ -10,30 +10,42 @@
 //! | `run` | `longshore run` |
 //! | `lint`, `render`, `schema` | pipelines without a cluster |
 //! | `cluster` | Kafka clients for one command |
-//! | `topic`, `group`, `produce`, `consume` | commands that speak Kafka's protocol |
+//! | `client_config` | their TLS and SASL, from a file |
+//! | `topic`, `group`, `produce`, `consume`, `config`, `acl`, `user`, `quota`, `txn` | commands that speak Kafka's protocol |
+//! | `acl_entries`, `hanging`, `reset`, `time` | entries of ACLs, hanging transactions, new offsets of groups, times |
 //! | `rest` | a client of the REST API |
 //! | `connector` | the command that speaks to it |
 //! | `plugins` | where plugins are, and which there are |
 //! | `plugin` | the command that shows them |
 
+mod acl;
+mod acl_entries;
+mod client_config;
 mod cluster;
+mod config;
 mod connector;
 mod consume;
 mod error;
 mod group;
+mod hanging;
 mod lint;
 pub mod node;
 mod output;
 mod plugin;
 mod plugins;
 mod produce;
+mod quota;
 mod render;
+mod reset;
 mod rest;
 mod run;
 mod schema;
 mod server;
 mod signals;
+mod time;
 mod topic;
+mod txn;
+mod user;
 
 use std::process::ExitCode;
 
@@ -55,21 +67,21 @@ Exit codes:
 #[command(name = "longshore", version, after_long_help = EXIT_CODES, max_term_width = 100)]
 pub struct Cli {
     /// What is logged to stderr: error, warn, info, debug, trace, or MODULE=LEVEL,...
-    #[arg(long, global = true, env = "LONGSHORE_LOG", value_name = "FILTER")]
-    log: Option<String>,
-    /// Where the cluster is.
     #[arg(
         long,
         global = true,
-        env = "LONGSHORE_BOOTSTRAP_SERVER",
-        value_name = "HOST:PORT",
-        default_value = "127.0.0.1:9092"
+        help_heading = cluster::EVERYWHERE,
+        env = "LONGSHORE_LOG",
+        value_name = "FILTER"
     )]
-    bootstrap_server: String,
+    log: Option<String>,
+    #[command(flatten)]
+    cluster: cluster::ClusterArgs,
     /// Where the worker's REST listener is.
     #[arg(
         long,
         global = true,
+        help_heading = cluster::EVERYWHERE,
         env = "LONGSHORE_REST_URL",
         value_name = "URL",
         default_value = "http://127.0.0.1:8083"
@@ -93,6 +105,16 @@ enum Command {
     Consume(consume::Consume),
     /// Groups of consumers and workers
     Group(group::Group),
+    /// Configurations of topics, brokers and groups
+    Config(config::Config),
+    /// Who may do what: ACLs
+    Acl(acl::AclCommand),
+    /// Users that authenticate by SCRAM
+    User(user::User),
+    /// How much clients may use
+    Quota(quota::Quota),
+    /// Transactions: which are open, which hang, and how to end them
+    Txn(txn::Txn),
     /// A worker's connectors, over its REST API
     Connector(connector::Connector),
     /// The plugins at hand
@@ -142,10 +164,15 @@ pub fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Command::Server(command) => Box::pin(command.run()).await,
-        Command::Topic(command) => Box::pin(command.run(&cli.bootstrap_server)).await,
-        Command::Produce(command) => Box::pin(command.run(&cli.bootstrap_server)).await,
-        Command::Consume(command) => Box::pin(command.run(&cli.bootstrap_server)).await,
-        Command::Group(command) => Box::pin(command.run(&cli.bootstrap_server)).await,
+        Command::Topic(command) => Box::pin(command.run(&cli.cluster)).await,
+        Command::Produce(command) => Box::pin(command.run(&cli.cluster)).await,
+        Command::Consume(command) => Box::pin(command.run(&cli.cluster)).await,
+        Command::Group(command) => Box::pin(command.run(&cli.cluster)).await,
+        Command::Config(command) => Box::pin(command.run(&cli.cluster)).await,
+        Command::Acl(command) => Box::pin(command.run(&cli.cluster)).await,
+        Command::User(command) => Box::pin(command.run(&cli.cluster)).await,
+        Command::Quota(command) => Box::pin(command.run(&cli.cluster)).await,
+        Command::Txn(command) => Box::pin(command.run(&cli.cluster)).await,
         Command::Connector(command) => Box::pin(command.run(&cli.rest_url)).await,
         Command::Lint(command) => Box::pin(command.run()).await,
         Command::Plugin(command) => Box::pin(command.run()).await,

@@ -21,7 +21,7 @@ pub(super) enum Format {
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct OutputArgs {
     /// How data is printed
-    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(super) output: Format,
 }
 

@@ -8,7 +8,7 @@ use clap::Args;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::CliError;
-use super::cluster::{Cluster, converter};
+use super::cluster::{Cluster, ClusterArgs, converter};
 use super::topic::existing;
 use crate::batch::Batch;
 use crate::convert::Converter;
@@ -47,8 +47,8 @@ pub(super) struct Produce {
 }
 
 impl Produce {
-    pub(super) async fn run(self, bootstrap_server: &str) -> Result<(), CliError> {
-        let cluster = Cluster::new(bootstrap_server)?;
+    pub(super) async fn run(self, cluster: &ClusterArgs) -> Result<(), CliError> {
+        let cluster = Cluster::new(cluster)?;
         let topic = existing(cluster.admin(), &self.topic).await?;
         if let Some(partition) = self.partition
             && !topic.partitions.iter().any(|known| known.partition == partition)

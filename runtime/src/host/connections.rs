@@ -185,7 +185,11 @@ fn resolve(
     Ok(Value::Object(object))
 }
 
-fn resolve_text(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
+/// Replaces `${env:NAME}` and `${file:PATH}` in a text.
+pub(crate) fn resolve_text(
+    text: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<String, String> {
     let (mut out, mut rest) = (String::new(), text);
     while let Some(start) = rest.find("${") {
         let (before, reference) = rest.split_at(start);

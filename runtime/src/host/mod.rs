@@ -50,6 +50,7 @@ pub mod state;
 mod wasi;
 
 pub use catalog::Catalog;
+pub(crate) use connections::resolve_text;
 pub use connections::{ConnectionConfig, Connections};
 pub use engine::{HostConfig, PluginHost};
 pub use error::{CallError, Cause, Fault, HostError};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::security::Security;
 use super::types::OffsetReset;
 
 /// Properties by Kafka's names, as `producer.override.*` and
@@ -19,6 +20,8 @@ pub struct ClusterConfig {
     pub client_id: String,
     /// How long one request may take, retries included: `default.api.timeout.ms`.
     pub api_timeout: Duration,
+    /// TLS and SASL.
+    pub security: Security,
 }
 
 impl ClusterConfig {
@@ -29,6 +32,7 @@ impl ClusterConfig {
             bootstrap_servers: bootstrap_servers.into(),
             client_id: client_id.into(),
             api_timeout: Duration::from_secs(30),
+            security: Security::default(),
         }
     }
 }

@@ -41,8 +41,11 @@ impl ErrorClass {
             | E::TransactionalIdAuthorizationFailed
             | E::DelegationTokenAuthorizationFailed
             | E::SaslAuthenticationFailed => Self::Authorization,
-            // A rebalance ends, and so do a coordinator's move and a controller's election.
-            E::RebalanceInProgress | E::BrokerNotAvailable => Self::Retriable,
+            // A rebalance ends, and so do a coordinator's move, a controller's election,
+            // and a transaction whose markers are being written.
+            E::RebalanceInProgress | E::BrokerNotAvailable | E::ConcurrentTransactions => {
+                Self::Retriable
+            }
             code if code.is_retriable() => Self::Retriable,
             _ => Self::Fatal,
         }
@@ -131,6 +134,14 @@ pub enum ClientError {
         /// What happened to it.
         reason: String,
     },
+    /// TLS did not come about, which trying again does not change.
+    #[error("there is no TLS with {address}: {reason}")]
+    Tls {
+        /// The broker, `host:port`.
+        address: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The answer did not come in time.
     #[error("{what} got no answer within {} ms", after.as_millis())]
     TimedOut {
@@ -184,6 +195,7 @@ impl ClientError {
                 ErrorClass::Retriable
             }
             Self::Refused { code, .. } => ErrorClass::of_response(*code),
+            Self::Tls { .. } => ErrorClass::Authorization,
             Self::Config { .. }
             | Self::Unsupported { .. }
             | Self::Malformed { .. }

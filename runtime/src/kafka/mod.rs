@@ -11,6 +11,7 @@
 //! | [`producer`] | batches to topics, a receipt a batch; transactions |
 //! | [`consumer`] | partitions assigned by hand to batches |
 //! | [`librdkafka`] | producer and consumer on librdkafka |
+//! | [`security`] | TLS and SASL, by Kafka's property names |
 //! | `net` | our own connections to brokers |
 //! | [`admin`] | topics, configs, groups and offsets |
 //! | [`group`] | membership of the worker group, and its lease |
@@ -25,6 +26,7 @@ pub mod group;
 pub mod librdkafka;
 mod net;
 pub mod producer;
+pub mod security;
 #[cfg(test)]
 mod transaction_tests;
 pub mod types;
@@ -38,4 +40,5 @@ pub use librdkafka::consumer::{ConnectorConsumer, TaskConsumer};
 pub use librdkafka::producer::KafkaProducer;
 pub use librdkafka::transactions::KafkaTransactions;
 pub use producer::{Producer, Receipt, TransactionalProducer};
+pub use security::Security;
 pub use types::{CommittedOffset, Fetched, OffsetCommit, OffsetReset, Start, TopicPartition};

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::herder::ConnectorConfig;
+use crate::kafka::Security;
 
 /// The least time for a transaction, Kafka Streams' own.
 const TRANSACTION_TIMEOUT_MIN: Duration = Duration::from_secs(10);
@@ -85,9 +86,8 @@ pub struct WorkerConfig {
     /// has them: all else is deleted before anything starts. For a worker that
     /// is the whole fleet and serves one pipeline.
     pub only: Option<BTreeMap<String, ConnectorConfig>>,
-    /// More client properties for every Kafka client of the worker, by
-    /// Kafka's names (`security.protocol` and its like).
-    pub client_properties: BTreeMap<String, String>,
+    /// TLS and SASL of every Kafka client of the worker.
+    pub security: Security,
 }
 
 impl WorkerConfig {
@@ -114,7 +114,7 @@ impl WorkerConfig {
             retry_delay_max: Duration::from_secs(60),
             exactly_once_sources: SourceSupport::default(),
             only: None,
-            client_properties: BTreeMap::new(),
+            security: Security::default(),
         }
     }
 

@@ -32,7 +32,6 @@ const FETCH_WAIT: Duration = Duration::from_millis(100);
 pub struct KafkaClients {
     cluster: ClusterConfig,
     admin: Arc<dyn Admin>,
-    properties: Overrides,
     delivery_timeout: Duration,
     transaction_timeout: Duration,
 }
@@ -40,23 +39,15 @@ pub struct KafkaClients {
 impl KafkaClients {
     /// Clients of the cluster that `config` names.
     pub fn new(config: &WorkerConfig) -> Result<Self, ClientError> {
-        let cluster = ClusterConfig::new(&config.bootstrap_servers, &config.group_id);
+        let mut cluster = ClusterConfig::new(&config.bootstrap_servers, &config.group_id);
+        cluster.security = config.security.clone();
         let admin = Arc::new(AdminClient::new(cluster.clone())?);
-        let properties = config.client_properties.clone();
         Ok(Self {
             cluster,
             admin,
-            properties,
             delivery_timeout: config.delivery_timeout(),
             transaction_timeout: config.transaction_timeout(),
         })
-    }
-
-    /// A connector's own overrides win over the worker's.
-    fn overrides(&self, own: &Overrides) -> Overrides {
-        let mut all = self.properties.clone();
-        all.extend(own.iter().map(|(name, value)| (name.clone(), value.clone())));
-        all
     }
 }
 
@@ -70,7 +61,7 @@ impl Clients for KafkaClients {
         let config = ProducerConfig {
             buffer_bytes: PRODUCER_BUFFER_BYTES,
             delivery_timeout: self.delivery_timeout,
-            overrides: self.overrides(overrides),
+            overrides: overrides.clone(),
             ..ProducerConfig::new(self.cluster.clone())
         };
         Ok(Arc::new(KafkaProducer::new(&config)?))
@@ -86,7 +77,7 @@ impl Clients for KafkaClients {
             buffer_bytes: TRANSACTION_BUFFER_BYTES,
             delivery_timeout: self.delivery_timeout,
             transactional: Some(transactional),
-            overrides: self.overrides(overrides),
+            overrides: overrides.clone(),
             ..ProducerConfig::new(self.cluster.clone())
         };
         Ok(Arc::new(KafkaTransactions::new(&config)?))
@@ -99,7 +90,7 @@ impl Clients for KafkaClients {
     ) -> Result<Arc<dyn SharedConsumer>, ConsumeError> {
         let wait = FETCH_WAIT.as_millis().to_string();
         let mut all = Overrides::from([("fetch.max.wait.ms".to_owned(), wait)]);
-        all.extend(self.overrides(overrides));
+        all.extend(overrides.clone());
         let config = ConsumerConfig {
             buffer_bytes: CONSUMER_BUFFER_BYTES,
             // Tasks decide what becomes of a position that the log lost. The

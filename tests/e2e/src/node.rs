@@ -47,6 +47,14 @@ impl Settings {
         self
     }
 
+    /// Runs Apache Kafka in the node's place, with the same file and ready line:
+    /// what is said of a command must hold against it too.
+    pub fn apache_kafka(mut self) -> Self {
+        paths::installed("java");
+        self.program = Some(paths::repository().join("tests/conformance/apache_kafka.sh"));
+        self
+    }
+
     /// Adds a line to the node's file, under Kafka's name for it.
     pub fn property(mut self, name: &str, value: impl Display) -> Self {
         self.properties.push((name.to_owned(), value.to_string()));

@@ -1,4 +1,4 @@
-# What the C parts of the dependencies (librdkafka, zstd, zlib) are built with.
+# What the C parts of the dependencies (librdkafka, zstd, zlib, OpenSSL) are built with.
 # shellcheck shell=bash
 
 install_build() {
@@ -9,6 +9,11 @@ install_build() {
     has c++ || missing+=(g++)
     has make || missing+=(make)
     has cmake || missing+=(cmake)
+    # librdkafka's TLS and SCRAM.
+    if ! echo '#include <openssl/ssl.h>' | cc -E - >/dev/null 2>&1; then
+        missing+=(libssl-dev)
+    fi
+    has pkg-config || missing+=(pkg-config)
     if ((${#missing[@]})); then
         apt_install "${missing[@]}"
     fi

@@ -5,7 +5,7 @@ use crate::auth::Secret;
 
 /// The options of the entry, in order; `None` when it is no entry. The login
 /// module's name is not looked at: the property says which mechanism it is for.
-pub(super) fn options(entry: &str) -> Option<Vec<(String, Secret)>> {
+pub fn options(entry: &str) -> Option<Vec<(String, Secret)>> {
     let mut rest = entry.trim_start();
     let module = word(&mut rest)?;
     let flag = word(&mut rest)?;

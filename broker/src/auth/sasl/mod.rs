@@ -16,6 +16,7 @@ mod scram;
 mod session;
 mod settings;
 
+pub use jaas::options as jaas_options;
 pub use scram::ScramCredential;
 pub(crate) use scram::{ITERATIONS_DEFAULT, ITERATIONS_MAX, ITERATIONS_MIN, decoy_key};
 pub(crate) use session::{AuthenticationError, Credentials, SaslSession, Step};

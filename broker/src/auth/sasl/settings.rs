@@ -33,7 +33,7 @@ impl Mechanism {
     }
 
     /// The number of a SCRAM mechanism in APIs 50 and 51 (KIP-554).
-    pub(crate) fn scram_number(self) -> i8 {
+    pub fn scram_number(self) -> i8 {
         match self {
             Self::Plain => 0,
             Self::ScramSha256 => 1,
@@ -42,14 +42,12 @@ impl Mechanism {
     }
 
     /// The SCRAM mechanism of this number.
-    pub(crate) fn of_scram_number(number: i8) -> Option<Self> {
+    pub fn of_scram_number(number: i8) -> Option<Self> {
         [Self::ScramSha256, Self::ScramSha512].into_iter().find(|m| m.scram_number() == number)
     }
 
     /// Its algorithms. PLAIN has none and is never asked; it gets those of SHA-256.
-    pub(super) fn algorithms(
-        self,
-    ) -> (&'static digest::Algorithm, hmac::Algorithm, pbkdf2::Algorithm) {
+    pub fn algorithms(self) -> (&'static digest::Algorithm, hmac::Algorithm, pbkdf2::Algorithm) {
         match self {
             Self::Plain | Self::ScramSha256 => {
                 (&digest::SHA256, hmac::HMAC_SHA256, pbkdf2::PBKDF2_HMAC_SHA256)

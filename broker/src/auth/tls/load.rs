@@ -107,7 +107,8 @@ fn versions(versions: TlsVersions) -> &'static [&'static SupportedProtocolVersio
     }
 }
 
-fn certificates(source: &PemSource) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+/// The certificates of a source, in their order; at least one.
+pub fn certificates(source: &PemSource) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let (text, origin) = read(source)?;
     let what = "certificates";
     let failed = |reason: String| TlsError::Pem { what, origin: origin.clone(), reason };
@@ -121,7 +122,8 @@ fn certificates(source: &PemSource) -> Result<Vec<CertificateDer<'static>>, TlsE
     }
 }
 
-fn private_key(source: &PemSource) -> Result<PrivateKeyDer<'static>, TlsError> {
+/// The private key of a source.
+pub fn private_key(source: &PemSource) -> Result<PrivateKeyDer<'static>, TlsError> {
     let (text, origin) = read(source)?;
     match PrivateKeyDer::from_pem_slice(&text) {
         Ok(key) => Ok(key),

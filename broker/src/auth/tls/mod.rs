@@ -11,6 +11,6 @@ mod load;
 mod reload;
 mod settings;
 
-pub use load::TlsError;
+pub use load::{TlsError, certificates, private_key};
 pub(crate) use reload::TlsListener;
 pub use settings::{ClientAuth, PemSource, TlsSettings, TlsVersions};

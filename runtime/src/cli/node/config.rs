@@ -9,7 +9,9 @@ use longshore_broker::BrokerConfig;
 use longshore_broker::config::{BROKER_KEYS, ConfigError};
 
 use super::super::plugins::cache_folder;
-use super::keys::{CONNECTIONS, LISTENER_PREFIX, schema};
+use super::keys::{CLIENT_PREFIX, CONNECTIONS, LISTENER_PREFIX, schema};
+use crate::host::resolve_text;
+use crate::kafka::{ClientError, Security};
 use crate::pipeline::model::Connection;
 use crate::worker::config::{SourceSupport, WorkerConfig};
 use crate::yaml::{
@@ -253,6 +255,7 @@ impl<'a> Reader<'a> {
         config.topic_refresh_interval =
             self.millis("metadata.max.age.ms", config.topic_refresh_interval);
         config.exactly_once_sources = self.source_support();
+        config.security = self.client_security();
         WorkerSettings {
             config,
             rest_listener: self.rest_listener(),
@@ -280,6 +283,35 @@ impl<'a> Reader<'a> {
         let message = format!("`{NAME}` is disabled, preparing or enabled, not `{given}`");
         self.wrong(NAME, message, help);
         SourceSupport::default()
+    }
+
+    /// How the worker's Kafka clients are protected, references to secrets resolved.
+    fn client_security(&mut self) -> Security {
+        let env = |name: &str| std::env::var(name).ok();
+        let mut properties = BTreeMap::new();
+        for (key, value) in self.flat.clone() {
+            let Some(name) = key.strip_prefix(CLIENT_PREFIX) else { continue };
+            match resolve_text(&value, &env) {
+                Ok(value) => drop(properties.insert(name.to_owned(), value)),
+                Err(why) => self.wrong(&key, why, None),
+            }
+        }
+        let taken = Security::take(&mut properties);
+        for name in properties.keys() {
+            let key = format!("{CLIENT_PREFIX}{name}");
+            let help = "a connector's own are producer.override.* and consumer.override.*";
+            let message = "here stand security.*, sasl.* and ssl.* alone";
+            self.wrong(&key, message, Some(help.to_owned()));
+        }
+        taken.unwrap_or_else(|error| {
+            match error {
+                ClientError::Config { name, reason } => {
+                    self.wrong(&format!("{CLIENT_PREFIX}{name}"), reason, None);
+                }
+                other => self.wrong(CLIENT_PREFIX, other.to_string(), None),
+            }
+            Security::default()
+        })
     }
 
     fn rest_listener(&mut self) -> String {
@@ -406,6 +438,22 @@ mod tests {
              controller.quorum.voters: 1@a:1,2@b:1\n",
         );
         insta::assert_snapshot!("node_mistakes", told.join("\n"));
+    }
+
+    #[test]
+    fn the_workers_own_security_stands_apart_from_the_brokers_and_its_mistakes_are_told() {
+        let text = "worker.client.security.protocol: SASL_SSL\nworker.client.sasl.mechanism: PLAIN\n\
+                    worker.client.sasl.username: w\nworker.client.sasl.password: ${env:PATH}\n";
+        let sasl = load(text).unwrap().worker.unwrap().config.security.sasl.unwrap();
+        assert_eq!(sasl.password.expose(), std::env::var("PATH").unwrap());
+        let mistakes = told(
+            "worker.client.security.protocol: SSLL\nworker.client.sasl.password: ${env:NO_SUCH}\n",
+        );
+        let tells = |start: &str| mistakes.iter().any(|mistake| mistake.starts_with(start));
+        assert!(tells("1:34 `SSLL` is none of PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL"));
+        assert!(tells("2:30 the variable `NO_SUCH` is not set"));
+        let mistakes = told("worker.client.linger.ms: \"5\"\n");
+        assert!(mistakes[0].starts_with("1:26 here stand security.*"), "{mistakes:?}");
     }
 
     #[test]

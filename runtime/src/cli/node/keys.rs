@@ -120,6 +120,13 @@ const CONNECTIONS_DOC: &str = "Named, credentialed uses of drivers, for the work
 pub(super) const LISTENER_PREFIX: &str = "listener.name.";
 const LISTENER_DOC: &str = "A property of one listener, listener.name.NAME.PROPERTY.";
 
+/// What the properties of the worker's own Kafka clients begin with: beside a
+/// broker, which has some of the same names, they must be told apart.
+pub(super) const CLIENT_PREFIX: &str = "worker.client.";
+const CLIENT_DOC: &str = "How the worker reaches its cluster: worker.client.security.protocol, \
+    sasl.mechanism, sasl.jaas.config or sasl.username and sasl.password, ssl.ca.location, \
+    ssl.certificate.location, ssl.key.location (PEM). Values may be ${env:NAME} or ${file:PATH}.";
+
 /// The JSON Schema of a node's file.
 pub fn schema() -> Json {
     let mut properties = Map::new();
@@ -141,7 +148,10 @@ pub fn schema() -> Json {
         "title": "Longshore node",
         "type": "object",
         "properties": properties,
-        "patternProperties": { r"^listener\.name\.": { "description": LISTENER_DOC } },
+        "patternProperties": {
+            r"^listener\.name\.": { "description": LISTENER_DOC },
+            r"^worker\.client\.": { "type": ["string", "boolean"], "description": CLIENT_DOC },
+        },
         "additionalProperties": false,
         "$defs": pipeline["$defs"].take(),
     })
@@ -172,6 +182,7 @@ pub fn table() -> std::string::String {
         row(key.name, key.default, key.doc);
     }
     row(CONNECTIONS, "none", CONNECTIONS_DOC);
+    row("worker.client.PROPERTY", "none, PLAINTEXT", CLIENT_DOC);
     for key in BROKER_KEYS {
         row(key.name, key.default.unwrap_or("as its topic's key"), key.doc);
     }

@@ -112,7 +112,7 @@ impl Run {
 async fn work(node: &RunningNode, rendered: &Rendered, started: Instant) -> Result<(), CliError> {
     let herder = node.herder().expect("a run has a worker");
     let kafka = node.kafka().expect("a run has a broker").to_string();
-    let cluster = Cluster::new(&kafka)?;
+    let cluster = Cluster::at(&kafka)?;
     drain::create_topics(cluster.admin(), &rendered.topics).await?;
     drain::start(&*herder, &rendered.connectors).await?;
     let show = progress::Progress::start(std::sync::Arc::clone(&herder), rendered, started);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use async_trait::async_trait;
 use kafka_protocol::ResponseError;
 
+use super::configs::{ConfigChange, ConfigResource};
 use super::types::{
     BrokerDescription, ClusterDescription, ConfigEntry, GroupDescription, GroupLag, GroupListing,
     NewTopic, TopicDescription,
@@ -16,13 +17,14 @@ use crate::kafka::net::Cluster;
 use crate::kafka::types::{CommittedOffset, OffsetCommit, Start, TopicPartition};
 
 /// Those who change a topic want to hear at once that there is none.
-const UNKNOWN_TOPIC: Option<ResponseError> = Some(ResponseError::UnknownTopicOrPartition);
+pub(super) const UNKNOWN_TOPIC: Option<ResponseError> =
+    Some(ResponseError::UnknownTopicOrPartition);
 
 /// An administration client. Clones share connections, which open when first
 /// needed and again after they broke.
 #[derive(Clone)]
 pub struct AdminClient {
-    cluster: Cluster,
+    pub(super) cluster: Cluster,
 }
 
 impl AdminClient {
@@ -86,7 +88,16 @@ impl Admin for AdminClient {
         &self,
         topic: &str,
     ) -> Result<BTreeMap<String, ConfigEntry>, ClientError> {
-        self.cluster.retry_unless(UNKNOWN_TOPIC, || topics::configs(&self.cluster, topic)).await
+        let resource = ConfigResource::Topic(topic.to_owned());
+        let entries =
+            self.describe_configs(&resource).await?.into_iter().map(|config| ConfigEntry {
+                is_default: !config.source.is_own(&resource),
+                name: config.name,
+                value: config.value,
+                read_only: config.read_only,
+                sensitive: config.sensitive,
+            });
+        Ok(entries.map(|entry| (entry.name.clone(), entry)).collect())
     }
 
     async fn alter_topic_configs(
@@ -94,9 +105,12 @@ impl Admin for AdminClient {
         topic: &str,
         changes: &BTreeMap<String, Option<String>>,
     ) -> Result<(), ClientError> {
-        self.cluster
-            .retry_unless(UNKNOWN_TOPIC, || topics::alter_configs(&self.cluster, topic, changes))
-            .await
+        let changes = changes.iter().map(|(name, value)| {
+            let change = value.clone().map_or(ConfigChange::Delete, ConfigChange::Set);
+            (name.clone(), change)
+        });
+        let changes: Vec<_> = changes.collect();
+        self.alter_configs(&ConfigResource::Topic(topic.to_owned()), &changes).await
     }
 
     async fn list_groups(&self) -> Result<Vec<GroupListing>, ClientError> {

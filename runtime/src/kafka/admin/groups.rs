@@ -29,6 +29,7 @@ pub(super) async fn list(cluster: &Cluster) -> Result<Vec<GroupListing>, ClientE
                     group_id,
                     protocol_type: group.protocol_type.to_string(),
                     state: group.group_state.to_string(),
+                    group_type: group.group_type.to_string(),
                 },
             );
         }

@@ -5,12 +5,23 @@
 //! | [`types`] | what is asked for and answered |
 //! | `client` | [`AdminClient`], which tries again |
 //! | `topics`, `groups`, `offsets` | one attempt at each request |
+//! | [`acls`], [`configs`], [`quotas`], [`users`] | what operators set, with requests and types |
+//! | [`transactions`] | which are open, which hang, and how to end them |
+//! | [`consumers`] | groups of the consumer protocol; offsets set and deleted |
+//! | `answers` | errors of answers |
 
+pub mod acls;
+mod answers;
 mod client;
+pub mod configs;
+pub mod consumers;
 mod groups;
 mod offsets;
+pub mod quotas;
 mod topics;
+pub mod transactions;
 pub mod types;
+pub mod users;
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -16,6 +16,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
+use super::answers::text;
 use crate::kafka::error::ClientError;
 use crate::kafka::net::{Cluster, Lane, Target, refused};
 use crate::kafka::types::{CommittedOffset, OffsetCommit, Start, TopicPartition};
@@ -26,7 +27,7 @@ const TIMESTAMP_LATEST: i64 = -1;
 const TIMESTAMP_EARLIEST: i64 = -2;
 /// What a look-up takes for the end: all records, or those before the first
 /// open transaction.
-const READ_UNCOMMITTED: i8 = 0;
+pub(super) const READ_UNCOMMITTED: i8 = 0;
 const READ_COMMITTED: i8 = 1;
 /// The first version of OffsetFetch that can be told to answer no offset that an
 /// open transaction may change.
@@ -35,10 +36,6 @@ const STABLE_SINCE: i16 = 7;
 const GENERATION_NONE: i32 = -1;
 /// No leader epoch known.
 const EPOCH_NONE: i32 = -1;
-
-fn text(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
-}
 
 /// Elements by topic, as requests want them.
 fn by_topic<'a, T>(
@@ -167,7 +164,7 @@ pub(super) async fn list(
     cluster: &Cluster,
     partitions: &[(TopicPartition, Start)],
 ) -> Result<HashMap<TopicPartition, i64>, ClientError> {
-    let mut found = HashMap::new();
+    let mut known = HashMap::new();
     let mut asked = Vec::new();
     for (partition, start) in partitions {
         match start {
@@ -175,10 +172,22 @@ pub(super) async fn list(
             Start::Latest => asked.push((partition, READ_UNCOMMITTED, TIMESTAMP_LATEST)),
             Start::LastStable => asked.push((partition, READ_COMMITTED, TIMESTAMP_LATEST)),
             Start::Offset(offset) => {
-                found.insert(partition.clone(), *offset);
+                known.insert(partition.clone(), *offset);
             }
         }
     }
+    known.extend(list_at(cluster, &asked).await?);
+    Ok(known)
+}
+
+/// Asks the leader of each partition for the first offset whose record is not
+/// older than a timestamp (in milliseconds, or one of Kafka's stand-ins), at an
+/// isolation level; -1 where there is none.
+pub(super) async fn list_at(
+    cluster: &Cluster,
+    asked: &[(&TopicPartition, i8, i64)],
+) -> Result<HashMap<TopicPartition, i64>, ClientError> {
+    let mut found = HashMap::new();
     if asked.is_empty() {
         return Ok(found);
     }
@@ -192,7 +201,7 @@ pub(super) async fn list(
             let what = format!("looking for the leader of {partition}");
             refused(what, ResponseError::UnknownTopicOrPartition, None)
         })?;
-        by_leader.entry((*leader, isolation)).or_default().push((partition, timestamp));
+        by_leader.entry((*leader, *isolation)).or_default().push((partition, *timestamp));
     }
     for ((leader, isolation), asked) in by_leader {
         let topics = by_topic(asked.iter().map(|(partition, timestamp)| {
@@ -225,9 +234,13 @@ pub(super) async fn list(
     Ok(found)
 }
 
+/// Leaders by topic and partition.
 type Leaders<'a> = HashMap<(&'a str, i32), i32>;
 
-async fn leaders<'a>(cluster: &Cluster, names: &[&'a str]) -> Result<Leaders<'a>, ClientError> {
+pub(super) async fn leaders<'a>(
+    cluster: &Cluster,
+    names: &[&'a str],
+) -> Result<Leaders<'a>, ClientError> {
     let metadata = cluster.metadata(Some(names)).await?;
     let mut leaders = HashMap::new();
     for topic in &metadata.topics {

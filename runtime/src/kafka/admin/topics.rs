@@ -1,4 +1,4 @@
-//! Topics, their partitions and configs.
+//! Topics and their partitions.
 
 use std::collections::BTreeMap;
 
@@ -6,43 +6,15 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
-use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
-use kafka_protocol::messages::incremental_alter_configs_request::{
-    AlterConfigsResource, AlterableConfig,
-};
-use kafka_protocol::messages::{
-    CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DescribeConfigsRequest,
-    IncrementalAlterConfigsRequest,
-};
-use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::messages::{CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest};
 
-use super::types::{ConfigEntry, NewTopic, PartitionDescription, TopicDescription};
+use super::answers::{check, text, unanswered};
+use super::types::{NewTopic, PartitionDescription, TopicDescription};
 use crate::kafka::error::ClientError;
 use crate::kafka::net::{Cluster, Lane, Target, refused};
 
 /// How long the broker may take to finish a change, in milliseconds.
 const CHANGE_TIMEOUT_MS: i32 = 8_000;
-/// Kafka's number for "resource of type topic".
-const RESOURCE_TOPIC: i8 = 2;
-/// Kafka's numbers for where a config comes from: 1 is the topic's own, all
-/// above it are defaults of some kind.
-const SOURCE_TOPIC: i8 = 1;
-
-fn text(text: &str) -> StrBytes {
-    StrBytes::from_string(text.to_owned())
-}
-
-/// `Ok` unless `code` says otherwise.
-fn check(what: String, code: i16, message: Option<&StrBytes>) -> Result<(), ClientError> {
-    match ResponseError::try_from_code(code) {
-        None => Ok(()),
-        Some(code) => Err(refused(what, code, message)),
-    }
-}
-
-fn unanswered(what: String) -> ClientError {
-    refused(what, ResponseError::UnknownServerError, Some(&text("the answer leaves it out")))
-}
 
 pub(super) async fn create(cluster: &Cluster, topic: &NewTopic) -> Result<(), ClientError> {
     let what = || format!("creating topic `{}`", topic.name);
@@ -118,6 +90,7 @@ pub(super) async fn describe(
                 leader: (partition.leader_id.0 >= 0).then_some(partition.leader_id.0),
                 replicas: partition.replica_nodes.iter().map(|node| node.0).collect(),
                 isr: partition.isr_nodes.iter().map(|node| node.0).collect(),
+                offline: partition.offline_replicas.iter().map(|node| node.0).collect(),
             })
             .collect();
         partitions.sort_by_key(|partition| partition.partition);
@@ -128,51 +101,4 @@ pub(super) async fn describe(
         );
     }
     Ok(topics)
-}
-
-pub(super) async fn configs(
-    cluster: &Cluster,
-    topic: &str,
-) -> Result<BTreeMap<String, ConfigEntry>, ClientError> {
-    let what = || format!("describing the configs of topic `{topic}`");
-    let resource = DescribeConfigsResource::default()
-        .with_resource_type(RESOURCE_TOPIC)
-        .with_resource_name(text(topic))
-        .with_configuration_keys(None);
-    let request = DescribeConfigsRequest::default().with_resources(vec![resource]);
-    let answer = cluster.call(&Target::Any, Lane::Common, |_| request, None).await?;
-    let found = answer.results.into_iter().next().ok_or_else(|| unanswered(what()))?;
-    check(what(), found.error_code, found.error_message.as_ref())?;
-    let entries = found.configs.into_iter().map(|config| ConfigEntry {
-        name: config.name.to_string(),
-        value: config.value.filter(|_| !config.is_sensitive).map(|value| value.to_string()),
-        is_default: config.config_source != SOURCE_TOPIC,
-        read_only: config.read_only,
-        sensitive: config.is_sensitive,
-    });
-    Ok(entries.map(|entry| (entry.name.clone(), entry)).collect())
-}
-
-pub(super) async fn alter_configs(
-    cluster: &Cluster,
-    topic: &str,
-    changes: &BTreeMap<String, Option<String>>,
-) -> Result<(), ClientError> {
-    const SET: i8 = 0;
-    const DELETE: i8 = 1;
-    let what = || format!("changing the configs of topic `{topic}`");
-    let configs = changes.iter().map(|(name, value)| {
-        AlterableConfig::default()
-            .with_name(text(name))
-            .with_config_operation(if value.is_some() { SET } else { DELETE })
-            .with_value(value.as_deref().map(text))
-    });
-    let resource = AlterConfigsResource::default()
-        .with_resource_type(RESOURCE_TOPIC)
-        .with_resource_name(text(topic))
-        .with_configs(configs.collect());
-    let request = IncrementalAlterConfigsRequest::default().with_resources(vec![resource]);
-    let answer = cluster.call(&Target::Controller, Lane::Common, |_| request, None).await?;
-    let result = answer.responses.first().ok_or_else(|| unanswered(what()))?;
-    check(what(), result.error_code, result.error_message.as_ref())
 }

@@ -41,6 +41,8 @@ pub struct PartitionDescription {
     pub replicas: Vec<i32>,
     /// `node.id`s of those in sync.
     pub isr: Vec<i32>,
+    /// `node.id`s of those that are down, or whose log failed.
+    pub offline: Vec<i32>,
 }
 
 /// One config of a topic or broker.
@@ -67,6 +69,8 @@ pub struct GroupListing {
     pub protocol_type: String,
     /// `Stable`, `Empty`, ...; empty if the broker does not tell.
     pub state: String,
+    /// `classic`, `consumer`; empty if the broker does not tell (before Kafka 3.8).
+    pub group_type: String,
 }
 
 /// A group in full.

@@ -24,6 +24,9 @@ fn cluster(config: &ClusterConfig) -> ClientConfig {
         .set("reconnect.backoff.max.ms", "2000")
         // A topic that was just created is found soon.
         .set("topic.metadata.refresh.fast.interval.ms", "100");
+    for (name, value) in config.security.librdkafka() {
+        client.set(name, value);
+    }
     client
 }
 

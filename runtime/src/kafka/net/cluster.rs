@@ -1,6 +1,7 @@
 //! Many brokers: their addresses, who is in charge, trying again.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::limits;
+use super::secure::Secured;
 use crate::kafka::config::ClusterConfig;
 use crate::kafka::error::{ClientError, ErrorClass};
 
@@ -24,6 +26,7 @@ pub(in crate::kafka) struct Cluster(Arc<Inner>);
 
 struct Inner {
     config: ClusterConfig,
+    secured: Secured,
     bootstrap: Vec<String>,
     known: Mutex<Known>,
 }
@@ -33,8 +36,8 @@ struct Known {
     /// Addresses by `node.id`.
     nodes: HashMap<i32, String>,
     controller: Option<i32>,
-    /// Coordinators' `node.id`s by group.
-    coordinators: HashMap<String, i32>,
+    /// `node.id`s of coordinators.
+    coordinators: HashMap<Coordinated, i32>,
     connections: HashMap<(String, Lane), Arc<Connection>>,
 }
 
@@ -61,6 +64,34 @@ pub(in crate::kafka) enum Target {
     Node(i32),
     /// The coordinator of a group.
     Coordinator(String),
+    /// The coordinator of a transactional id.
+    TransactionCoordinator(String),
+}
+
+/// What has a coordinator.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Coordinated {
+    Group(String),
+    TransactionalId(String),
+}
+
+impl Coordinated {
+    /// Kafka's number of the kind, and the key.
+    fn key(&self) -> (i8, &str) {
+        match self {
+            Self::Group(id) => (0, id),
+            Self::TransactionalId(id) => (1, id),
+        }
+    }
+}
+
+impl fmt::Display for Coordinated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group(id) => write!(f, "group `{id}`"),
+            Self::TransactionalId(id) => write!(f, "transactional id `{id}`"),
+        }
+    }
 }
 
 /// A broker's refusal, in its own words or in the code's usual ones.
@@ -82,7 +113,8 @@ impl Cluster {
     /// A cluster by its bootstrap servers; nothing is connected yet.
     pub(in crate::kafka) fn new(config: ClusterConfig) -> Result<Self, ClientError> {
         let bootstrap = addresses(&config.bootstrap_servers)?;
-        Ok(Self(Arc::new(Inner { config, bootstrap, known: Mutex::default() })))
+        let secured = Secured::new(&config.security)?;
+        Ok(Self(Arc::new(Inner { config, secured, bootstrap, known: Mutex::default() })))
     }
 
     /// Asks `target` once.
@@ -191,17 +223,33 @@ impl Cluster {
 
     /// `node.id` of a group's coordinator.
     pub(in crate::kafka) async fn coordinator(&self, group_id: &str) -> Result<i32, ClientError> {
-        if let Some(node) = self.0.known.lock().await.coordinators.get(group_id) {
+        self.find_coordinator(Coordinated::Group(group_id.into())).await
+    }
+
+    /// `node.id` of a transactional id's coordinator.
+    pub(in crate::kafka) async fn transaction_coordinator(
+        &self,
+        id: &str,
+    ) -> Result<i32, ClientError> {
+        self.find_coordinator(Coordinated::TransactionalId(id.into())).await
+    }
+
+    async fn find_coordinator(&self, of: Coordinated) -> Result<i32, ClientError> {
+        if let Some(node) = self.0.known.lock().await.coordinators.get(&of) {
             return Ok(*node);
         }
-        let what = || format!("looking for the coordinator of group `{group_id}`");
-        let key = StrBytes::from_string(group_id.into());
+        let what = || format!("looking for the coordinator of {of}");
+        let (kind, key) = of.key();
+        let key = StrBytes::from_string(key.into());
         let connection = self.any(Lane::Common).await?;
         let found = connection
             .call(
-                |version| match version {
-                    4.. => FindCoordinatorRequest::default().with_coordinator_keys(vec![key]),
-                    _ => FindCoordinatorRequest::default().with_key(key),
+                |version| {
+                    let request = FindCoordinatorRequest::default().with_key_type(kind);
+                    match version {
+                        4.. => request.with_coordinator_keys(vec![key]),
+                        _ => request.with_key(key),
+                    }
                 },
                 limits::REQUEST_TIMEOUT,
             )
@@ -218,7 +266,7 @@ impl Cluster {
         }
         let mut known = self.0.known.lock().await;
         known.nodes.insert(node.0, address(host, port));
-        known.coordinators.insert(group_id.into(), node.0);
+        known.coordinators.insert(of, node.0);
         Ok(node.0)
     }
 
@@ -244,6 +292,7 @@ impl Cluster {
                 }
             }
             Target::Coordinator(group) => self.coordinator(group).await?,
+            Target::TransactionCoordinator(id) => self.transaction_coordinator(id).await?,
         };
         let address = self.0.known.lock().await.nodes.get(&node).cloned();
         let address = match address {
@@ -299,7 +348,8 @@ impl Cluster {
         }
         // Not under the lock: others reach their brokers meanwhile. Two that
         // open at once leave one connection, the other goes with its request.
-        let connection = Arc::new(Connection::open(address, &self.0.config.client_id).await?);
+        let opening = Connection::open(address, &self.0.config.client_id, &self.0.secured);
+        let connection = Arc::new(opening.await?);
         self.0.known.lock().await.connections.insert(key, connection.clone());
         Ok(connection)
     }
@@ -315,7 +365,8 @@ fn addresses(servers: &str) -> Result<Vec<String>, ClientError> {
     let refuse = |reason: String| ClientError::Config { name: "bootstrap.servers".into(), reason };
     let mut addresses = Vec::new();
     for server in servers.split(',').map(str::trim).filter(|server| !server.is_empty()) {
-        let server = server.strip_prefix("PLAINTEXT://").unwrap_or(server);
+        // Kafka's tools take a listener as it is written in the broker's file.
+        let server = server.split_once("://").map_or(server, |(_, address)| address);
         let port = server.rsplit_once(':').filter(|(host, _)| !host.is_empty());
         match port.map(|(_, port)| port.parse::<u16>()) {
             Some(Ok(port)) if port > 0 => addresses.push(server.to_owned()),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::ResponseError;
@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::limits;
+use super::secure::{self, Secured};
 use crate::kafka::error::ClientError;
 
 /// A connection, with the broker's versions known. Requests may overlap; a
@@ -30,6 +31,8 @@ pub(super) struct Connection {
     waiting: Arc<Waiting>,
     next_id: AtomicI32,
     versions: HashMap<i16, VersionRange>,
+    /// When another one must take its place: a session that ends is cut off.
+    replace_at: Option<Instant>,
     tasks: [JoinHandle<()>; 2],
 }
 
@@ -66,30 +69,44 @@ impl Drop for Connection {
 }
 
 impl Connection {
-    /// Connects to `address` and asks for its versions.
-    pub(super) async fn open(address: &str, client_id: &str) -> Result<Self, ClientError> {
+    /// Connects to `address`, with TLS where it is asked for, asks for its
+    /// versions, and authenticates.
+    pub(super) async fn open(
+        address: &str,
+        client_id: &str,
+        secured: &Secured,
+    ) -> Result<Self, ClientError> {
         let connect = async {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            Ok::<_, std::io::Error>(stream)
+            let stream = TcpStream::connect(address).await.and_then(|stream| {
+                stream.set_nodelay(true)?;
+                Ok(stream)
+            });
+            let lost = |error: std::io::Error| ClientError::Disconnected {
+                address: address.into(),
+                reason: error.to_string(),
+            };
+            secured.halves(address, stream.map_err(lost)?).await
         };
-        let stream = match tokio::time::timeout(limits::CONNECT_TIMEOUT, connect).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
-                return Err(ClientError::Disconnected {
-                    address: address.into(),
-                    reason: error.to_string(),
-                });
-            }
-            Err(_) => {
-                return Err(ClientError::TimedOut {
+        let (read, write) =
+            tokio::time::timeout(limits::CONNECT_TIMEOUT, connect).await.map_err(|_| {
+                ClientError::TimedOut {
                     what: format!("connecting to {address}"),
                     after: limits::CONNECT_TIMEOUT,
-                });
-            }
-        };
-        let (read, write) = stream.into_split();
-        Self::over(address, client_id, read, write).await
+                }
+            })??;
+        let mut connection = Self::over(address, client_id, read, write).await?;
+        if let Some(sasl) = &secured.sasl {
+            let begun = Instant::now();
+            let lifetime = secure::authenticate(&connection, sasl).await?;
+            // Early enough that a request which is under way comes to its end.
+            connection.replace_at = lifetime.map(|lifetime| begun + lifetime * 4 / 5);
+        }
+        Ok(connection)
+    }
+
+    /// `host:port` of the broker.
+    pub(super) fn address(&self) -> &str {
+        &self.address
     }
 
     /// The connection over a byte stream that is ready: plain TCP, or
@@ -113,15 +130,20 @@ impl Connection {
             waiting,
             next_id: AtomicI32::new(0),
             versions: HashMap::new(),
+            replace_at: None,
             tasks,
         };
         connection.versions = connection.negotiate().await?;
         Ok(connection)
     }
 
-    /// False once the socket broke.
+    /// False once the socket broke, or another connection should take over.
     pub(super) fn is_open(&self) -> bool {
-        !self.waiting.closed.load(Ordering::Acquire)
+        !self.is_broken() && self.replace_at.is_none_or(|at| Instant::now() < at)
+    }
+
+    fn is_broken(&self) -> bool {
+        self.waiting.closed.load(Ordering::Acquire)
     }
 
     /// Sends the request that `make` builds for the version agreed on, and
@@ -216,7 +238,7 @@ impl Connection {
         let _forget = Forget { waiting: &self.waiting, id };
         let wait = async {
             // Checked after the entry is made: closing clears what is entered before.
-            if !self.is_open() || self.requests.send(frame.freeze()).await.is_err() {
+            if self.is_broken() || self.requests.send(frame.freeze()).await.is_err() {
                 return None;
             }
             answer.await.ok()
@@ -307,6 +329,12 @@ async fn read_frame(socket: &mut (impl AsyncRead + Unpin)) -> std::io::Result<By
         .ok()
         .filter(|size| (4..=limits::RESPONSE_BYTES_MAX).contains(size))
         .ok_or_else(|| {
+            // The head of a TLS alert: 21, 3, 3, 0.
+            if size >> 16 == 0x1503 {
+                return std::io::Error::other(
+                    "it answers in TLS: set `security.protocol` to SSL or SASL_SSL",
+                );
+            }
             std::io::Error::other(format!(
                 "an answer of {size} bytes, but 4 to {} are allowed",
                 limits::RESPONSE_BYTES_MAX

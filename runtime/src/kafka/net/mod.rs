@@ -4,10 +4,12 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | `connection` | one socket: frames, correlation ids, versions |
+//! | `secure` | TLS and SASL around it |
 //! | `cluster` | many brokers: addresses, who is in charge, trying again |
 
 mod cluster;
 mod connection;
+mod secure;
 
 pub(super) use cluster::{Cluster, Lane, Target, refused};
 

@@ -507,6 +507,7 @@ impl Admin for Memory {
                     leader: Some(1),
                     replicas: vec![1],
                     isr: vec![1],
+                    offline: Vec::new(),
                 })
                 .collect(),
         });

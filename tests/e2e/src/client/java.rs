@@ -36,6 +36,16 @@ pub fn configs(bootstrap: &str, arguments: &[&str]) -> Vec<String> {
     admin("kafka.admin.ConfigCommand", bootstrap, arguments)
 }
 
+/// `kafka-acls.sh`.
+pub fn acls(bootstrap: &str, arguments: &[&str]) -> Vec<String> {
+    admin("org.apache.kafka.tools.AclCommand", bootstrap, arguments)
+}
+
+/// `kafka-transactions.sh`.
+pub fn transactions(bootstrap: &str, arguments: &[&str]) -> Vec<String> {
+    admin("org.apache.kafka.tools.TransactionsCommand", bootstrap, arguments)
+}
+
 /// `kafka-consumer-groups.sh`.
 pub fn consumer_groups(bootstrap: &str, arguments: &[&str]) -> Vec<String> {
     admin("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand", bootstrap, arguments)

@@ -142,9 +142,16 @@ impl Client {
         let mut command = self.command("consume");
         command.args(["--bootstrap-server", bootstrap, "--topic", &work.topic]);
         command.args(["--group-id", &work.group, "--verbose"]);
-        // A test that kills a member waits for its session to end.
-        let session_timeout_ms = work.session_timeout_ms.unwrap_or(6_000);
-        command.args(["--session-timeout", &session_timeout_ms.to_string()]);
+        // Kafka's program sets this one itself, whatever its file says.
+        let protocol = work.settings.iter().find(|(name, _)| name == "group.protocol");
+        if let (Self::Java, Some((_, protocol))) = (self, protocol) {
+            // In the consumer protocol the broker says how long a session lasts.
+            command.args(["--group-protocol", protocol]);
+        } else {
+            // A test that kills a member waits for its session to end.
+            let session_timeout_ms = work.session_timeout_ms.unwrap_or(6_000);
+            command.args(["--session-timeout", &session_timeout_ms.to_string()]);
+        }
         if let Some(records) = work.records_max {
             command.args(["--max-messages", &records.to_string()]);
         }
@@ -288,6 +295,17 @@ impl Running {
     pub fn process(&mut self) -> &mut Process {
         &mut self.process
     }
+}
+
+/// A program that opens a transaction of confluent-kafka with so many records, and
+/// leaves it open until it gets a line on standard input.
+pub fn open_transaction(bootstrap: &str, id: &str, topic: &str, records: u32) -> Process {
+    let mut command = program_of_python("confluent_transaction.py");
+    command.args([bootstrap, id, topic, &records.to_string()]).stdin(Stdio::piped());
+    let process = Process::spawn("open transaction", &mut command);
+    process
+        .wait_for("open transaction", limits::CLIENT, |line| (line.text == "open").then_some(()));
+    process
 }
 
 fn program_of_python(name: &str) -> Command {
