@@ -20,7 +20,7 @@ use crate::{
     limits,
     metrics::{self, ConnectionCounts, Metrics},
     node::Node,
-    partition::{Background, PartitionManager, check_topic_configs},
+    partition::{Background, PartitionManager, check_topic_configs, remove_strays},
     producer_ids::ProducerIds,
     quota::Quotas,
     txn::{Surroundings, TransactionCoordinator, TransactionSettings},
@@ -138,7 +138,7 @@ impl Broker {
         let listeners = listeners(&config)?;
         let data_dir =
             DataDir::open(&config.log_dir, config.node_id, config.cluster_id.as_deref())?;
-        crate::log::list_partitions(data_dir.path())
+        let found = crate::log::list_partitions(data_dir.path())
             .map_err(|error| StartError::Partitions { reason: error.to_string() })?;
         let controller = Arc::new(LocalController::open(
             &data_dir.path().join("metadata"),
@@ -159,6 +159,10 @@ impl Broker {
             config.recovery_threads,
         ));
         let image = controller.image();
+        remove_strays(&found, &image.borrow().clone());
+        partitions.follow(&image).await;
+        // Clients that have seen what is lost find out by the epoch (KIP-320).
+        controller.begin_leader_epochs(&partitions.recovered()).await?;
         partitions.follow(&image).await;
         let settings = GroupSettings::from_config(&config);
         let groups = GroupCoordinator::load(settings, Arc::clone(&partitions))

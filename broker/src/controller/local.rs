@@ -19,6 +19,7 @@ use super::{
     JournalError, MetadataRecord, NewTopic, NoCredential, QuorumState, QuotaEntity, ScramChange,
     TopicConfigCheck, TopicImage, TopicRef, acl,
     journal::Journal,
+    placement,
     plan::{self, TopicDefaults},
     quota, scram,
 };
@@ -159,6 +160,14 @@ impl Controller for LocalController {
             })
             .await?;
         plan::find(&image, &TopicRef::Name(name.to_owned())).cloned()
+    }
+
+    async fn begin_leader_epochs(&self, partitions: &[(Uuid, i32)]) -> Result<(), ControllerError> {
+        // By the thousand, so that they fit a frame of the journal however many there are.
+        for some in partitions.chunks(1000) {
+            self.change(false, |image| Ok(placement::begin_leader_epochs(image, some))).await?;
+        }
+        Ok(())
     }
 
     async fn alter_configs(

@@ -209,6 +209,10 @@ pub trait Controller: Send + Sync + 'static {
         validate_only: bool,
     ) -> Result<Arc<TopicImage>, ControllerError>;
 
+    /// Begins a new leader epoch in these partitions, by topic id and number: their
+    /// leader may have lost records that it had answered for.
+    async fn begin_leader_epochs(&self, partitions: &[(Uuid, i32)]) -> Result<(), ControllerError>;
+
     /// Changes configurations of one resource, all or none.
     async fn alter_configs(
         &self,

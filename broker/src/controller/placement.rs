@@ -1,9 +1,13 @@
-//! Decisions about leaders and replicas that administrators ask for.
+//! Decisions about leaders and replicas.
 //!
-//! With one replica a partition is where it must be, so none of them leads to
-//! a record; what is left to decide is how to say so.
+//! With one replica a partition is where it must be, so what administrators ask
+//! for leads to no record; what is left to decide is how to say so.
 
-use super::{ClusterImage, ControllerError, PartitionImage, TopicRef, plan};
+use uuid::Uuid;
+
+use super::{
+    ClusterImage, ControllerError, MetadataRecord, PartitionImage, PartitionRecord, TopicRef, plan,
+};
 
 /// Which replica an election is to bring to the lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +74,27 @@ pub(crate) fn judge_reassignment(
         return Err(ControllerError::InvalidAssignment { reason });
     }
     Ok(())
+}
+
+/// The same leaders in their next epochs. Partitions that are gone are left out.
+pub(super) fn begin_leader_epochs(
+    image: &ClusterImage,
+    partitions: &[(Uuid, i32)],
+) -> Vec<MetadataRecord> {
+    let next = |(topic_id, number): &(Uuid, i32)| {
+        let topic = image.topic_by_id(*topic_id)?;
+        let present = topic.partitions.get(usize::try_from(*number).ok()?)?;
+        Some(MetadataRecord::Partition(PartitionRecord {
+            topic_id: *topic_id,
+            partition: *number,
+            leader: present.leader,
+            leader_epoch: present.leader_epoch + 1,
+            partition_epoch: present.partition_epoch + 1,
+            replicas: present.replicas.clone(),
+            isr: present.isr.clone(),
+        }))
+    };
+    partitions.iter().filter_map(next).collect()
 }
 
 fn find<'a>(image: &'a ClusterImage, topic: &str, partition: i32) -> Option<&'a PartitionImage> {

@@ -83,7 +83,10 @@ fn append(log: &Log, tag: u8, mut batch: Vec<u8>) {
         files::mend_batches(&mut batch);
     }
     let origin = if tag & 2 != 0 { Origin::Broker } else { Origin::Client };
-    let verification = (tag & 4 != 0).then(|| log.begin_verification());
+    let verification = BatchHeader::parse(&batch)
+        .ok()
+        .filter(|_| tag & 4 != 0)
+        .map(|header| log.begin_verification(&header, NOW_MS));
     let options = AppendOptions { leader_epoch: 0, origin, now_ms: NOW_MS, verification };
     let sent = batch.clone();
     let before = log.log_end_offset();

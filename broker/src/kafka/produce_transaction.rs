@@ -22,9 +22,8 @@ pub(super) async fn verify(
     records: &[u8],
     version: i16,
 ) -> Result<Option<Verification>, Refusal> {
-    let Some((producer_id, producer_epoch)) = transactional_producer(records) else {
-        return Ok(None);
-    };
+    let Some(batch) = transactional_batch(records) else { return Ok(None) };
+    let (producer_id, producer_epoch) = (batch.producer_id, batch.producer_epoch);
     let Some(transactional_id) = transactional_id else {
         let message = "a transactional batch came without a transactional id".to_owned();
         return Err(Refusal::new(ResponseError::TransactionalIdAuthorizationFailed, message));
@@ -33,7 +32,7 @@ pub(super) async fn verify(
         return Ok(None);
     }
     let verification = partition
-        .begin_verification()
+        .begin_verification(&batch)
         .map_err(|error| Refusal::new(error.code(), error.to_string()))?;
     let adds_partition = version >= ADDS_PARTITIONS_FROM;
     let verification = if adds_partition { verification.begins_at_zero() } else { verification };
@@ -52,10 +51,9 @@ pub(super) async fn verify(
     Ok(Some(verification))
 }
 
-/// Id and epoch of the producer of a transactional batch. A request has one batch a
+/// The header of a transactional batch. A request has one batch a
 /// partition; what is malformed or too much is left to the log, which says so.
-fn transactional_producer(records: &[u8]) -> Option<(i64, i16)> {
+fn transactional_batch(records: &[u8]) -> Option<BatchHeader> {
     let header = BatchHeader::parse(records).ok()?;
-    let is_of_transaction = header.is_transactional() && header.has_producer_id();
-    is_of_transaction.then_some((header.producer_id, header.producer_epoch))
+    (header.is_transactional() && header.has_producer_id()).then_some(header)
 }

@@ -10,10 +10,11 @@ use super::error::{AppendError, FileContext, FileError};
 use super::files::Kind;
 use super::marker::{Marker, MarkerKind};
 use super::partition::{Appender, Log};
-use super::producers::{SentBatch, Verdict, Verification};
+use super::producers::{SentBatch, Verdict};
 use super::record::{self, Records};
 use super::segment::Segment;
 use super::snapshot;
+use super::verification::Verification;
 use crate::limits::RECORD_ERRORS_MAX;
 
 /// Who sends the batches.

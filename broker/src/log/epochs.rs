@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use super::checkpoint;
 use super::files;
 
-/// The epochs that have records, each with its first offset, both ascending.
+/// The epochs that have records and the one that is led in, each with its first
+/// offset, both ascending.
 #[derive(Debug)]
 pub(crate) struct LeaderEpochs {
     path: PathBuf,

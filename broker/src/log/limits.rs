@@ -10,6 +10,10 @@ pub const BATCH_HEADER_BYTES: usize = 61;
 /// Batches remembered for each producer id to recognise a repeated one.
 pub const PRODUCER_BATCHES_MAX: usize = 5;
 
+/// Verifications of one partition that are remembered at a time. A producer has one,
+/// for as long as the coordinator is asked.
+pub const VERIFICATIONS_MAX: usize = 10_000;
+
 /// A batch that must be opened (time look-up, key check, compaction) may not
 /// become larger than this: a few hundred bytes of zstd can ask for gigabytes.
 pub const DECOMPRESSED_BYTES_MAX: usize = 256 * 1024 * 1024;

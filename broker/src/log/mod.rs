@@ -14,6 +14,7 @@
 //! | `segment`, `index`, `scan` | one segment, its sparse indexes, walking over it |
 //! | `batch`, `record`, `builder`, `codec`, `varint` | the record format, v2 |
 //! | `producers`, `snapshot` | idempotent and transactional producers, their snapshots |
+//! | `verification` | transactions that the coordinator is asked about before they begin |
 //! | `marker`, `transactions` | the ends of transactions; what holds the last stable offset |
 //! | `aborted` | the index of aborted transactions of one segment |
 //! | `epochs`, `checkpoint`, `files` | the small files beside the segments |
@@ -53,6 +54,7 @@ mod snapshot;
 mod tests;
 mod transactions;
 mod varint;
+mod verification;
 
 pub use aborted::AbortedTransaction;
 pub use append::{AppendOptions, Appended, Origin};
@@ -74,7 +76,8 @@ pub use lookup::TimestampOffset;
 pub use marker::{Marker, MarkerKind};
 pub use open::{Recovery, TornTail};
 pub use partition::{Log, LogEnds};
-pub use producers::{Producer, Producers, SentBatch, SequenceError, Verdict, Verification};
+pub use producers::{Producer, Producers, SentBatch, SequenceError, Verdict};
 pub use read::{Fetched, ReadLimit, ReadUpTo};
 pub use record::{Record, Records};
 pub use transactions::Completed;
+pub use verification::Verification;

@@ -10,12 +10,14 @@ use std::sync::{
 
 use tokio::sync::watch;
 
+use super::batch::BatchHeader;
 use super::config::LogConfig;
 use super::epochs::LeaderEpochs;
 use super::error::Offline;
 use super::flush::FlushState;
-use super::producers::{Producer, Producers, Verification};
+use super::producers::{Producer, Producers};
 use super::segment::Segment;
+use super::verification::Verification;
 
 /// The durable log of one partition.
 ///
@@ -144,11 +146,13 @@ impl Log {
         self.lock_appender().producers.has_open_transaction(producer_id, producer_epoch)
     }
 
-    /// To be taken before the coordinator is asked about a transaction which the
-    /// next batch would begin, and handed over with that batch.
+    /// To be taken before the coordinator is asked about a transaction which this
+    /// batch would begin, and handed over with it.
     #[must_use]
-    pub fn begin_verification(&self) -> Verification {
-        Verification::at(self.lock_appender().next_offset)
+    pub fn begin_verification(&self, batch: &BatchHeader, now_ms: i64) -> Verification {
+        let mut appender = self.lock_appender();
+        appender.producers.begin_verification(batch, now_ms);
+        Verification::at(appender.next_offset)
     }
 
     /// Says whether the high watermark follows the log end by itself, which holds
@@ -186,10 +190,17 @@ impl Log {
         self.segments().len()
     }
 
-    /// The newest leader epoch that has records.
+    /// The newest leader epoch.
     #[must_use]
     pub fn latest_epoch(&self) -> Option<i32> {
         self.lock_appender().epochs.latest()
+    }
+
+    /// This broker leads in `epoch` from the log end on, be there records or not.
+    pub fn begin_leader_epoch(&self, epoch: i32) {
+        let mut appender = self.lock_appender();
+        let next_offset = appender.next_offset;
+        appender.epochs.note(epoch, next_offset);
     }
 
     /// The largest leader epoch not above `epoch`, and the offset where it ended:

@@ -8,6 +8,7 @@ use super::batch::{BatchHeader, NO_SEQUENCE, add_sequence};
 use super::limits::PRODUCER_BATCHES_MAX;
 use super::marker::Marker;
 use super::transactions::{Completed, Transactions};
+use super::verification::{Verification, Verifications};
 
 /// A batch that a producer has sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,37 +129,12 @@ pub enum SequenceError {
     },
 }
 
-/// A proof that the coordinator was asked about a transaction, and since when it
-/// holds: a marker written later makes it void (KIP-890). Taken with
-/// [`Log::begin_verification`](super::Log::begin_verification) *before* the
-/// coordinator is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verification {
-    /// Log end at that time.
-    pub(super) log_end_offset: i64,
-    /// A producer that is not known begins at sequence 0.
-    begins_at_zero: bool,
-}
-
-impl Verification {
-    pub(super) fn at(log_end_offset: i64) -> Self {
-        Self { log_end_offset, begins_at_zero: false }
-    }
-
-    /// Of a producer with an epoch for each transaction (KIP-890): its first batch
-    /// has sequence 0. Of two that it sent at once the second may not come in when
-    /// the first was refused a moment ago.
-    #[must_use]
-    pub fn begins_at_zero(self) -> Self {
-        Self { begins_at_zero: true, ..self }
-    }
-}
-
 /// The producers of one partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Producers {
     by_id: HashMap<i64, Producer>,
     transactions: Transactions,
+    verifications: Verifications,
 }
 
 impl Producers {
@@ -198,6 +174,11 @@ impl Producers {
         }
     }
 
+    /// The coordinator is about to be asked about the transaction of this batch.
+    pub(super) fn begin_verification(&mut self, batch: &BatchHeader, now_ms: i64) {
+        self.verifications.begin(batch, now_ms);
+    }
+
     /// Judges a client's batch by its transaction: one that would begin a
     /// transaction needs a verification that no marker has made void since, and
     /// within a transaction nothing else may be written.
@@ -225,13 +206,15 @@ impl Producers {
         let Some(verification) = verification else {
             return refuse("the partition was not added to its transaction");
         };
-        if known.is_none() && verification.begins_at_zero && batch.base_sequence != 0 {
-            return Err(SequenceError::OutOfOrder {
-                producer_id,
-                epoch: batch.producer_epoch,
-                found: batch.base_sequence,
-                expected: 0,
-            });
+        if known.is_none() {
+            let lowest = match verification.begins_at_zero {
+                true => Some(0),
+                false => self.verifications.lowest_sequence(batch),
+            };
+            let (epoch, found) = (batch.producer_epoch, batch.base_sequence);
+            if let Some(expected) = lowest.filter(|lowest| found > *lowest) {
+                return Err(SequenceError::OutOfOrder { producer_id, epoch, found, expected });
+            }
         }
         let last_marker = known.and_then(|known| known.last_marker_offset);
         match last_marker.is_some_and(|offset| offset >= verification.log_end_offset) {
@@ -279,6 +262,9 @@ impl Producers {
             transaction_start: None,
             last_marker_offset: None,
         });
+        if batch.is_transactional() {
+            self.verifications.end(batch.producer_id);
+        }
         if producer.epoch != batch.producer_epoch {
             producer.epoch = batch.producer_epoch;
             producer.batches.clear();
@@ -347,6 +333,7 @@ impl Producers {
     /// Forgets producers without an open transaction that were silent for long.
     /// Returns how many.
     pub fn expire(&mut self, now_ms: i64, after_ms: i64) -> usize {
+        self.verifications.expire(now_ms, after_ms);
         let before = self.by_id.len();
         self.by_id.retain(|_, producer| {
             producer.transaction_start.is_some()

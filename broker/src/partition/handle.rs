@@ -18,8 +18,8 @@ pub(crate) use crate::log::Appended;
 use crate::{
     clock,
     log::{
-        AbortedTransaction, AppendOptions, Log, LogConfig, Marker, NO_TIMESTAMP, Offline, Origin,
-        ReadLimit, ReadUpTo, Verification,
+        AbortedTransaction, AppendOptions, BatchHeader, Log, LogConfig, Marker, NO_TIMESTAMP,
+        Offline, Origin, ReadLimit, ReadUpTo, Verification,
     },
 };
 
@@ -31,6 +31,8 @@ pub(crate) struct Partition {
     leader_epoch: AtomicI32,
     /// The log, or why it could not be opened.
     log: Result<Arc<Log>, Offline>,
+    /// It was not closed cleanly before and holds records: others may be lost.
+    recovered: bool,
     waiters: Waiters,
     traffic: Traffic,
 }
@@ -107,15 +109,40 @@ impl Partition {
         leader_epoch: i32,
         log: Result<Arc<Log>, Offline>,
     ) -> Self {
+        if let Ok(log) = &log {
+            log.begin_leader_epoch(leader_epoch);
+        }
         let leader_epoch = AtomicI32::new(leader_epoch);
         Self {
             topic,
             index,
             leader_epoch,
             log,
+            recovered: false,
             waiters: Waiters::default(),
             traffic: Traffic::default(),
         }
+    }
+
+    /// Says that its log was not closed cleanly before it was opened.
+    pub(super) fn recovered(mut self) -> Self {
+        self.recovered = self.opened().is_some_and(|log| log.log_end_offset() > 0);
+        self
+    }
+
+    /// Whether records that were answered for may be lost.
+    pub(super) fn is_recovered(&self) -> bool {
+        self.recovered
+    }
+
+    /// The controller has this broker lead in a new epoch.
+    pub(super) fn set_leader_epoch(&self, epoch: i32) {
+        if epoch > self.leader_epoch()
+            && let Some(log) = self.opened()
+        {
+            log.begin_leader_epoch(epoch);
+        }
+        self.leader_epoch.fetch_max(epoch, Ordering::AcqRel);
     }
 
     pub(crate) fn topic(&self) -> &str {
@@ -199,8 +226,11 @@ impl Partition {
     /// To be called *before* the coordinator is asked whether this partition is in
     /// the producer's transaction; the append then fails if a marker was written
     /// in between (KIP-890).
-    pub(crate) fn begin_verification(&self) -> Result<Verification, PartitionError> {
-        Ok(self.log()?.begin_verification())
+    pub(crate) fn begin_verification(
+        &self,
+        batch: &BatchHeader,
+    ) -> Result<Verification, PartitionError> {
+        Ok(self.log()?.begin_verification(batch, clock::wall_ms()))
     }
 
     /// Offset after the last record that `read_committed` consumers may see.
@@ -389,8 +419,9 @@ mod tests {
         fn send(&self, producer_id: i64, timestamp_ms: i64) {
             let mut builder = BatchBuilder::new(0).producer(producer_id, 0, 0).transactional();
             builder.push(timestamp_ms, None, Some(b"value"), &[]);
-            let verification = Some(self.partition.begin_verification().unwrap());
             let mut batch = builder.build().unwrap();
+            let header = BatchHeader::parse(&batch).unwrap();
+            let verification = Some(self.partition.begin_verification(&header).unwrap());
             self.partition.append(&mut batch, true, verification).unwrap();
         }
 

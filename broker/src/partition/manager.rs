@@ -74,6 +74,17 @@ impl PartitionManager {
         topics.values().flat_map(|topic| topic.partitions.iter().cloned()).collect()
     }
 
+    /// Partitions whose logs were not closed cleanly before they were opened, by topic
+    /// id: records that clients have seen may be lost.
+    pub(crate) fn recovered(&self) -> Vec<(Uuid, i32)> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        let of_topic = |topic: &Topic| {
+            let recovered = topic.partitions.iter().filter(|partition| partition.is_recovered());
+            recovered.map(|partition| (topic.id, partition.index())).collect::<Vec<_>>()
+        };
+        topics.values().flat_map(of_topic).collect()
+    }
+
     /// How many partitions a topic has; 0 when there is no such topic.
     pub(crate) fn count(&self, topic: &str) -> i32 {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
@@ -167,8 +178,10 @@ impl PartitionManager {
 
     fn configure(&self, topic: &TopicImage, defaults: &BTreeMap<String, String>) {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-        for partition in topics.get(&topic.name).into_iter().flat_map(|topic| &topic.partitions) {
+        let Some(present) = topics.get(&topic.name) else { return };
+        for (partition, image) in present.partitions.iter().zip(&topic.partitions) {
             partition.set_config(config_of(topic, defaults));
+            partition.set_leader_epoch(image.leader_epoch);
         }
     }
 
@@ -251,7 +264,11 @@ fn open(data_dir: &Path, topic: &TopicImage, index: usize, config: LogConfig) ->
     let log = open_log(data_dir, topic, number, config);
     let elapsed_ms = started.elapsed().as_millis();
     tracing::debug!(topic = %topic.name, partition = number, elapsed_ms, "partition opened");
-    partition_of(topic, index, log)
+    match log {
+        Ok((log, true)) => partition_of(topic, index, Ok(log)),
+        Ok((log, false)) => partition_of(topic, index, Ok(log)).recovered(),
+        Err(reason) => partition_of(topic, index, Err(reason)),
+    }
 }
 
 /// A partition with its log, or offline with the reason why it has none.
@@ -266,12 +283,13 @@ fn partition_of(topic: &TopicImage, index: usize, log: Result<Log, String>) -> P
     Partition::new(Arc::from(topic.name.as_str()), number, leader_epoch, log)
 }
 
+/// The log, and whether it was closed cleanly before.
 fn open_log(
     data_dir: &Path,
     topic: &TopicImage,
     number: i32,
     config: LogConfig,
-) -> Result<Log, String> {
+) -> Result<(Log, bool), String> {
     let dir = partition_dir(data_dir, &topic.name, number);
     let told = |error: std::io::Error| format!("{}: {error}", dir.display());
     let belongs = metadata::belongs(&dir, topic.id).map_err(told)?;
@@ -286,7 +304,7 @@ fn open_log(
         metadata::write(&dir, topic.id).map_err(told)?;
     }
     tracing::debug!(partition = %dir.display(), ?recovery, "log opened");
-    Ok(log)
+    Ok((log, recovery.clean_shutdown))
 }
 
 #[cfg(test)]

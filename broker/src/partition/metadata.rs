@@ -25,6 +25,11 @@ pub(super) fn belongs(folder: &Path, topic_id: Uuid) -> io::Result<Option<bool>>
     }
 }
 
+/// Whether a folder says which topic it belongs to.
+pub(super) fn is_there(folder: &Path) -> bool {
+    folder.join(FILE).is_file()
+}
+
 pub(super) fn write(folder: &Path, topic_id: Uuid) -> io::Result<()> {
     datadir::write_durably(&folder.join(FILE), text(topic_id).as_bytes())
 }

@@ -7,6 +7,7 @@
 //! waiter.rs      fetches that wait for appends
 //! manager.rs     all partitions; follows the cluster's image
 //! metadata.rs    partition.metadata: which topic id a folder belongs to
+//! strays.rs      folders of topics whose deletion a crash interrupted
 //! background.rs  retention, compaction, flush.ms, checkpoints
 //! ```
 
@@ -15,10 +16,12 @@ mod error;
 mod handle;
 mod manager;
 mod metadata;
+mod strays;
 mod waiter;
 
 pub(crate) use background::Background;
 pub(crate) use error::PartitionError;
 pub(crate) use handle::{Appended, Isolation, OffsetSpec, Partition};
 pub(crate) use manager::{PartitionManager, check_topic_configs};
+pub(crate) use strays::remove_strays;
 pub(crate) use waiter::FetchWaiter;

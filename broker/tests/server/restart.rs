@@ -2,9 +2,15 @@
 
 use std::fs;
 
+use kafka_protocol::messages::{
+    DeleteTopicsRequest, ListOffsetsRequest, MetadataRequest, OffsetForLeaderEpochRequest,
+    list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
+    metadata_request::MetadataRequestTopic,
+    offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic},
+};
 use longshore_broker::{Broker, DataDirError, StartError};
 
-use crate::support::{Client, TestBroker, batch, batches, config};
+use crate::support::{Client, TestBroker, batch, batches, config, fetch_request, name};
 
 #[tokio::test]
 async fn records_and_topics_are_there_after_a_restart() {
@@ -89,4 +95,114 @@ async fn an_address_that_means_every_interface_must_be_advertised_otherwise() {
     let response = client.call(1, &request).await;
     assert_eq!(response.brokers[0].host.as_str(), "example.org");
     assert_eq!(response.brokers[0].port, 1234);
+}
+
+/// Where an epoch of partition 0 ended: the epoch that it is about, and the offset.
+async fn end_of_epoch(client: &mut Client, epoch: i32) -> (i32, i64) {
+    let partition =
+        OffsetForLeaderPartition::default().with_current_leader_epoch(-1).with_leader_epoch(epoch);
+    let topic =
+        OffsetForLeaderTopic::default().with_topic(name("topic")).with_partitions(vec![partition]);
+    let request = OffsetForLeaderEpochRequest::default().with_topics(vec![topic]);
+    let answer = client.call(4, &request).await.topics[0].partitions[0].clone();
+    assert_eq!(answer.error_code, 0);
+    (answer.leader_epoch, answer.end_offset)
+}
+
+async fn leader_epoch(client: &mut Client) -> i32 {
+    let topic = MetadataRequestTopic::default().with_name(Some(name("topic")));
+    let request = MetadataRequest::default().with_topics(Some(vec![topic]));
+    client.call(12, &request).await.topics[0].partitions[0].leader_epoch
+}
+
+async fn epoch_of_log_end(client: &mut Client) -> i32 {
+    let partition =
+        ListOffsetsPartition::default().with_current_leader_epoch(-1).with_timestamp(-1);
+    let topic =
+        ListOffsetsTopic::default().with_name(name("topic")).with_partitions(vec![partition]);
+    let request = ListOffsetsRequest::default().with_topics(vec![topic]);
+    client.call(7, &request).await.topics[0].partitions[0].leader_epoch
+}
+
+#[tokio::test]
+async fn who_has_read_what_a_crash_lost_finds_out_by_the_leader_epoch() {
+    let TestBroker { broker, directory } = TestBroker::start(&[]).await;
+    let mut client = Client::connect(broker.local_addr()).await;
+    // The batches are of the past: retention would take them.
+    client.create_topic_with("topic", 1, &[("retention.ms", "-1")]).await;
+    for value in ["kept", "kept too", "lost"] {
+        client.produce("topic", 0, -1, batch(&[value])).await;
+    }
+    assert_eq!(leader_epoch(&mut client).await, 0);
+    drop(broker);
+    // What the kernel had not written is gone after a power failure.
+    let log = directory.path().join("topic-0/00000000000000000000.log");
+    let bytes = fs::read(&log).unwrap();
+    fs::write(&log, &bytes[..bytes.len() - 1]).unwrap();
+
+    let broker = Broker::start(config(directory.path(), &[])).await.unwrap();
+    let mut client = Client::connect(broker.local_addr()).await;
+    assert_eq!(leader_epoch(&mut client).await, 1);
+    assert_eq!(end_of_epoch(&mut client, 0).await, (0, 2), "offset 2 was read, and is no more");
+    let mut old = fetch_request("topic", 0, 2);
+    old.topics[0].partitions[0].current_leader_epoch = 0;
+    let fenced = client.call(12, &old).await.responses[0].partitions[0].error_code;
+    assert_eq!(fenced, 74, "FENCED_LEADER_EPOCH sends a consumer to the new epoch");
+    // A consumer that begins here asks for the end of the epoch that it is told.
+    assert_eq!(epoch_of_log_end(&mut client).await, 1);
+    assert_eq!(end_of_epoch(&mut client, 1).await, (1, 2));
+    client.produce("topic", 0, -1, batch(&["new"])).await;
+    assert_eq!(batches(&client.fetch("topic", 0, 2).await)[0].leader_epoch, 1);
+    assert_eq!(end_of_epoch(&mut client, 0).await, (0, 2));
+    assert_eq!(end_of_epoch(&mut client, 1).await, (1, 3));
+
+    broker.shutdown().await;
+    let broker = Broker::start(config(directory.path(), &[])).await.unwrap();
+    let mut client = Client::connect(broker.local_addr()).await;
+    assert_eq!(leader_epoch(&mut client).await, 1, "a clean shutdown loses nothing");
+    assert_eq!(end_of_epoch(&mut client, 0).await, (0, 2));
+    broker.shutdown().await;
+}
+
+#[tokio::test]
+async fn folders_of_a_topic_whose_deletion_a_crash_interrupted_are_removed_at_start() {
+    let TestBroker { broker, directory } = TestBroker::start(&[]).await;
+    let mut client = Client::connect(broker.local_addr()).await;
+    for topic in ["deleted", "kept"] {
+        client.create_topic(topic, 1).await;
+        client.produce(topic, 0, -1, batch(&["x"])).await;
+    }
+    // The journal has the deletion, the folder was not yet renamed.
+    let (folder, aside) = (directory.path().join("deleted-0"), directory.path().join("aside"));
+    fs::create_dir(&aside).unwrap();
+    for file in fs::read_dir(&folder).unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), aside.join(file.file_name())).unwrap();
+    }
+    let request = DeleteTopicsRequest::default().with_topic_names(vec![name("deleted")]);
+    assert_eq!(client.call(5, &request).await.responses[0].error_code, 0);
+    broker.shutdown().await;
+    assert!(!folder.exists());
+    fs::rename(&aside, &folder).unwrap();
+    // Not a partition's, though it is named like one.
+    fs::create_dir(directory.path().join("notes-1")).unwrap();
+
+    let broker = Broker::start(config(directory.path(), &[])).await.unwrap();
+    assert!(!folder.exists());
+    assert!(directory.path().join("notes-1").exists());
+    let mut client = Client::connect(broker.local_addr()).await;
+    assert_eq!(batches(&client.fetch("kept", 0, 0).await).len(), 1);
+    broker.shutdown().await;
+}
+
+#[tokio::test]
+async fn without_its_journal_a_broker_removes_nothing() {
+    let TestBroker { broker, directory } = TestBroker::start(&[]).await;
+    let mut client = Client::connect(broker.local_addr()).await;
+    client.create_topic("topic", 1).await;
+    broker.shutdown().await;
+    fs::remove_dir_all(directory.path().join("metadata")).unwrap();
+    let broker = Broker::start(config(directory.path(), &[])).await.unwrap();
+    assert!(directory.path().join("topic-0").exists());
+    broker.shutdown().await;
 }

@@ -217,9 +217,10 @@ proptest! {
                         open.1.push((offset, *key, number));
                     }
                     sender.sequence += keys.len() as i32;
-                    let verification = Some(log.begin_verification());
+                    let mut batch = builder.build().unwrap();
+                    let verification = Some(ask(&log, &batch));
                     let options = AppendOptions { now_ms, verification, ..CLIENT };
-                    log.append(&mut builder.build().unwrap(), &options).unwrap();
+                    log.append(&mut batch, &options).unwrap();
                 }
                 Step::Plain { key } => {
                     let mut builder = BatchBuilder::new(0);

@@ -72,8 +72,13 @@ fn sent(producer_id: i64, epoch: i16, sequence: i32, values: &[&str]) -> Vec<u8>
 
 /// Appends a client's transactional batch that the coordinator was asked about.
 fn append_verified(log: &Log, mut batch: Vec<u8>) -> Result<Appended, AppendError> {
-    let options = AppendOptions { verification: Some(log.begin_verification()), ..CLIENT };
+    let options = AppendOptions { verification: Some(ask(log, &batch)), ..CLIENT };
     log.append(&mut batch, &options)
+}
+
+/// What is done before the coordinator is asked about a batch.
+fn ask(log: &Log, batch: &[u8]) -> Verification {
+    log.begin_verification(&BatchHeader::parse(batch).unwrap(), NOW_MS)
 }
 
 fn marker(producer_id: i64, producer_epoch: i16, kind: MarkerKind) -> Marker {

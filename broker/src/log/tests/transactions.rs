@@ -142,15 +142,32 @@ fn the_second_batch_of_an_unknown_producer_does_not_come_in_before_the_first() {
     let home = home();
     let log = open(&home.dir, &config(&[]));
     // Two are on their way, and the coordinator was not ready for the first.
-    let verification = Some(log.begin_verification().begins_at_zero());
+    let verification = Some(ask(&log, &sent(1, 3, 5, &["b"])).begins_at_zero());
     let options = AppendOptions { verification, ..CLIENT };
     let second = refusal(log.append(&mut sent(1, 3, 5, &["b"]), &options));
     assert!(matches!(second, SequenceError::OutOfOrder { found: 5, expected: 0, .. }));
     log.append(&mut sent(1, 3, 0, &["a", "a", "a", "a", "a"]), &options).unwrap();
     log.append(&mut sent(1, 3, 5, &["b"]), &CLIENT).unwrap();
-    // The state of a classic producer may have gone with its records.
-    let options = AppendOptions { verification: Some(log.begin_verification()), ..CLIENT };
-    log.append(&mut sent(2, 0, 7, &["c"]), &options).unwrap();
+}
+
+#[test]
+fn of_a_classic_producer_that_is_unknown_the_lowest_sequence_that_was_asked_about_comes_in_first() {
+    let home = home();
+    let log = open(&home.dir, &config(&[]));
+    // Two are on their way, and the coordinator was not ready for the first.
+    let _refused = ask(&log, &sent(2, 0, 7, &["a"]));
+    let second = refusal(append_verified(&log, sent(2, 0, 8, &["b"])));
+    assert!(matches!(second, SequenceError::OutOfOrder { found: 8, expected: 7, .. }));
+    // Its state may have gone with its records, so it need not be 0.
+    append_verified(&log, sent(2, 0, 7, &["a"])).unwrap();
+    append(&log, sent(2, 0, 8, &["b"]));
+
+    // What an older epoch asked about holds up no newer one, nor for ever.
+    let _refused = ask(&log, &sent(3, 0, 1, &["a"]));
+    append_verified(&log, sent(3, 1, 4, &["b"])).unwrap();
+    let _refused = ask(&log, &sent(4, 0, 1, &["a"]));
+    log.expire_producers(NOW_MS + 10, 10);
+    append_verified(&log, sent(4, 0, 5, &["b"])).unwrap();
 }
 
 #[test]
@@ -161,7 +178,7 @@ fn a_batch_that_a_marker_overtook_leaves_no_transaction_hanging() {
     end(&log, &marker(1, 0, Commit));
     // The coordinator is asked about the next transaction, says yes, and then
     // aborts it because its time is up. The batch arrives last.
-    let verification = Some(log.begin_verification());
+    let verification = Some(ask(&log, &sent(1, 0, 1, &["late"])));
     end(&log, &marker(1, 0, Abort));
     let options = AppendOptions { verification, ..CLIENT };
     let late = log.append(&mut sent(1, 0, 1, &["late"]), &options);
