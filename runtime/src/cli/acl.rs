@@ -190,6 +190,11 @@ fn every_entry(
         let why = "name a resource, such as --topic, or principals with --allow-principal";
         return Err(CliError::usage(why));
     }
+    if entries.narrows() {
+        let why = "an operation, a host, --producer or --consumer says which entries of a \
+                   principal; name it with --allow-principal or --deny-principal";
+        return Err(CliError::usage(why));
+    }
     if !force {
         let why = "without principals every entry of the resources is removed; \
                    add --force for that, or name principals with --allow-principal";

@@ -112,6 +112,12 @@ impl Entries {
         !self.allow_principal.is_empty() || !self.deny_principal.is_empty()
     }
 
+    /// Whether they say which of a principal's entries they are about.
+    pub(super) fn narrows(&self) -> bool {
+        let hosts = self.allow_host.len() + self.deny_host.len();
+        hosts + self.operation.len() > 0 || self.producer || self.consumer
+    }
+
     /// Every combination of what was named.
     pub(super) fn acls(&self, pattern: PatternType) -> Result<Vec<Acl>, CliError> {
         if !self.names_principals() {

@@ -10,11 +10,13 @@
 //! | `load` | from text to the tree, within limits |
 //! | `problem` | one thing wrong, and the report of all |
 //! | `schema` | a tree against a JSON Schema, in words a person uses |
+//! | `secrets` | what of a file is not drawn |
 //! | `suggest` | "did you mean" |
 
 mod load;
 mod problem;
 mod schema;
+mod secrets;
 mod suggest;
 mod tree;
 

@@ -6,6 +6,7 @@ use miette::{Diagnostic, NamedSource, SourceSpan};
 use serde::Serialize;
 
 use super::limits::PROBLEMS_MAX;
+use super::secrets::hidden;
 use super::{Document, Origin};
 
 /// One thing wrong, not yet tied to the text that holds it.
@@ -145,7 +146,7 @@ fn spot(document: &Document, problem: Problem) -> Spot {
                 message,
                 label,
                 help,
-                source: Some(NamedSource::new(&document.name, Arc::clone(&document.text))),
+                source: Some(NamedSource::new(&document.name, hidden(&document.text))),
                 span: Some(SourceSpan::from(range)),
             }
         }

@@ -297,7 +297,12 @@ async fn write_requests(
     waiting: Arc<Waiting>,
 ) {
     while let Some(frame) = queued.recv().await {
-        if let Err(error) = socket.write_all(&frame).await {
+        // TLS may keep what the socket had no room for until it is flushed.
+        let written = async {
+            socket.write_all(&frame).await?;
+            socket.flush().await
+        };
+        if let Err(error) = written.await {
             waiting.close(&error.to_string());
             return;
         }

@@ -10,6 +10,22 @@ use super::{SaslSettings, Security, TlsSettings};
 use crate::kafka::error::ClientError;
 use crate::yaml::did_you_mean;
 
+/// What says whom to trust, or who we are: of no use without TLS.
+const TLS_FILES: [&str; 12] = [
+    "ssl.ca.location",
+    "ssl.ca.pem",
+    "ssl.certificate.location",
+    "ssl.certificate.pem",
+    "ssl.key.location",
+    "ssl.key.pem",
+    "ssl.keystore.certificate.chain",
+    "ssl.keystore.key",
+    "ssl.keystore.location",
+    "ssl.truststore.certificates",
+    "ssl.truststore.location",
+    "ssl.truststore.password",
+];
+
 /// Every property of security that is understood.
 const NAMES: [&str; 24] = [
     "sasl.jaas.config",
@@ -94,7 +110,7 @@ impl Given {
             _ => None,
         }
         .or_else(|| match tls {
-            None => self.first(&["ssl.ca.location", "ssl.ca.pem", "ssl.keystore.location"]),
+            None => self.first(&TLS_FILES),
             Some(_) => None,
         });
         match unused {
