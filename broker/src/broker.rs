@@ -20,7 +20,7 @@ use crate::{
     limits,
     metrics::{self, ConnectionCounts, Metrics},
     node::Node,
-    partition::{Background, PartitionManager, check_topic_configs, remove_strays},
+    partition::{Background, PartitionManager, check_topic_configs, set_strays_aside},
     producer_ids::ProducerIds,
     quota::Quotas,
     txn::{Surroundings, TransactionCoordinator, TransactionSettings},
@@ -159,7 +159,7 @@ impl Broker {
             config.recovery_threads,
         ));
         let image = controller.image();
-        remove_strays(&found, &image.borrow().clone());
+        set_strays_aside(&found, &image.borrow().clone());
         partitions.follow(&image).await;
         // Clients that have seen what is lost find out by the epoch (KIP-320).
         controller.begin_leader_epochs(&partitions.recovered()).await?;

@@ -12,6 +12,9 @@ use super::snapshot;
 /// Kafka's suffix for the folder of a partition that is being deleted.
 const DELETE: &str = "-delete";
 
+/// Kafka's suffix for the folder of a partition that the cluster does not have.
+const STRAY: &str = "-stray";
+
 /// Bytes of a file's name.
 const FILE_NAME_BYTES_MAX: usize = 255;
 
@@ -58,7 +61,16 @@ pub fn list_partitions(log_dir: &Path) -> Result<Vec<PartitionDir>, FileError> {
 /// What the folder of a partition that is being deleted is called. A long topic is
 /// cut, as in Kafka: no file system takes more than 255 bytes.
 fn doomed_name(topic: &str, partition: i32) -> String {
-    let suffix = format!("-{partition}{DELETE}");
+    cut(topic, &format!("-{partition}{DELETE}"))
+}
+
+/// What the folder of a partition that the cluster does not have is called; `number`
+/// tells those of one name apart.
+pub(crate) fn stray_name(topic: &str, partition: i32, number: usize) -> String {
+    cut(topic, &format!("-{partition}.{number}{STRAY}"))
+}
+
+fn cut(topic: &str, suffix: &str) -> String {
     let kept = topic.floor_char_boundary(FILE_NAME_BYTES_MAX - suffix.len());
     format!("{}{suffix}", &topic[..kept])
 }
@@ -165,6 +177,8 @@ mod tests {
         log.delete().unwrap();
         assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
         assert_eq!(doomed_name("topic", 3), "topic-3-delete");
+        assert_eq!(stray_name(&"n".repeat(249), 3, 0).len(), FILE_NAME_BYTES_MAX);
+        assert_eq!(parse_dir_name("topic-3.0-stray"), None);
     }
 
     #[test]

@@ -63,6 +63,7 @@ pub use batch::{
 };
 pub use builder::BatchBuilder;
 pub use clean::{CleanOptions, Cleaned};
+pub(crate) use close::stray_name;
 pub use close::{PartitionDir, list_partitions, partition_dir};
 pub use codec::{Codec, CodecError, CodecLevels};
 pub use config::{

@@ -7,7 +7,7 @@
 //! waiter.rs      fetches that wait for appends
 //! manager.rs     all partitions; follows the cluster's image
 //! metadata.rs    partition.metadata: which topic id a folder belongs to
-//! strays.rs      folders of topics whose deletion a crash interrupted
+//! strays.rs      folders of partitions that the cluster does not have
 //! background.rs  retention, compaction, flush.ms, checkpoints
 //! ```
 
@@ -23,5 +23,5 @@ pub(crate) use background::Background;
 pub(crate) use error::PartitionError;
 pub(crate) use handle::{Appended, Isolation, OffsetSpec, Partition};
 pub(crate) use manager::{PartitionManager, check_topic_configs};
-pub(crate) use strays::remove_strays;
+pub(crate) use strays::set_strays_aside;
 pub(crate) use waiter::FetchWaiter;

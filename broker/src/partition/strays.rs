@@ -1,17 +1,22 @@
 //! Folders of partitions that the cluster does not have.
 //!
 //! A topic is gone when the journal says so; a crash before its folders are renamed
-//! leaves them behind. Kafka calls such folders stray and removes them at start too.
+//! leaves them behind. But a journal that was lost, or is older than the folders,
+//! looks the same. So such folders are set aside under Kafka's name for them, and
+//! kept: what they hold is removed by a person.
 
-use std::fs;
+use std::{fs, io, path::PathBuf};
 
 use super::metadata;
-use crate::{controller::ClusterImage, log::PartitionDir};
+use crate::{
+    controller::ClusterImage,
+    log::{PartitionDir, stray_name},
+};
 
-/// Removes those of the folders found that belong to topics which are gone. What
-/// does not say which topic's it is stays; so does everything when there is no topic
-/// at all: then it is likelier that the journal is not the folders'.
-pub(crate) fn remove_strays(found: &[PartitionDir], image: &ClusterImage) {
+/// Sets those of the folders found aside that belong to no topic. What does not say
+/// which topic's it is stays; so does everything when there is no topic at all: a
+/// journal that comes back finds its folders.
+pub(crate) fn set_strays_aside(found: &[PartitionDir], image: &ClusterImage) {
     let is_known = |dir: &PartitionDir| {
         let partitions = image.topic(&dir.topic).map_or(0, |topic| topic.partitions.len());
         usize::try_from(dir.partition).is_ok_and(|number| number < partitions)
@@ -22,9 +27,22 @@ pub(crate) fn remove_strays(found: &[PartitionDir], image: &ClusterImage) {
             tracing::warn!(%folder, "the cluster has no topic, yet here is one's folder: it stays");
             continue;
         }
-        match fs::remove_dir_all(&stray.path) {
-            Ok(()) => tracing::warn!(%folder, "records of a deleted topic are removed"),
-            Err(error) => tracing::error!(%folder, %error, "a deleted topic's files remain"),
+        match set_aside(stray) {
+            Ok(aside) => tracing::warn!(
+                %folder,
+                aside = %aside.display(),
+                "no topic has this folder: it is set aside; remove it if the topic was deleted"
+            ),
+            Err(error) => tracing::error!(%folder, %error, "a folder of no topic remains"),
         }
     }
+}
+
+fn set_aside(stray: &PartitionDir) -> io::Result<PathBuf> {
+    let free = (0..)
+        .map(|number| stray.path.with_file_name(stray_name(&stray.topic, stray.partition, number)))
+        .find(|aside| !aside.exists())
+        .expect("there is always a next number");
+    fs::rename(&stray.path, &free)?;
+    Ok(free)
 }

@@ -165,7 +165,7 @@ async fn who_has_read_what_a_crash_lost_finds_out_by_the_leader_epoch() {
 }
 
 #[tokio::test]
-async fn folders_of_a_topic_whose_deletion_a_crash_interrupted_are_removed_at_start() {
+async fn folders_of_a_topic_whose_deletion_a_crash_interrupted_are_set_aside_at_start() {
     let TestBroker { broker, directory } = TestBroker::start(&[]).await;
     let mut client = Client::connect(broker.local_addr()).await;
     for topic in ["deleted", "kept"] {
@@ -189,6 +189,7 @@ async fn folders_of_a_topic_whose_deletion_a_crash_interrupted_are_removed_at_st
 
     let broker = Broker::start(config(directory.path(), &[])).await.unwrap();
     assert!(!folder.exists());
+    assert!(directory.path().join("deleted-0.0-stray").join("partition.metadata").is_file());
     assert!(directory.path().join("notes-1").exists());
     let mut client = Client::connect(broker.local_addr()).await;
     assert_eq!(batches(&client.fetch("kept", 0, 0).await).len(), 1);
