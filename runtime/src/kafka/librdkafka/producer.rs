@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::Thread;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,9 +21,14 @@ use crate::kafka::producer::{Producer, Receipt};
 
 /// What librdkafka keeps for a record beside its bytes, about.
 const RECORD_OVERHEAD_BYTES: usize = 200;
-/// How long the polling thread sleeps when nothing happens; also how long a
-/// dropped producer may take to go away.
+/// How long the polling thread waits for answers at a time; also how long a
+/// producer that is dropped before its records are answered may take to go away.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// How often the polling thread of a producer without records on their way looks
+/// whether the client has an error to tell: a node has a producer for each task.
+const IDLE_INTERVAL: Duration = Duration::from_secs(1);
+/// How long such a look may take.
+const LOOK: Duration = Duration::from_millis(1);
 /// How long to wait for room before looking again, should librdkafka's own
 /// queue be full (overrides may make it smaller than our budget).
 const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(20);
@@ -35,6 +41,7 @@ pub struct KafkaProducer {
     client: Arc<BaseProducer<Context>>,
     shared: Arc<Shared>,
     stop: Arc<AtomicBool>,
+    poller: Thread,
 }
 
 struct Shared {
@@ -153,17 +160,22 @@ impl KafkaProducer {
         .map_err(|error| refuse(error.to_string()))?;
         let client = Arc::new(client);
         let stop = Arc::new(AtomicBool::new(false));
-        let (poller, stopped) = (client.clone(), stop.clone());
-        std::thread::Builder::new()
+        let (polled, stopped, counts) = (client.clone(), stop.clone(), shared.clone());
+        let poller = std::thread::Builder::new()
             .name("kafka-producer".into())
             .spawn(move || {
                 while !stopped.load(Ordering::Acquire) {
-                    poller.poll(POLL_INTERVAL);
+                    if counts.unacknowledged.load(Ordering::Acquire) > 0 {
+                        polled.poll(POLL_INTERVAL);
+                        continue;
+                    }
+                    polled.poll(LOOK);
+                    std::thread::park_timeout(IDLE_INTERVAL);
                 }
                 // Unanswered records come back as purged when the client goes.
             })
             .map_err(|error| refuse(format!("its thread cannot start: {error}")))?;
-        Ok(Self { client, shared, stop })
+        Ok(Self { client, shared, stop, poller: poller.thread().clone() })
     }
 
     /// The client itself, for the steps of transactions.
@@ -199,7 +211,9 @@ impl KafkaProducer {
             record.timestamp = Some(batch.timestamp_ms(at).max(0));
             record.headers = headers(batch, at, header);
             // Before the client has it: the answer may come at once.
-            self.shared.unacknowledged.fetch_add(1, Ordering::AcqRel);
+            if self.shared.unacknowledged.fetch_add(1, Ordering::AcqRel) == 0 {
+                self.poller.unpark();
+            }
             let Err((error, _record)) = self.client.send(record) else { return Ok(()) };
             self.shared.record_answered();
             match error.rdkafka_error_code() {
@@ -345,5 +359,6 @@ impl Drop for KafkaProducer {
     fn drop(&mut self) {
         // The thread drops the last reference: closing a client blocks.
         self.stop.store(true, Ordering::Release);
+        self.poller.unpark();
     }
 }
