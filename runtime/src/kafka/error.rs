@@ -33,8 +33,7 @@ impl ErrorClass {
             | E::FencedInstanceId
             | E::InvalidProducerEpoch
             | E::ProducerFenced
-            | E::TransactionCoordinatorFenced
-            | E::InvalidProducerIdMapping => Self::Fenced,
+            | E::TransactionCoordinatorFenced => Self::Fenced,
             E::TopicAuthorizationFailed
             | E::GroupAuthorizationFailed
             | E::ClusterAuthorizationFailed
@@ -42,10 +41,13 @@ impl ErrorClass {
             | E::DelegationTokenAuthorizationFailed
             | E::SaslAuthenticationFailed => Self::Authorization,
             // A rebalance ends, and so do a coordinator's move, a controller's election,
-            // and a transaction whose markers are being written.
-            E::RebalanceInProgress | E::BrokerNotAvailable | E::ConcurrentTransactions => {
-                Self::Retriable
-            }
+            // and a transaction whose markers are being written. A producer's id that
+            // expired is replaced by the next producer.
+            E::RebalanceInProgress
+            | E::BrokerNotAvailable
+            | E::ConcurrentTransactions
+            | E::InvalidProducerIdMapping
+            | E::UnknownProducerId => Self::Retriable,
             code if code.is_retriable() => Self::Retriable,
             _ => Self::Fatal,
         }
@@ -101,7 +103,12 @@ impl ErrorClass {
             | E::OffsetNotAvailable
             | E::FencedLeaderEpoch
             | E::UnknownLeaderEpoch
-            | E::ThrottlingQuotaExceeded => Self::Retriable,
+            | E::ThrottlingQuotaExceeded
+            | E::ConcurrentTransactions
+            // The producer's id or its sequence is lost: the next one begins anew.
+            | E::InvalidProducerIdMapping
+            | E::UnknownProducerId
+            | E::OutOfOrderSequenceNumber => Self::Retriable,
             _ => Self::Fatal,
         }
     }
@@ -280,6 +287,15 @@ pub enum ProduceError {
         /// [`ErrorClass::Fenced`]: another producer with the id took over.
         class: ErrorClass,
     },
+    /// A broker refused a record, and would again. The client gave up its whole
+    /// transaction; nothing of it is visible.
+    #[error("a record in a transaction of `{id}` was refused: {reason}")]
+    Refused {
+        /// The producer's `transactional.id`.
+        id: String,
+        /// librdkafka's words, which name topic and partition.
+        reason: String,
+    },
     /// Records were still unacknowledged at the deadline of a flush.
     #[error("{unacknowledged} records were still unacknowledged after {} ms", after.as_millis())]
     TimedOut {
@@ -310,6 +326,7 @@ impl ProduceError {
             Self::Batch { .. }
             | Self::HeaderName { .. }
             | Self::TooLarge { .. }
+            | Self::Refused { .. }
             | Self::Config { .. } => ErrorClass::Fatal,
         }
     }

@@ -58,6 +58,11 @@ pub trait TransactionalProducer: Send + Sync {
     /// Sends records into the open transaction.
     fn records(&self) -> &dyn Producer;
 
+    /// Why the open transaction failed, when a record of it failed with `error`.
+    /// The first failure makes the client give up all other records of the
+    /// transaction, and one of these may be heard of first.
+    fn cause(&self, error: ProduceError) -> ProduceError;
+
     /// Ends what an earlier producer of the id left open, and fences that
     /// producer. To be called once, before anything that depends on what is
     /// committed is read.

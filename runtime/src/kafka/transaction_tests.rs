@@ -153,7 +153,8 @@ async fn a_producer_whose_id_was_taken_over_commits_nothing_and_says_who_did_it(
     assert_eq!(error.class(), ErrorClass::Fenced, "{error}");
     let told = error.to_string();
     assert!(
-        told.contains(ID) && told.contains("another producer with this id took over"),
+        told.contains(&format!("longshore txn describe {ID}"))
+            && told.contains("another producer with this id took over"),
         "{told}"
     );
     // It cannot write into the next one's transaction either.
@@ -163,6 +164,33 @@ async fn a_producer_whose_id_was_taken_over_commits_nothing_and_says_who_did_it(
     send(&new, "out", "new").await.unwrap();
     new.commit().await.unwrap();
     assert_eq!(visible(&cluster, "out").await, ["new"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_that_is_refused_is_told_whichever_record_is_heard_of_first() {
+    let cluster = Cluster::start().await;
+    cluster.topic("out", 1, &[]).await;
+    cluster.topic("small", 1, &[("max.message.bytes", "1000")]).await;
+    let producer = transactions(&cluster, ID);
+    producer.init().await.unwrap();
+    producer.begin().await.unwrap();
+    let own = send(&producer, "small", &"x".repeat(2000)).await.unwrap_err();
+    // Its transaction has failed: this one is not even taken.
+    let other = send(&producer, "out", "fine").await.unwrap_err();
+    for error in [own, other] {
+        let told = producer.cause(error);
+        let text = told.to_string();
+        assert!(text.contains("small [0]") && text.contains("too large"), "{text}");
+        assert_eq!(told.class(), ErrorClass::Fatal, "{text}");
+    }
+    producer.abort().await;
+    assert!(visible(&cluster, "out").await.is_empty());
+    // In a transaction that goes on an error is its own cause.
+    producer.begin().await.unwrap();
+    assert!(matches!(producer.cause(ProduceError::Closed), ProduceError::Closed));
+    send(&producer, "out", "kept").await.unwrap();
+    producer.commit().await.unwrap();
+    assert_eq!(visible(&cluster, "out").await, ["kept"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

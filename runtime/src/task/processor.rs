@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::commits::{self, RECOMMIT_EVERY};
 use super::counters::{Counters, payload_bytes};
-use super::delivery::{Delivery, send_all};
+use super::delivery::Delivery;
 use super::error::TaskError;
 use super::inflight::{InFlight, Lot, Step};
 use super::plugin::{Output, Processed, ProcessorPlugin};
@@ -86,14 +86,6 @@ type Guest = Box<dyn ProcessorPlugin>;
 type Made = (Guest, Result<Option<(Fetched, Processed)>, TaskError>);
 type Landing = BoxFuture<'static, Result<(), TaskError>>;
 
-/// Whether a batch's transaction was begun with its records: one without any has
-/// none yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Begun {
-    Yes,
-    No,
-}
-
 /// A processed batch on its way.
 #[derive(Default)]
 struct Payload {
@@ -104,12 +96,8 @@ struct Payload {
 impl ProcessorSession {
     /// Restores the state, then runs until stopped or failed.
     pub async fn run(self, plugin: Guest) -> Result<(), TaskError> {
-        let delivery = self.delivery.clone();
-        let ended = self.serve(plugin).await;
-        if ended.is_err() {
-            delivery.give_up().await;
-        }
-        ended
+        let (delivery, writes) = (self.delivery.clone(), self.writes.clone());
+        delivery.during(&writes, self.serve(plugin)).await
     }
 
     async fn serve(self, mut plugin: Guest) -> Result<(), TaskError> {
@@ -148,7 +136,7 @@ impl ProcessorSession {
                     Step::Seal(_) => {
                         sealing = true;
                         flying = std::mem::take(&mut waiting).offsets;
-                        landing = Some(self.commit(flying.clone(), Begun::No)).into();
+                        landing = Some(self.commit(flying.clone())).into();
                     }
                 }
             }
@@ -182,14 +170,14 @@ impl ProcessorSession {
                         crash::point("processor-after-produce-before-commit");
                         machine.sent();
                         sealing = true;
-                        landing = Some(self.commit(flying.clone(), Begun::Yes)).into();
+                        landing = Some(self.commit(flying.clone())).into();
                     }
                 }
                 () = sleep_until(Some(recommit_at)), if machine.is_idle() => {
                     recommit_at = Instant::now() + RECOMMIT_EVERY;
                     let all = positions.iter();
                     let all = all.map(|(at, offset)| commits::commit(at, *offset, &self.fleet));
-                    self.commit(all.collect(), Begun::No).await?;
+                    self.commit(all.collect()).await?;
                 }
             }
         }
@@ -304,13 +292,13 @@ impl ProcessorSession {
             let sent = async {
                 delivery.begin().await?;
                 crash::point("processor-after-begin");
-                send_all(delivery.records(), &counters, outputs, Some(&changelog)).await
+                delivery.send(&counters, outputs, Some(&changelog)).await
             };
             writes.hold(sent).await?
         })
     }
 
-    fn commit(&self, offsets: Vec<OffsetCommit>, begun: Begun) -> Landing {
+    fn commit(&self, offsets: Vec<OffsetCommit>) -> Landing {
         let (delivery, consumer) = (self.delivery.clone(), self.consumer.clone());
         let (group, writes) = (self.group.clone(), self.writes.clone());
         let observer = self.observer.clone();
@@ -319,9 +307,6 @@ impl ProcessorSession {
                 match &delivery {
                     Delivery::AtLeastOnce(_) => consumer.commit(&offsets).await?,
                     Delivery::ExactlyOnce(transactions) => {
-                        if begun == Begun::No {
-                            transactions.begin().await?;
-                        }
                         transactions.send_offsets(&group, &offsets).await?;
                         crash::point("processor-after-offsets-before-commit");
                         transactions.commit().await?;

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::counters::{Counters, payload_bytes};
-use super::delivery::{Delivery, send_all};
+use super::delivery::Delivery;
 use super::error::TaskError;
 use super::inflight::{InFlight, Lot, Step};
 use super::plugin::{Checkpoint, Next, Output, Polled, Refused, SourcePlugin};
@@ -86,12 +86,8 @@ impl SourceSession {
     /// Runs until stopped or failed. The plugin is closed when the session
     /// ends in order, and dropped when it fails.
     pub async fn run(self, plugin: Guest) -> Result<(), TaskError> {
-        let delivery = self.delivery.clone();
-        let ended = self.serve(plugin).await;
-        if ended.is_err() {
-            delivery.give_up().await;
-        }
-        ended
+        let (delivery, writes) = (self.delivery.clone(), self.writes.clone());
+        delivery.during(&writes, self.serve(plugin)).await
     }
 
     async fn serve(self, plugin: Guest) -> Result<(), TaskError> {
@@ -130,7 +126,7 @@ impl SourceSession {
                     Step::Seal(_) => {
                         sealing = true;
                         let saved = std::mem::take(&mut waiting).saved;
-                        landing = Some(self.seal(saved, false)).into();
+                        landing = Some(self.seal(saved)).into();
                     }
                 }
             }
@@ -180,7 +176,7 @@ impl SourceSession {
                         crash::point("source-after-produce-before-checkpoint");
                         if let Some(Step::Seal(_)) = machine.sent() {
                             sealing = true;
-                            landing = Some(self.seal(std::mem::take(&mut seal), true)).into();
+                            landing = Some(self.seal(std::mem::take(&mut seal))).into();
                         }
                     }
                     self.progressed.store(true, Ordering::Relaxed);
@@ -214,24 +210,22 @@ impl SourceSession {
             let sent = async {
                 delivery.begin().await?;
                 crash::point("source-after-begin");
-                send_all(delivery.records(), &counters, outputs, None).await
+                delivery.send(&counters, outputs, None).await
             };
             writes.hold(sent).await?
         })
     }
 
-    /// `begun`: the poll had records, so that its transaction is open.
-    fn seal(&self, saved: Vec<Checkpoint>, begun: bool) -> Landing {
+    fn seal(&self, saved: Vec<Checkpoint>) -> Landing {
         let (delivery, checkpoints) = (self.delivery.clone(), self.checkpoints.clone());
-        let writes = self.writes.clone();
+        let (counters, writes) = (self.counters.clone(), self.writes.clone());
         Box::pin(async move {
             let sealed = async {
-                if !begun {
-                    delivery.begin().await?;
-                }
+                delivery.begin().await?;
                 if !saved.is_empty() {
-                    let Output { topic, partition, batch } = checkpoints.records(&saved)?;
-                    delivery.records().send(&topic, partition, &batch).await?.wait().await?;
+                    let records = checkpoints.records(&saved)?;
+                    let topic = records.topic.clone();
+                    delivery.send(&counters, vec![records], Some(&topic)).await?;
                 }
                 crash::point("source-after-checkpoint-before-commit");
                 delivery.commit().await?;

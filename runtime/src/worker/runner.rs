@@ -120,7 +120,7 @@ impl Runner {
         overrides: &Overrides,
     ) -> Result<Delivery, TaskError> {
         let id = self.core.config.transactional_id(&self.id.connector, number);
-        Ok(Delivery::ExactlyOnce(self.core.producers.transactional(&id, overrides)?))
+        Ok(Delivery::exactly_once(self.core.producers.transactional(&id, overrides)?))
     }
 
     /// What the plugin may write to, as the connector's own options have it:

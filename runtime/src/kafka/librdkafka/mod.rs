@@ -9,6 +9,8 @@
 //! | `settings` | from our settings to librdkafka's |
 
 pub mod consumer;
+#[cfg(test)]
+mod failure_tests;
 mod native;
 pub mod producer;
 mod settings;

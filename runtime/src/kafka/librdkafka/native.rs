@@ -277,9 +277,28 @@ unsafe fn copy(message: &native::rd_kafka_message_t, batch: &mut Batch) {
 
 /// Why a step of a transaction failed.
 #[derive(Debug)]
-pub(super) struct StepError {
+pub(super) struct Failure {
     pub(super) code: RDKafkaErrorCode,
     pub(super) reason: String,
+}
+
+/// Takes librdkafka's answer to a step, and frees it.
+///
+/// # Safety
+///
+/// `error` is null, or an error that is owned here.
+unsafe fn taken(error: *mut native::rd_kafka_error_t) -> Result<(), Failure> {
+    if error.is_null() {
+        return Ok(());
+    }
+    // SAFETY: the error is ours, and is read before it is destroyed.
+    unsafe {
+        let code = native::rd_kafka_error_code(error).into();
+        let reason =
+            CStr::from_ptr(native::rd_kafka_error_string(error)).to_string_lossy().into_owned();
+        native::rd_kafka_error_destroy(error);
+        Err(Failure { code, reason })
+    }
 }
 
 /// Has a group's offsets committed with the transaction that the producer has
@@ -289,10 +308,9 @@ pub(super) fn send_offsets<C: ClientContext>(
     group_id: &CStr,
     offsets: &TopicPartitionList,
     timeout_ms: i32,
-) -> Result<(), StepError> {
+) -> Result<(), Failure> {
     // SAFETY: producer, group and offsets are borrowed for the whole call. The
-    // metadata is made and destroyed here; the error, if there is one, is ours
-    // and destroyed once it is read.
+    // metadata is made and destroyed here.
     unsafe {
         let group = native::rd_kafka_consumer_group_metadata_new(group_id.as_ptr());
         let error = native::rd_kafka_send_offsets_to_transaction(
@@ -302,13 +320,17 @@ pub(super) fn send_offsets<C: ClientContext>(
             timeout_ms,
         );
         native::rd_kafka_consumer_group_metadata_destroy(group);
-        if error.is_null() {
-            return Ok(());
-        }
-        let code = native::rd_kafka_error_code(error).into();
-        let reason =
-            CStr::from_ptr(native::rd_kafka_error_string(error)).to_string_lossy().into_owned();
-        native::rd_kafka_error_destroy(error);
-        Err(StepError { code, reason })
+        taken(error)
     }
+}
+
+/// Commits the transaction that the producer has open. Blocks for `timeout_ms`
+/// at most. (The safe interface flushes first, for as long again; librdkafka
+/// does so itself.)
+pub(super) fn commit<C: ClientContext>(
+    producer: &rdkafka::client::Client<C>,
+    timeout_ms: i32,
+) -> Result<(), Failure> {
+    // SAFETY: the producer is borrowed for the whole call.
+    unsafe { taken(native::rd_kafka_commit_transaction(producer.native_ptr(), timeout_ms)) }
 }

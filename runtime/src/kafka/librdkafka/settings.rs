@@ -1,5 +1,7 @@
 //! From our settings, and Kafka's names in overrides, to librdkafka's.
 
+use std::time::Duration;
+
 use rdkafka::ClientConfig;
 
 use crate::kafka::config::{
@@ -11,6 +13,8 @@ use crate::kafka::types::OffsetReset;
 const PARTITION_BUFFER_BYTES_MIN: usize = 64 << 10;
 /// The most that one fetch brings over all partitions, in bytes.
 const FETCH_BYTES_MAX: usize = 16 << 20;
+/// The least time for an answer to a transactional producer's request.
+const ANSWER_MIN: Duration = Duration::from_secs(1);
 /// librdkafka's limits of `message.max.bytes` and `queue.buffering.max.kbytes`.
 const LIBRDKAFKA_BYTES_MAX: usize = 1_000_000_000;
 
@@ -80,9 +84,13 @@ pub(super) fn producer(config: &ProducerConfig, buffer_bytes: usize) -> ClientCo
     own.remove("buffer.memory");
     overrides(&mut client, &own);
     if let Some(Transactional { id, timeout }) = &config.transactional {
+        // librdkafka would wait for one answer nearly as long as the transaction may be
+        // open: a step could not repeat a request that was lost.
+        let answer = (config.delivery_timeout / 2).max(ANSWER_MIN);
         client
             .set("transactional.id", id)
-            .set("transaction.timeout.ms", timeout.as_millis().to_string());
+            .set("transaction.timeout.ms", timeout.as_millis().to_string())
+            .set("socket.timeout.ms", answer.as_millis().to_string());
     }
     client
 }
@@ -137,6 +145,18 @@ mod tests {
         assert_eq!(consumer(&config).get("queued.max.messages.kbytes"), Some("1024"));
         config.partitions_max = 100_000;
         assert_eq!(consumer(&config).get("queued.max.messages.kbytes"), Some("64"));
+    }
+
+    #[test]
+    fn a_lost_request_of_a_transaction_is_repeated_within_the_time_of_its_step() {
+        let mut config = ProducerConfig::new(ClusterConfig::new("localhost:1", "test"));
+        config.delivery_timeout = Duration::from_millis(7_500);
+        assert_eq!(producer(&config, 1000).get("socket.timeout.ms"), None);
+        let timeout = Duration::from_secs(15);
+        config.transactional = Some(Transactional { id: "id".into(), timeout });
+        assert_eq!(producer(&config, 1000).get("socket.timeout.ms"), Some("3750"));
+        config.delivery_timeout = Duration::from_millis(500);
+        assert_eq!(producer(&config, 1000).get("socket.timeout.ms"), Some("1000"));
     }
 
     #[test]

@@ -56,6 +56,10 @@ impl TransactionalProducer for Transactions {
         self
     }
 
+    fn cause(&self, error: ProduceError) -> ProduceError {
+        error
+    }
+
     async fn init(&self) -> Result<(), ProduceError> {
         self.epoch.store(self.cluster.next_epoch(&self.id), Ordering::Relaxed);
         Ok(())
