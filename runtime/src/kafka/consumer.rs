@@ -58,8 +58,8 @@ pub trait Consumer: Send + Sync {
         partitions: &[TopicPartition],
     ) -> Result<HashMap<TopicPartition, i64>, ConsumeError>;
 
-    /// The offset after the last record of each partition that `read_committed`
-    /// shows now.
+    /// The offset after the last record of each partition that this consumer shows
+    /// now: with `read_committed` those before the first open transaction.
     async fn stable_offsets(
         &self,
         partitions: &[TopicPartition],

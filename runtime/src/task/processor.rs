@@ -62,6 +62,9 @@ pub struct ProcessorSession {
     pub changelog: TopicPartition,
     /// A share of the connector's consumer, nothing assigned yet.
     pub consumer: Arc<dyn Consumer>,
+    /// What the changelog is read with: what an aborted transaction wrote there is
+    /// no state, whatever of the inputs is read.
+    pub changes: Arc<dyn Consumer>,
     /// What to do about a position that the log does not have.
     pub offset_reset: OffsetReset,
     /// Where outputs and state changes go, and how offsets go with them.
@@ -91,6 +94,20 @@ type Landing = BoxFuture<'static, Result<(), TaskError>>;
 struct Payload {
     outputs: Vec<Output>,
     offsets: Vec<OffsetCommit>,
+}
+
+/// Whether `offsets` are others than those being committed, or committed before.
+/// (A read that finds the end again brings nothing.)
+fn moves(
+    offsets: &[OffsetCommit],
+    flying: &[OffsetCommit],
+    committed: &HashMap<TopicPartition, i64>,
+) -> bool {
+    offsets.iter().any(|commit| {
+        let ahead = flying.iter().find(|ahead| ahead.partition == commit.partition);
+        let known = ahead.map(|ahead| ahead.offset);
+        known.or_else(|| committed.get(&commit.partition).copied()) != Some(commit.offset)
+    })
 }
 
 impl ProcessorSession {
@@ -151,7 +168,9 @@ impl ProcessorSession {
                         None => machine.nothing_made(),
                         Some((fetched, processed)) => {
                             waiting = self.take(fetched, processed)?;
-                            machine.made(Lot { records: !waiting.outputs.is_empty(), seal: true });
+                            let records = !waiting.outputs.is_empty();
+                            let moved = moves(&waiting.offsets, &flying, &positions);
+                            machine.made(Lot { records, seal: records || moved });
                         }
                     }
                 }
@@ -192,8 +211,8 @@ impl ProcessorSession {
     /// writes to this partition.
     async fn restore(&self, plugin: &mut dyn ProcessorPlugin) -> Result<(), TaskError> {
         let log = std::slice::from_ref(&self.changelog);
-        let end = self.consumer.end_offsets(log).await?.get(&self.changelog).copied();
-        let begin = self.consumer.beginning_offsets(log).await?.get(&self.changelog).copied();
+        let end = self.changes.end_offsets(log).await?.get(&self.changelog).copied();
+        let begin = self.changes.beginning_offsets(log).await?.get(&self.changelog).copied();
         let (Some(begin), Some(end)) = (begin, end) else {
             // Just created, it may not be known everywhere; else no pause helps.
             return Err(TaskError::reopen(format!(
@@ -205,16 +224,16 @@ impl ProcessorSession {
         let mut position = begin;
         let mut records = 0;
         if position < end {
-            self.consumer.assign(&[(self.changelog.clone(), Start::Offset(begin))]).await?;
+            self.changes.assign(&[(self.changelog.clone(), Start::Offset(begin))]).await?;
             while position < end && !self.stop.is_cancelled() {
-                let Some(fetched) = self.consumer.next(BATCH_BYTES, READ_WAIT).await? else {
+                let Some(fetched) = self.changes.next(BATCH_BYTES, READ_WAIT).await? else {
                     continue;
                 };
                 position = fetched.next_offset;
                 records += fetched.batch.len();
                 plugin.restore(&fetched.batch)?;
             }
-            self.consumer.unassign(log).await?;
+            self.changes.unassign(log).await?;
         }
         tracing::debug!(task = self.label, records, "restored the state from {}", self.changelog);
         Ok(())
@@ -227,9 +246,10 @@ impl ProcessorSession {
         let committed = commits::of_this_fleet(committed, &self.group, &self.fleet)?;
         let begins = self.consumer.beginning_offsets(&self.inputs).await?;
         let ends = self.consumer.end_offsets(&self.inputs).await?;
+        let latest = self.consumer.stable_offsets(&self.inputs).await?;
         let mut starts = Vec::with_capacity(self.inputs.len());
         for input in &self.inputs {
-            let known = Known::of(input, committed.get(input).copied(), &begins, &ends);
+            let known = Known::of(input, committed.get(input).copied(), &begins, &ends, &latest);
             let start = start::start(input, known, self.offset_reset, &self.group, &self.counters)?;
             starts.push((input.clone(), Start::Offset(start)));
         }

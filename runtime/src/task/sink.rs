@@ -147,6 +147,7 @@ impl Running {
             commits::of_this_fleet(committed, &self.session.group, &self.session.fleet)?;
         let begins = consumer.beginning_offsets(&partitions).await?;
         let ends = consumer.end_offsets(&partitions).await?;
+        let latest = consumer.stable_offsets(&partitions).await?;
         let marks = self.plugin.assigned(&partitions).await?;
         let marks: HashMap<_, _> =
             marks.into_iter().map(|mark| (mark.partition, mark.next)).collect();
@@ -154,7 +155,7 @@ impl Running {
         for partition in partitions {
             let group_has = committed.get(&partition).copied();
             let position = marks.get(&partition).copied().or(group_has);
-            let known = Known::of(&partition, position, &begins, &ends);
+            let known = Known::of(&partition, position, &begins, &ends, &latest);
             let SinkSession { offset_reset, group, counters, .. } = &self.session;
             let start = start::start(&partition, known, *offset_reset, group, counters)?;
             starts.push((partition.clone(), Start::Offset(start)));

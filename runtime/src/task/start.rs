@@ -16,6 +16,9 @@ pub struct Known {
     pub begin: i64,
     /// One past the last.
     pub end: i64,
+    /// One past the last that is shown: before the first open transaction, with
+    /// `read_committed`. It is Kafka's `latest`.
+    pub latest: i64,
 }
 
 impl Known {
@@ -25,11 +28,13 @@ impl Known {
         position: Option<i64>,
         begins: &HashMap<TopicPartition, i64>,
         ends: &HashMap<TopicPartition, i64>,
+        latest: &HashMap<TopicPartition, i64>,
     ) -> Self {
         let begin = begins.get(partition).copied().unwrap_or(0);
         // A partition whose end is not told is not held against its position.
         let end = ends.get(partition).copied().or(position).unwrap_or(begin).max(begin);
-        Self { position, begin, end }
+        let latest = latest.get(partition).copied().unwrap_or(end);
+        Self { position, begin, end, latest }
     }
 }
 
@@ -53,9 +58,9 @@ pub enum Decision {
 
 /// Decides where to start.
 pub fn decide(known: Known, reset: OffsetReset) -> Decision {
-    let Known { position, begin, end } = known;
+    let Known { position, begin, end, latest } = known;
     let restart = match reset {
-        OffsetReset::Latest => end,
+        OffsetReset::Latest => latest,
         OffsetReset::Earliest | OffsetReset::Fail => begin,
     };
     let Some(position) = position else { return Decision::At(restart) };
@@ -78,7 +83,7 @@ pub fn start(
     group: &str,
     counters: &Counters,
 ) -> Result<i64, TaskError> {
-    let Known { position, begin, end } = known;
+    let Known { position, begin, end, .. } = known;
     let position = position.unwrap_or(-1);
     match decide(known, reset) {
         Decision::At(offset) => Ok(offset),
@@ -121,13 +126,13 @@ mod tests {
     use super::*;
 
     fn at(position: Option<i64>, reset: OffsetReset) -> Decision {
-        decide(Known { position, begin: 10, end: 20 }, reset)
+        decide(Known { position, begin: 10, end: 22, latest: 20 }, reset)
     }
 
     #[test]
     fn a_position_in_the_log_is_where_it_goes_on_whatever_the_reset() {
         for reset in [OffsetReset::Fail, OffsetReset::Earliest, OffsetReset::Latest] {
-            for position in [10, 15, 20] {
+            for position in [10, 15, 20, 22] {
                 assert_eq!(at(Some(position), reset), Decision::At(position));
             }
         }
@@ -135,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_position_that_is_gone_stops_the_task_unless_the_configuration_says_otherwise() {
-        for gone in [Some(9), Some(21)] {
+        for gone in [Some(9), Some(23)] {
             assert_eq!(at(gone, OffsetReset::Fail), Decision::Lost);
         }
         assert_eq!(at(Some(7), OffsetReset::Earliest), Decision::Reset { to: 10, skipped: 3 });
@@ -145,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_without_commits_begins_at_the_beginning_unless_it_says_latest() {
+    fn a_group_without_commits_begins_at_the_beginning_or_before_the_first_open_transaction() {
         assert_eq!(at(None, OffsetReset::Fail), Decision::At(10));
         assert_eq!(at(None, OffsetReset::Earliest), Decision::At(10));
         assert_eq!(at(None, OffsetReset::Latest), Decision::At(20));
@@ -155,7 +160,7 @@ mod tests {
     fn the_message_names_the_offsets_and_the_remedy() {
         let partition = TopicPartition::new("t", 3);
         let told = |position, begin, end| {
-            let known = Known { position: Some(position), begin, end };
+            let known = Known { position: Some(position), begin, end, latest: end };
             let counters = Counters::default();
             start(&partition, known, OffsetReset::Fail, "connect-c", &counters).unwrap_err().message
         };

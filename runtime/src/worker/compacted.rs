@@ -116,7 +116,8 @@ impl CompactedLog {
     }
 
     /// Returns once everything written before this call has been applied, that of
-    /// transactions which are open now too, as far as they are committed.
+    /// transactions which are open now too, as far as they are committed. That may
+    /// take until they end.
     pub async fn read_to_end(&self) -> Result<(), LogError> {
         self.read_up_to(self.consumer.end_offsets(&self.partitions).await).await
     }
@@ -142,6 +143,16 @@ impl CompactedLog {
         let mut positions = self.positions.clone();
         let waited = positions.wait_for(reached).await;
         waited.map(|_| ()).map_err(|_| LogError::Lost { topic: self.topic.to_string() })
+    }
+
+    /// The topic's name.
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// All its partitions.
+    pub fn partitions(&self) -> &[TopicPartition] {
+        &self.partitions
     }
 
     /// Whether what is written is still applied here. Once it is not, only a

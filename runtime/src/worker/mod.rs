@@ -29,6 +29,7 @@
 //! | `plan` | tasks planned; what there is to deal out |
 //! | `planner` | when a connector is planned |
 //! | `herd` | what runs, brought in line with what should |
+//! | `catch_up` | the offset topic, read to its end before a source starts |
 //! | `runner` | one task, session after session |
 //! | `panics` | a panic costs the work that it happened in |
 //! | `lag` | how far connectors are behind |
@@ -52,6 +53,7 @@ pub mod stores;
 pub mod topics;
 
 mod answers;
+mod catch_up;
 mod core;
 mod herd;
 mod lag;

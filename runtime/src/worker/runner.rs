@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::catch_up;
 use super::clients::SharedConsumer;
 use super::config::SourceSupport;
 use super::core::{Connector, Core, label};
-use super::guarantees::Guarantee;
+use super::guarantees::{self, Guarantee};
 use super::herder::{ConnectorConfig, ConnectorKind, State, TaskId};
 use super::options::{self, Inputs, Options};
 use super::plan::changelog_topic;
@@ -156,6 +157,11 @@ impl Runner {
         options: &Options,
         progressed: Arc<AtomicBool>,
     ) -> Result<(), TaskError> {
+        // The worker, or the configuration, may be another than when this was checked first.
+        let sources = self.core.config.exactly_once_sources;
+        if let Some(unmet) = guarantees::unmet(ConnectorKind::Source, &self.config, sources) {
+            return Err(TaskError::stop(format!("`{}` {}", unmet.option, unmet.message)));
+        }
         let text = |name: &str| self.config.get(name).cloned().unwrap_or_default();
         let task = PlannedTask {
             name: text(options::TASK_NAME),
@@ -164,7 +170,7 @@ impl Runner {
         let mut config = self.config.clone();
         config.remove(options::TASK_NAME);
         config.remove(options::TASK_ASSIGNMENT);
-        let delivery = match self.core.config.exactly_once_sources {
+        let delivery = match sources {
             SourceSupport::Enabled => {
                 self.exactly_once(self.id.task, &options.producer_overrides)?
             }
@@ -178,7 +184,13 @@ impl Runner {
             () = self.stop.cancelled() => return Ok(()),
         }
         // What the task's last owner saved comes first.
-        self.core.logs.offset.read_to_end().await?;
+        let (admin, offsets) = (self.core.clients.admin(), &self.core.logs.offset);
+        let patience = 2 * self.core.config.transaction_timeout();
+        let name = label(&self.id);
+        tokio::select! {
+            read = catch_up::read_to_end(offsets, &*admin, &name, patience) => read?,
+            () = self.stop.cancelled() => return Ok(()),
+        }
         self.connector.set_done(self.id.task, false);
         let opened = plugin.open_source(self.context(&self.stop), &config, &task).await?;
         let (done, mut is_done) = watch::channel(false);
@@ -247,6 +259,13 @@ impl Runner {
             return Err(TaskError::stop("a processor names its topics"));
         };
         let consumer = self.connector.consumer(&*self.core.clients, &options.consumer_overrides)?;
+        let mut overrides = options.consumer_overrides.clone();
+        let changes = match overrides.remove("isolation.level").as_deref().map(str::trim) {
+            Some("read_uncommitted") => {
+                self.core.clients.consumer(Some(&self.connector.group), &overrides)?
+            }
+            _ => consumer.clone(),
+        };
         let task = ProcessorTask {
             shares: self.shares.clone(),
             held: self.held.clone(),
@@ -257,6 +276,7 @@ impl Runner {
                 plugin,
                 topics: topics.into_iter().collect(),
                 consumer,
+                changes,
                 offset_reset: options.offset_reset,
                 tolerant: options.tolerant,
                 progressed,
@@ -273,6 +293,8 @@ struct Opener {
     plugin: Arc<dyn Plugin>,
     topics: Vec<String>,
     consumer: Arc<dyn SharedConsumer>,
+    /// The same, unless that reads what is not committed.
+    changes: Arc<dyn SharedConsumer>,
     guarantee: Guarantee,
     overrides: Overrides,
     offset_reset: OffsetReset,
@@ -307,6 +329,7 @@ impl OpenNumber for Opener {
                 .collect(),
             changelog: TopicPartition::new(changelog_topic(&connector.name), number),
             consumer: self.consumer.share(),
+            changes: self.changes.share(),
             offset_reset: self.offset_reset,
             delivery,
             writes: self.runner.writes(),

@@ -10,7 +10,7 @@ use super::types::{
     BrokerDescription, ClusterDescription, ConfigEntry, GroupDescription, GroupLag, GroupListing,
     NewTopic, TopicDescription,
 };
-use super::{Admin, groups, offsets, topics};
+use super::{Admin, OpenTransaction, groups, offsets, topics};
 use crate::kafka::config::ClusterConfig;
 use crate::kafka::error::ClientError;
 use crate::kafka::net::Cluster;
@@ -185,6 +185,13 @@ impl Admin for AdminClient {
         }
         let partitions = Some(partitions);
         self.cluster.retry(|| offsets::committed(&self.cluster, group_id, partitions, true)).await
+    }
+
+    async fn open_transactions(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<OpenTransaction>, ClientError> {
+        self.find_open(partitions).await
     }
 
     async fn list_offsets(

@@ -30,6 +30,7 @@ use async_trait::async_trait;
 use super::error::ClientError;
 use super::types::{CommittedOffset, OffsetCommit, Start, TopicPartition};
 pub use client::AdminClient;
+pub use transactions::OpenTransaction;
 pub use types::{
     BrokerDescription, ClusterDescription, ConfigEntry, GroupDescription, GroupLag, GroupListing,
     GroupMember, NewTopic, PartitionDescription, TopicDescription,
@@ -108,6 +109,13 @@ pub trait Admin: Send + Sync {
         group_id: &str,
         partitions: &[TopicPartition],
     ) -> Result<HashMap<TopicPartition, CommittedOffset>, ClientError>;
+
+    /// The transactions that are open on these partitions, with their ids where a
+    /// coordinator knows them.
+    async fn open_transactions(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<OpenTransaction>, ClientError>;
 
     /// Looks positions up: [`Start::Earliest`], [`Start::Latest`] or
     /// [`Start::LastStable`] of each partition. ([`Start::Offset`] is answered with itself.)

@@ -94,6 +94,7 @@ pub(super) async fn committed(
 ) -> Result<HashMap<TopicPartition, CommittedOffset>, ClientError> {
     let what = || format!("looking up the offsets of group `{group_id}`");
     let topics = partitions.map(|all| by_topic(all.iter().map(|p| (p, p.partition))));
+    let mut too_old = false;
     let make = |version: i16| match version {
         // Since version 8 it asks for many groups.
         8.. => OffsetFetchRequest::default().with_require_stable(stable).with_groups(vec![
@@ -108,20 +109,30 @@ pub(super) async fn committed(
                 }),
             ),
         ]),
-        _ => OffsetFetchRequest::default()
-            .with_require_stable(stable && version >= STABLE_SINCE)
-            .with_group_id(text(group_id).into())
-            .with_topics(topics.map(|topics| {
-                let topics = topics.into_iter().map(|(name, partitions)| {
-                    OffsetFetchRequestTopic::default()
-                        .with_name(text(name).into())
-                        .with_partition_indexes(partitions)
-                });
-                topics.collect()
-            })),
+        _ => {
+            too_old = stable && version < STABLE_SINCE;
+            OffsetFetchRequest::default()
+                .with_require_stable(stable && !too_old)
+                .with_group_id(text(group_id).into())
+                .with_topics(topics.map(|topics| {
+                    let topics = topics.into_iter().map(|(name, partitions)| {
+                        OffsetFetchRequestTopic::default()
+                            .with_name(text(name).into())
+                            .with_partition_indexes(partitions)
+                    });
+                    topics.collect()
+                }))
+        }
     };
     let target = Target::Coordinator(group_id.into());
     let answer = cluster.call(&target, Lane::Common, make, None).await?;
+    if too_old {
+        let message = text(
+            "the broker cannot keep back offsets that an open transaction may change, which came \
+             with Kafka 2.5",
+        );
+        return Err(refused(what(), ResponseError::UnsupportedVersion, Some(&message)));
+    }
     let mut found = HashMap::new();
     let mut add = |topic: &Arc<str>, partition, offset, metadata: &Option<StrBytes>, code| {
         if let Some(code) = ResponseError::try_from_code(code) {

@@ -85,7 +85,47 @@ pub struct ProducerState {
     pub transaction_start: Option<i64>,
 }
 
+/// A transaction that is open on a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenTransaction {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// Where it begins there.
+    pub start: i64,
+    /// Its producer.
+    pub producer_id: i64,
+    /// The producer's `transactional.id`, if a coordinator knows it.
+    pub transactional_id: Option<String>,
+}
+
 impl AdminClient {
+    pub(super) async fn find_open(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<OpenTransaction>, ClientError> {
+        let mut open: Vec<OpenTransaction> = self
+            .producers(partitions)
+            .await?
+            .into_iter()
+            .filter_map(|(partition, ProducerState { producer_id, transaction_start, .. })| {
+                let start = transaction_start?;
+                Some(OpenTransaction { partition, start, producer_id, transactional_id: None })
+            })
+            .collect();
+        let producer_ids: BTreeSet<i64> = open.iter().map(|open| open.producer_id).collect();
+        if producer_ids.is_empty() {
+            return Ok(open);
+        }
+        let producer_ids = producer_ids.into_iter().collect();
+        let filter = TransactionFilter { producer_ids, ..Default::default() };
+        for listed in self.list_transactions(&filter).await? {
+            for open in open.iter_mut().filter(|open| open.producer_id == listed.producer_id) {
+                open.transactional_id = Some(listed.transactional_id.clone());
+            }
+        }
+        Ok(open)
+    }
+
     /// The transactional ids of all coordinators.
     pub async fn list_transactions(
         &self,

@@ -28,6 +28,9 @@ const SEEK_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most that one read copies into an arena, whose positions are 32 bits.
 const READ_BYTES_MAX: usize = 1 << 30;
 
+/// `read_committed` unless an override says otherwise.
+const ISOLATION: &str = "isolation.level";
+
 /// A connector's consumer on one worker. Clones share one client; it closes
 /// when the last share is gone.
 #[derive(Clone)]
@@ -40,6 +43,8 @@ struct Shared {
     admin: Arc<dyn Admin>,
     group_id: Option<String>,
     partitions_max: usize,
+    /// What `isolation.level` has it show at most.
+    shown: Start,
 }
 
 /// Wakes one share's reader.
@@ -84,6 +89,10 @@ impl ConnectorConsumer {
             admin,
             group_id: config.group_id.clone(),
             partitions_max: config.partitions_max,
+            shown: match config.overrides.get(ISOLATION).map(|level| level.trim()) {
+                Some("read_uncommitted") => Start::Latest,
+                _ => Start::LastStable,
+            },
         })))
     }
 
@@ -411,7 +420,7 @@ impl Consumer for TaskConsumer {
         &self,
         partitions: &[TopicPartition],
     ) -> Result<HashMap<TopicPartition, i64>, ConsumeError> {
-        self.offsets(partitions, Start::LastStable).await
+        self.offsets(partitions, self.shared.shown).await
     }
 
     async fn end_offsets(

@@ -11,8 +11,8 @@ use rdkafka::types::{RDKafkaApiKey as Api, RDKafkaRespErr as Code};
 use super::transactions::{KafkaTransactions, STEPS_MAX};
 use crate::batch::Batch;
 use crate::kafka::{
-    ClusterConfig, ErrorClass, OffsetCommit, ProduceError, ProducerConfig, TopicPartition,
-    Transactional, TransactionalProducer,
+    Admin, AdminClient, ClusterConfig, ErrorClass, OffsetCommit, ProduceError, ProducerConfig,
+    TopicPartition, Transactional, TransactionalProducer,
 };
 
 const ID: &str = "fleet-count-0";
@@ -98,6 +98,18 @@ async fn a_transaction_that_may_be_open_longer_than_the_broker_allows_says_what_
     assert!(told.contains("`transaction.max.timeout.ms`") && told.contains("60000 ms"), "{told}");
     assert!(told.contains("`session.timeout.ms`"), "{told}");
     assert_eq!(error.class(), ErrorClass::Fatal, "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn offsets_that_may_still_change_are_not_taken_from_a_broker_that_cannot_keep_them_back() {
+    let mock = MockCluster::new(1).unwrap();
+    mock.create_topic("in", 1, 1).unwrap();
+    mock.apiversion(Api::OffsetFetch, Some(0), Some(6)).unwrap();
+    let admin = AdminClient::new(ClusterConfig::new(mock.bootstrap_servers(), "test")).unwrap();
+    let partitions = [TopicPartition::new("in", 0)];
+    assert!(admin.committed_offsets("group", Some(&partitions)).await.unwrap().is_empty());
+    let told = admin.stable_offsets("group", &partitions).await.unwrap_err().to_string();
+    assert!(told.contains("Kafka 2.5"), "{told}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A Kafka cluster in memory: topics, groups' offsets and one worker group,
 //! so that a worker's whole life runs as fast as its decisions.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::transactions::Transactions;
 use crate::batch::Batch;
 use crate::kafka::admin::{
     ClusterDescription, ConfigEntry, GroupDescription, GroupLag, GroupListing, NewTopic,
-    PartitionDescription, TopicDescription,
+    OpenTransaction, PartitionDescription, TopicDescription,
 };
 use crate::kafka::group::{Assigned, BootInstant, Delegate, Lease, Member};
 use crate::kafka::{
@@ -36,6 +36,13 @@ struct State {
     epochs: HashMap<String, u64>,
     /// Sends to this topic fail, so many times.
     failing: HashMap<String, u32>,
+    /// Transactions that others have open on partitions, by id: a record each,
+    /// which no reader sees.
+    open: HashMap<TopicPartition, String>,
+    /// Records of aborted transactions.
+    aborted: HashSet<(TopicPartition, i64)>,
+    /// How often a group's offsets were committed.
+    commits: HashMap<String, u32>,
 }
 
 /// The cluster; clones are the same one.
@@ -93,6 +100,24 @@ impl Memory {
         self.changed.send_modify(|version| *version += 1);
     }
 
+    /// A record of a transaction that was aborted.
+    pub(super) fn append_aborted(&self, topic: &str, partition: usize, key: &str, value: &str) {
+        self.append(topic, partition, key, value);
+        let at = TopicPartition::new(topic, partition as i32);
+        let offset = self.end(&at).unwrap() - 1;
+        self.state.lock().unwrap().aborted.insert((at, offset));
+    }
+
+    /// Another producer has a transaction open at the end of a partition.
+    pub(super) fn hold_back(&self, at: TopicPartition, transactional_id: &str) {
+        self.state.lock().unwrap().open.insert(at, transactional_id.to_owned());
+    }
+
+    /// How often a group's offsets were committed.
+    pub(super) fn commits(&self, group: &str) -> u32 {
+        self.state.lock().unwrap().commits.get(group).copied().unwrap_or(0)
+    }
+
     pub(super) fn fail_sends(&self, topic: &str, times: u32) {
         self.state.lock().unwrap().failing.insert(topic.to_owned(), times);
     }
@@ -113,6 +138,7 @@ impl Memory {
     pub(super) fn commit_as(&self, group: &str, at: TopicPartition, offset: i64, metadata: &str) {
         let commit = CommittedOffset { offset, metadata: metadata.to_owned() };
         let mut state = self.state.lock().unwrap();
+        *state.commits.entry(group.to_owned()).or_default() += 1;
         state.offsets.entry(group.to_owned()).or_default().insert(at, commit);
     }
 
@@ -165,10 +191,16 @@ impl Clients for Memory {
     fn consumer(
         &self,
         group: Option<&str>,
-        _: &Overrides,
+        overrides: &Overrides,
     ) -> Result<Arc<dyn SharedConsumer>, ConsumeError> {
-        let group = group.map(str::to_owned);
-        Ok(Arc::new(MemoryConsumer { cluster: self.clone(), group, positions: Mutex::default() }))
+        let level = overrides.get("isolation.level").map(String::as_str);
+        Ok(Arc::new(MemoryConsumer {
+            cluster: self.clone(),
+            group: group.map(str::to_owned),
+            dirty: level == Some("read_uncommitted"),
+            positions: Mutex::default(),
+            told_end: Mutex::default(),
+        }))
     }
 
     async fn join(
@@ -337,7 +369,11 @@ impl Producer for Memory {
 struct MemoryConsumer {
     cluster: Memory,
     group: Option<String>,
+    /// `read_uncommitted`.
+    dirty: bool,
     positions: Mutex<BTreeMap<TopicPartition, i64>>,
+    /// The ends that were told of, as the real consumer tells them: without records.
+    told_end: Mutex<BTreeMap<TopicPartition, i64>>,
 }
 
 impl SharedConsumer for MemoryConsumer {
@@ -345,7 +381,9 @@ impl SharedConsumer for MemoryConsumer {
         Arc::new(MemoryConsumer {
             cluster: self.cluster.clone(),
             group: self.group.clone(),
+            dirty: self.dirty,
             positions: Mutex::default(),
+            told_end: Mutex::default(),
         })
     }
 }
@@ -359,12 +397,20 @@ impl MemoryConsumer {
             let log = &state.topics[&*at.topic][at.partition as usize];
             let rest: Vec<_> = log.iter().skip(*position as usize).take(3).collect();
             if rest.is_empty() {
-                continue;
+                let mut told = self.told_end.lock().unwrap();
+                if told.insert(at.clone(), *position) == Some(*position) {
+                    continue;
+                }
+                let (partition, next_offset) = (at.clone(), *position);
+                let batch = Batch::default();
+                return Some(Fetched { partition, batch, next_offset, at_end: true });
             }
             let mut batch = Batch::default();
             for (key, value) in rest {
-                batch.push(key.as_deref(), value.as_deref(), -1);
-                batch.columns.offset.push(*position);
+                if self.dirty || !state.aborted.contains(&(at.clone(), *position)) {
+                    batch.push(key.as_deref(), value.as_deref(), -1);
+                    batch.columns.offset.push(*position);
+                }
                 *position += 1;
             }
             let (next_offset, at_end) = (*position, *position == log.len() as i64);
@@ -455,15 +501,20 @@ impl Consumer for MemoryConsumer {
         &self,
         partitions: &[TopicPartition],
     ) -> Result<HashMap<TopicPartition, i64>, ConsumeError> {
-        self.end_offsets(partitions).await
+        let known = partitions.iter();
+        Ok(known.filter_map(|at| Some((at.clone(), self.cluster.end(at)?))).collect())
     }
 
     async fn end_offsets(
         &self,
         partitions: &[TopicPartition],
     ) -> Result<HashMap<TopicPartition, i64>, ConsumeError> {
-        let known = partitions.iter();
-        Ok(known.filter_map(|at| Some((at.clone(), self.cluster.end(at)?))).collect())
+        let mut ends = self.stable_offsets(partitions).await?;
+        let state = self.cluster.state.lock().unwrap();
+        for (at, end) in &mut ends {
+            *end += i64::from(state.open.contains_key(at));
+        }
+        Ok(ends)
     }
 }
 
@@ -586,6 +637,22 @@ impl Admin for Memory {
         _: &[TopicPartition],
     ) -> Result<HashMap<TopicPartition, CommittedOffset>, ClientError> {
         Ok(self.committed(group))
+    }
+
+    async fn open_transactions(
+        &self,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<OpenTransaction>, ClientError> {
+        let state = self.state.lock().unwrap();
+        let open = state.open.iter().filter(|(at, _)| partitions.contains(at));
+        Ok(open
+            .map(|(at, id)| OpenTransaction {
+                partition: at.clone(),
+                start: state.topics[&*at.topic][at.partition as usize].len() as i64,
+                producer_id: 7,
+                transactional_id: Some(id.clone()),
+            })
+            .collect())
     }
 
     async fn list_offsets(

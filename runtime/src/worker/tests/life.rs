@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use super::*;
-use crate::kafka::TopicPartition;
+use crate::kafka::{Overrides, TopicPartition};
+use crate::task::error::Remedy;
+use crate::worker::catch_up;
+use crate::worker::clients::{Clients, Producers};
+use crate::worker::compacted::CompactedLog;
+use crate::worker::config::SourceSupport;
 use crate::worker::herder::HerderError;
 
 const ROWS: [(&str, &str); 4] =
@@ -425,4 +430,102 @@ async fn a_topic_that_was_made_anew_under_a_processor_fails_it() {
     let trace = house.herder.status("count").unwrap().tasks[0].trace.clone().unwrap();
     assert!(trace.contains("offset 100 of lines-0") && trace.contains("made anew"), "{trace}");
     assert!(house.cluster.records("counts").is_empty());
+}
+
+/// The checkpoints' topic, each partition with a transaction open at its end.
+fn hold_back_checkpoints(cluster: &Memory) {
+    for partition in 0..5 {
+        cluster.hold_back(TopicPartition::new("connect-offsets", partition), "pay-1");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_waits_for_anothers_open_transaction_stops_when_it_is_told_to() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    hold_back_checkpoints(&house.cluster);
+    house.create("rows", &ROWS).await;
+    house.task_is("rows", 0, State::Running).await;
+    let stopped = tokio::time::timeout(DEADLINE, house.worker.shutdown()).await;
+    assert!(stopped.is_ok(), "it waits for ever");
+    assert!(house.cluster.records("lines").is_empty(), "it began without its checkpoints");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_says_whose_open_transaction_it_waits_for_and_does_not_wait_for_ever() {
+    let house = House::new().await;
+    let partitions = 5;
+    let producers = Arc::new(Producers::new(Arc::new(house.cluster.clone())));
+    let consumer = house.cluster.consumer(None, &Overrides::new()).unwrap().share();
+    let log = CompactedLog::open("connect-offsets", partitions, producers, consumer, |_| ());
+    let log = log.await.unwrap();
+    let admin = house.cluster.admin();
+    let read = async |patience| {
+        let reading = catch_up::read_to_end(&log, &*admin, "rows-0", patience);
+        tokio::time::timeout(DEADLINE, reading).await.expect("it ends")
+    };
+    read(DEADLINE).await.unwrap();
+    hold_back_checkpoints(&house.cluster);
+    let error = read(Duration::from_millis(50)).await.unwrap_err();
+    assert_eq!(error.remedy, Remedy::Retry { after: None });
+    for said in ["`pay-1` on connect-offsets-3 since offset 0", "longshore txn hanging --topic"] {
+        assert!(error.message.contains(said), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_must_be_exactly_once_does_not_start_on_a_worker_that_no_longer_is() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    let required = [("exactly.once.support", "required")];
+    house.create("rows", &[&ROWS[..], &required].concat()).await;
+    house.drained("rows").await;
+    let House { cluster, scene, worker, .. } = house;
+    worker.shutdown().await;
+
+    let house = House::with(cluster, scene, "w1:8083", |config| {
+        config.exactly_once_sources = SourceSupport::Preparing;
+    })
+    .await;
+    house.task_is("rows", 0, State::Failed).await;
+    let trace = house.herder.status("rows").unwrap().tasks[0].trace.clone().unwrap();
+    assert!(trace.contains("`exactly.once.support` is `required`"), "{trace}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_was_aborted_is_not_restored_however_the_inputs_are_read() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    house.cluster.create("count-changelog", 3);
+    house.cluster.alter("count-changelog", "cleanup.policy", "compact");
+    house.cluster.append("count-changelog", 0, "word", "5");
+    house.cluster.append_aborted("count-changelog", 0, "word", "100");
+    house.cluster.append("lines", 0, "word", "x");
+    house.cluster.append_aborted("lines", 0, "word", "x");
+    let dirty = [
+        ("processing.guarantee", "at_least_once"),
+        ("consumer.override.isolation.level", "read_uncommitted"),
+    ];
+    house.create("count", &[&COUNT[..], &dirty].concat()).await;
+    house.drained("count").await;
+    let counts = house.cluster.records("counts");
+    let word = |count: &str| ("word".to_owned(), Some(count.to_owned()));
+    assert_eq!(counts, [word("6"), word("7")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_processor_that_finds_the_end_again_commits_nothing() {
+    let house = House::new().await;
+    house.cluster.create("lines", 1);
+    house.cluster.create("counts", 1);
+    house.cluster.append("lines", 0, "word", "x");
+    house.create("count", &COUNT).await;
+    // Each record is read after the end that was told of behind the one before.
+    for records in 1..=2 {
+        if records > 1 {
+            house.cluster.append("lines", 0, "word", "x");
+        }
+        house.drained("count").await;
+        assert_eq!(house.cluster.commits("connect-count"), records);
+    }
 }
