@@ -260,7 +260,13 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
         "log.flush.scheduler.interval.ms",
         Long,
         "1000",
-        "How often logs whose flush.ms has passed are looked for, and recovery points written down.",
+        "How often logs whose flush.ms has passed or that have rolled a segment are looked for.",
+    ),
+    key(
+        "log.flush.offset.checkpoint.interval.ms",
+        Int,
+        "60000",
+        "How often recovery points are written down: what a start after a crash reads again.",
     ),
     key(
         "num.recovery.threads.per.data.dir",

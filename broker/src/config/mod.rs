@@ -138,6 +138,8 @@ pub struct BrokerConfig {
     pub cleaner_backoff: Duration,
     /// `log.flush.scheduler.interval.ms`.
     pub flush_check: Duration,
+    /// `log.flush.offset.checkpoint.interval.ms`.
+    pub recovery_point_check: Duration,
     /// `num.recovery.threads.per.data.dir`, from 1.
     pub recovery_threads: usize,
     /// Topic configurations for which this broker sets another default, by the
@@ -244,6 +246,7 @@ impl BrokerConfig {
             cleaner_enabled: read.boolean("log.cleaner.enable")?,
             cleaner_backoff: read.millis("log.cleaner.backoff.ms", 1)?,
             flush_check: read.millis("log.flush.scheduler.interval.ms", 1)?,
+            recovery_point_check: read.millis("log.flush.offset.checkpoint.interval.ms", 1)?,
             recovery_threads: read.number("num.recovery.threads.per.data.dir", 1)?,
             topic_defaults: read.topic_defaults()?,
             properties: given.iter().map(shown).collect(),

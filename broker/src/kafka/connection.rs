@@ -16,7 +16,6 @@ use kafka_protocol::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
-    sync::mpsc,
     time::{Instant, sleep, timeout, timeout_at},
 };
 
@@ -27,6 +26,7 @@ use super::{
     fetch_memory::FetchMemory,
     frame::{Frame, FrameError, FrameReader},
     handshake::{self, HandshakeError},
+    pipeline::Pipeline,
     request_memory::RequestGrant,
     response::{EncodeError, RequestId, Response},
     shape::{self, ShapeError},
@@ -136,21 +136,18 @@ pub(super) async fn exchange(
     write: impl AsyncWrite + Unpin,
     peer: Peer,
 ) -> Result<(), ConnectionError> {
-    let (sender, receiver) = mpsc::channel(limits::PIPELINE_DEPTH_MAX);
+    let pipeline = Pipeline::new(limits::PIPELINE_DEPTH_MAX);
     let mute = Mute::default();
-    let reader = read_requests(node, read, peer, sender, &mute);
-    let writer = write_replies(write, receiver, &node.fetch_memory, &mute);
-    tokio::select! {
-        result = reader => result,
-        result = writer => result,
-    }
+    let reader = read_requests(node, read, peer, &pipeline, &mute);
+    let writer = write_replies(write, &pipeline, &node.fetch_memory, &mute);
+    pipeline.drive(reader, writer).await
 }
 
 async fn read_requests<'a>(
     node: &'a Arc<Node>,
     socket: impl AsyncRead + Unpin,
     peer: Peer,
-    replies: mpsc::Sender<Pending<'a>>,
+    replies: &Pipeline<Pending<'a>>,
     mute: &Mute,
 ) -> Result<(), ConnectionError> {
     let config = &node.config;
@@ -191,9 +188,7 @@ async fn read_requests<'a>(
             // Whoever tries passwords waits for each; nothing more is read.
             sleep(listener.failure_delay()).await;
         }
-        if replies.send((reply, memory, tolls.take(), timer)).await.is_err() {
-            return Ok(());
-        }
+        replies.push((reply, memory, tolls.take(), timer)).await;
         if is_last {
             // The writing half ends the connection, once the answer is out.
             std::future::pending::<()>().await;
@@ -203,11 +198,12 @@ async fn read_requests<'a>(
 
 async fn write_replies(
     mut socket: impl AsyncWrite + Unpin,
-    mut replies: mpsc::Receiver<Pending<'_>>,
+    replies: &Pipeline<Pending<'_>>,
     fetch_memory: &FetchMemory,
     mute: &Mute,
 ) -> Result<(), ConnectionError> {
-    while let Some((reply, memory, toll, timer)) = replies.recv().await {
+    loop {
+        let (reply, memory, toll, timer) = replies.pop().await;
         let mut response = match reply {
             Reply::Now(response) => response,
             Reply::Later(response) => response.await?,
@@ -227,7 +223,6 @@ async fn write_replies(
         write_response(&mut socket, &mut response, fetch_memory).await?;
         timer.answered();
     }
-    Ok(())
 }
 
 async fn write_response(

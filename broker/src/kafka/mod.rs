@@ -88,6 +88,7 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod pace;
 mod per_address;
+mod pipeline;
 mod produce;
 mod produce_request;
 mod produce_transaction;

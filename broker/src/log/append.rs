@@ -121,9 +121,9 @@ impl Log {
         appender.epochs.save_if_needed().on("write the leader epochs of", &self.dir)?;
         let active = Arc::clone(&appender.active);
         let txn_index = || active.path(Kind::TxnIndex);
-        active.aborts().reserve(aborts).on("make room in", &txn_index())?;
+        active.aborts().reserve(aborts).on_file("make room in", txn_index)?;
         match active.write(batches) {
-            Ok(written) => written.on("append to", &active.path(Kind::Log))?,
+            Ok(written) => written.on_file("append to", || active.path(Kind::Log))?,
             Err(error) => {
                 self.go_offline(format_args!("a failed write could not be undone: {error}"));
                 self.check_online()?;
@@ -212,7 +212,7 @@ impl Log {
         if active.base_offset() == base_offset {
             return Ok(());
         }
-        active.seal().on("complete the indexes of", &active.path(Kind::Log))?;
+        active.seal().on_file("complete the indexes of", || active.path(Kind::Log))?;
         snapshot::write(&self.dir, base_offset, &appender.producers)
             .on("write a producer snapshot in", &self.dir)?;
         let segment = Segment::create(&self.dir, base_offset, "", now_ms)

@@ -110,11 +110,11 @@ impl Log {
             return Ok(());
         }
         let active = &appender.active;
-        active.seal().on("complete the indexes of", &active.path(Kind::Log))?;
+        active.seal().on_file("complete the indexes of", || active.path(Kind::Log))?;
         self.flush_now()?;
         appender.epochs.save_if_needed().on("write the leader epochs of", &self.dir)?;
         let active = &appender.active;
-        active.sync(true).on("fsync", &active.path(Kind::Log))?;
+        active.sync(true).on_file("fsync", || active.path(Kind::Log))?;
         snapshot::write(&self.dir, appender.next_offset, &appender.producers)
             .on("write a producer snapshot in", &self.dir)?;
         self.checkpoint_recovery_point()?;

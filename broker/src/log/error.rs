@@ -224,11 +224,18 @@ impl MaintenanceError {
 /// Says what was being done to which file.
 pub(crate) trait FileContext<T> {
     fn on(self, action: &'static str, path: &Path) -> Result<T, FileError>;
+
+    /// As [`FileContext::on`] where the path would have to be made: it is, of a failure.
+    fn on_file(self, action: &'static str, path: impl FnOnce() -> PathBuf) -> Result<T, FileError>;
 }
 
 impl<T> FileContext<T> for io::Result<T> {
     fn on(self, action: &'static str, path: &Path) -> Result<T, FileError> {
         self.map_err(|source| FileError { action, path: path.to_owned(), source })
+    }
+
+    fn on_file(self, action: &'static str, path: impl FnOnce() -> PathBuf) -> Result<T, FileError> {
+        self.map_err(|source| FileError { action, path: path(), source })
     }
 }
 

@@ -138,7 +138,7 @@ impl Log {
             std::mem::take(&mut *rolled)
         };
         for segment in &rolled {
-            segment.sync(true).on("fsync", &segment.path(Kind::Log))?;
+            segment.sync(true).on_file("fsync", || segment.path(Kind::Log))?;
         }
         if !rolled.is_empty() {
             self.folder.sync_all().on("fsync", &self.dir)?;
@@ -151,18 +151,19 @@ impl Log {
         // These end below the new recovery point: after a crash nothing would
         // rebuild their indexes.
         for segment in rolled_since {
-            segment.sync(true).on("fsync", &segment.path(Kind::Log))?;
+            segment.sync(true).on_file("fsync", || segment.path(Kind::Log))?;
         }
         if !rolled_since.is_empty() {
             self.folder.sync_all().on("fsync", &self.dir)?;
         }
-        active.sync(false).on("fsync", &active.path(Kind::Log))?;
+        active.sync(false).on_file("fsync", || active.path(Kind::Log))?;
         self.flush.flushed.send_modify(|flushed| *flushed = (*flushed).max(end_offset));
         Ok(())
     }
 
     /// What the server calls every few seconds: flushes when `flush.ms` has
-    /// passed or a segment was rolled, and writes the recovery-point checkpoint.
+    /// passed or a segment was rolled. Of the latter it writes the recovery point
+    /// down at once, so that no start after a crash reads a whole segment again.
     ///
     /// # Errors
     /// When a file cannot be synced or the checkpoint not be written.
@@ -175,6 +176,16 @@ impl Log {
             }
             self.flush.last_flush_ms.store(now_ms, Ordering::Relaxed);
         }
+        if rolled { self.checkpoint_once() } else { Ok(()) }
+    }
+
+    /// What the server calls every minute: writes the recovery-point checkpoint if
+    /// it lags. That takes two syncs, which a topic that is flushed for each request
+    /// would feel if it were done more often.
+    ///
+    /// # Errors
+    /// When the checkpoint cannot be written.
+    pub fn checkpoint_once(&self) -> Result<(), MaintenanceError> {
         let _maintenance = self.lock_maintenance();
         self.check_online()?;
         self.checkpoint_recovery_point()

@@ -126,8 +126,8 @@ impl Log {
         let mut found = Vec::new();
         let mut next = self.segment_at(from);
         while let Some(segment) = next {
-            let path = segment.path(Kind::TxnIndex);
-            if segment.aborts().find(from, end, &mut found).on("read", &path)? {
+            let entries = segment.aborts().find(from, end, &mut found);
+            if entries.on_file("read", || segment.path(Kind::TxnIndex))? {
                 break;
             }
             next = self.segment_after(segment.base_offset());
@@ -145,10 +145,10 @@ impl Log {
         let _not_truncated = self.truncation.read().unwrap_or_else(PoisonError::into_inner);
         let mut segment = self.segment_at(offset);
         while let Some(current) = segment {
-            let path = current.path(Kind::Log);
-            let from = current.position_before(offset).on("read", &path)?;
+            let path = || current.path(Kind::Log);
+            let from = current.position_before(offset).on_file("read", path)?;
             let mut scanner = current.headers_from(from);
-            let failed = |error| scan_failure::<ReadError>(error, path.clone(), from);
+            let failed = |error| scan_failure::<ReadError>(error, path(), from);
             while let Some(batch) = scanner.next().map_err(failed)? {
                 if batch.header.last_offset() >= offset {
                     return Ok(Some(batch.header.size_bytes));

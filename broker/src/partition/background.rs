@@ -47,6 +47,7 @@ impl Background {
                 if cleaner_enabled { clean(log, now_ms) } else { Ok(()) }
             }),
             self.every(self.config.flush_check, |log, now_ms| log.flush_once(now_ms)),
+            self.every(self.config.recovery_point_check, |log, _| log.checkpoint_once()),
         );
     }
 

@@ -142,7 +142,7 @@ async fn await_recovery_point(broker: &TestBroker, topic: &str, offset: i64) {
 
 #[tokio::test]
 async fn flush_messages_flushes_whatever_the_acks() {
-    let broker = TestBroker::start(&[("log.flush.scheduler.interval.ms", "20")]).await;
+    let broker = TestBroker::start(&[("log.flush.offset.checkpoint.interval.ms", "20")]).await;
     let mut client = broker.client().await;
     client.create_topic_with("topic", 1, &[("flush.messages", "1")]).await;
     client.produce("topic", 0, 1, batch(&["one"])).await;

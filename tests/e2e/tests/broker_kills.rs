@@ -89,7 +89,10 @@ fn a_java_producer_outlives_kills_and_its_acknowledgements_hold() {
 /// A node that dies at a crash point while it is written to.
 fn killed_at(point: &str) {
     let random = Random::announced(point);
-    let mut node = Node::with().property("log.flush.scheduler.interval.ms", 200).start();
+    let mut node = Node::with()
+        .property("log.flush.scheduler.interval.ms", 200)
+        .property("log.flush.offset.checkpoint.interval.ms", 200)
+        .start();
     wire::create_topic(node.kafka(), "kept", PARTITIONS, &SMALL_SEGMENTS);
     let writer = Writer::start(node.kafka(), "kept", PARTITIONS, Records::Numbered, random);
     writer.wait_progress(20);

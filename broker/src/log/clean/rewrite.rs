@@ -35,7 +35,7 @@ impl Writer<'_> {
     fn write_out(&mut self) -> Result<(), FileError> {
         // The file is ours alone: whether it could be cut back does not matter.
         let written = self.segment.write(&self.buffer).flatten();
-        written.on("write the compacted", &self.segment.path(Kind::Log))?;
+        written.on_file("write the compacted", || self.segment.path(Kind::Log))?;
         self.segment.publish(&self.headers, self.index_interval_bytes);
         self.buffer.clear();
         self.headers.clear();

@@ -89,3 +89,20 @@ fn a_compression_level_says_how_hard_a_re_encode_tries() {
     }
     size("lz4", "compression.lz4.level", "17");
 }
+
+#[test]
+fn a_recovery_point_is_written_down_after_a_roll_and_else_only_by_a_checkpoint() {
+    let home = home();
+    let log = open(&home.dir, &config(&[("flush.ms", "1000")]));
+    let written = || checkpoint::read_offset(&home.dir.join(files::RECOVERY_POINT)).unwrap();
+    let at_open = written();
+    append_at(&log, NOW_MS);
+    log.flush_once(NOW_MS + 1000).unwrap();
+    assert_eq!((log.flushed_offset(), written()), (1, at_open));
+    log.checkpoint_once().unwrap();
+    assert_eq!(written(), Some(1));
+    append_at(&log, NOW_MS);
+    log.roll(&mut log.lock_appender(), NOW_MS).unwrap();
+    log.flush_once(NOW_MS + 1000).unwrap();
+    assert_eq!(written(), Some(2));
+}

@@ -43,6 +43,7 @@ fn victim() {
         if round % 10 == 9 {
             log.clean_once(NOW_MS, &CleanOptions::default()).unwrap();
             log.flush_once(NOW_MS).unwrap();
+            log.checkpoint_once().unwrap();
         }
         if round % 20 == 19 {
             log.delete_records_before((offset - 6).max(0)).unwrap();
@@ -150,7 +151,7 @@ fn a_swap_that_stopped_anywhere_is_finished_and_an_uncommitted_one_forgotten() {
     let old_records = read_all(&log);
     let old_bases: Vec<i64> = log.segment_list().iter().map(|s| s.base_offset()).collect();
     log.flush_now().unwrap();
-    log.flush_once(NOW_MS).unwrap();
+    log.checkpoint_once().unwrap();
     let copy = |from: &Path, to: &Path| {
         fs::create_dir(to).unwrap();
         for entry in fs::read_dir(from).unwrap() {

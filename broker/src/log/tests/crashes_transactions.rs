@@ -94,6 +94,7 @@ fn transactional_victim() {
         if round % 10 == 9 {
             log.clean_once(NOW_MS + round, &CleanOptions::default()).unwrap();
             log.flush_once(NOW_MS).unwrap();
+            log.checkpoint_once().unwrap();
         }
     }
     log.close().unwrap();

@@ -120,9 +120,8 @@ proptest! {
         let config = config(&[("retention.ms", "-1")]);
         let log = open(&home.dir, &config);
         fill(&log, synced_batches);
-        log.flush_once(NOW_MS).unwrap();
         log.flush_now().unwrap();
-        log.flush_once(NOW_MS).unwrap();
+        log.checkpoint_once().unwrap();
         let synced_end = log.log_end_offset();
         let synced_bytes = log.size_bytes() as usize;
         fill(&log, 12 - synced_batches);
@@ -171,7 +170,7 @@ fn a_log_that_ends_below_its_recovery_point_is_refused() {
     let log = open(&home.dir, &small());
     fill(&log, 3);
     log.flush_now().unwrap();
-    log.flush_once(NOW_MS).unwrap();
+    log.checkpoint_once().unwrap();
     drop(log);
     fs::write(logs(&home.dir).pop().unwrap(), b"").unwrap();
     let error = Log::open(&home.dir, small(), NOW_MS).unwrap_err();

@@ -1,6 +1,7 @@
 //! One life of a broker: started on fresh folders, loaded, left idle, stopped.
 
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -22,9 +23,11 @@ const RATE: u64 = 10_000;
 const REQUEST_RATE: u32 = 1_000;
 /// The same when each append waits for the disk.
 const FLUSHED_RATE: u64 = 2_000;
-const FLUSHED_REQUEST_RATE: u32 = 100;
-/// Seconds of each such load.
+const FLUSHED_REQUEST_RATE: u32 = 200;
+/// Seconds of each such load; longer with flushes, since one hiccup of the disk is
+/// otherwise more than one request in a hundred.
 const RATE_SECONDS: u64 = 4;
+const FLUSHED_RATE_SECONDS: u64 = 8;
 /// Consumers that wait for records while the broker idles.
 const IDLE_CONSUMERS: usize = 5;
 /// How long they are given to come to rest, and how long is then measured.
@@ -57,7 +60,13 @@ pub(super) fn live(side: Side, take: &mut Take<'_>) {
     assert!(status.success() || side == Side::Kafka, "the broker ended with {status}");
 }
 
+/// Creates a topic of one partition. What the loads before left to the kernel goes
+/// to the disk first, or the flushes that are measured would wait for it too.
 fn create(server: &Server, topic: &str, flush: bool) {
+    if flush {
+        let status = Command::new("sync").status().expect("coreutils are installed");
+        assert!(status.success(), "sync ended with {status}");
+    }
     let configs: &[_] = if flush { &[("flush.messages", "1")] } else { &[] };
     wire::create_topic(server.address(), topic, 1, configs);
 }
@@ -101,8 +110,11 @@ fn fixed_rates(server: &mut Server, driver: &mut Driver, take: &mut Take<'_>) {
                 let what = format!("{record_bytes} B, acks={acks}, {on}");
                 let topic = &format!("rate-{record_bytes}-{acks}-{flush}");
                 create(server, topic, flush);
-                let rate = if flush { FLUSHED_RATE } else { RATE };
-                let records = RATE_SECONDS * rate;
+                let (seconds, rate) = match flush {
+                    true => (FLUSHED_RATE_SECONDS, FLUSHED_RATE),
+                    false => (RATE_SECONDS, RATE),
+                };
+                let records = seconds * rate;
                 let before = server.cpu_seconds();
                 let load = Produce { topic, records, record_bytes, acks, rate: Some(rate) };
                 let Produced { latency_ms: [p50, p99, p999], records_per_second } =
@@ -163,9 +175,11 @@ pub(super) fn describe() -> String {
          {WARM_UP_RECORDS} records of each size are produced and consumed. CPU of produce and \
          consume: {small_records} records of {small} B, {large_records} of {large} B, as fast as \
          the drivers can. At a rate: ProducerPerformance with linger.ms=0 for {RATE_SECONDS} s, \
-         {RATE} records/s ({FLUSHED_RATE} with flush.messages=1), in whole milliseconds. Of a \
-         request: {REQUEST_RATE} requests/s ({FLUSHED_REQUEST_RATE} with flush.messages=1) of {} \
-         records over one socket, acks=all.",
-        wire_load::BATCH_RECORDS
+         {RATE} records/s (with flush.messages=1 {FLUSHED_RATE_SECONDS} s, {FLUSHED_RATE} \
+         records/s), in whole milliseconds. Of a request: {REQUEST_RATE} requests/s \
+         ({FLUSHED_REQUEST_RATE} with flush.messages=1) of {} records over one socket for {} s, \
+         acks=all. Before each load with flushes, `sync`.",
+        wire_load::BATCH_RECORDS,
+        wire_load::DURATION.as_secs()
     )
 }

@@ -18,7 +18,7 @@ const PRODUCE_VERSION: i16 = 9;
 /// Records of a request's one batch.
 pub(super) const BATCH_RECORDS: usize = 10;
 /// How long a run takes.
-const DURATION: Duration = Duration::from_secs(3);
+pub(super) const DURATION: Duration = Duration::from_secs(5);
 
 /// p50, p99 and p99.9 in milliseconds, from sending a request to its answer. A
 /// request never waits for the answers of others.

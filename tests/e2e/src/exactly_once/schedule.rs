@@ -129,6 +129,7 @@ fn busy(settings: Settings) -> Settings {
         .property("offsets.topic.num.partitions", 2)
         .property("offsets.topic.segment.bytes", 20_000)
         .property("log.flush.scheduler.interval.ms", 100)
+        .property("log.flush.offset.checkpoint.interval.ms", 100)
         .property("log.retention.check.interval.ms", 100)
         .property("log.cleaner.backoff.ms", 50)
 }
