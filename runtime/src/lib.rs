@@ -14,6 +14,7 @@
 //! | [`rest`] | the Kafka Connect REST API |
 //! | [`pipeline`] | the YAML model, validation, rendering |
 //! | [`yaml`] | YAML that knows where everything stands |
+//! | [`logging`] | what is logged, and its levels while the process runs |
 //! | [`cli`] | the commands |
 
 pub mod batch;
@@ -22,6 +23,7 @@ pub mod convert;
 pub mod format;
 pub mod host;
 pub mod kafka;
+pub mod logging;
 pub mod pipeline;
 pub mod rest;
 pub mod task;

@@ -114,7 +114,7 @@ impl Group {
             Action::ResetOffsets(reset) => Box::pin(reset.run(&cluster)).await,
             Action::DeleteOffsets { group, scope } => {
                 let partitions = scope.partitions(&cluster, &group).await?;
-                let outcomes = cluster.client().delete_offsets(&group, &partitions).await?;
+                let outcomes = cluster.admin().delete_offsets(&group, &partitions).await?;
                 let mut failed = false;
                 for (partition, error) in outcomes {
                     match error {

@@ -50,7 +50,6 @@ mod user;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 pub use error::CliError;
 
@@ -184,16 +183,10 @@ async fn run(cli: Cli) -> Result<(), CliError> {
 
 fn log_to_stderr(cli: &Cli) -> Result<(), CliError> {
     let wanted = cli.log.as_deref().unwrap_or_else(|| cli.command.usual_log());
-    let filter = EnvFilter::try_new(wanted).map_err(|error| {
-        CliError::usage(format!("--log `{wanted}`: {error}; try info, or longshore=debug,warn"))
-    })?;
     let terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(terminal)
-        .init();
-    Ok(())
+    crate::logging::to_stderr(wanted, terminal).map_err(|error| {
+        CliError::usage(format!("--log `{wanted}`: {error}; try info, or longshore=debug,warn"))
+    })
 }
 
 /// What relative folders of pipelines are resolved against.

@@ -7,15 +7,13 @@ use axum::routing::get;
 use axum::{Json, Router};
 
 use super::connectors::{location, named};
-use super::extract::{Body, Path, flat_config};
+use super::extract::{Body, Path, flat_config, flat_options};
 use super::{ApiError, Worker};
-use crate::worker::herder::ConnectorConfig;
+use crate::worker::herder::{ConnectorConfig, ConnectorInfo, Object};
 
 pub(super) fn routes() -> Router<Worker> {
     Router::new().route("/connectors/{connector}/config", get(read).put(put).patch(patch))
 }
-
-type Object = serde_json::Map<String, serde_json::Value>;
 
 async fn read(
     State(herder): State<Worker>,
@@ -41,13 +39,7 @@ async fn put(
 async fn patch(
     State(herder): State<Worker>,
     Path(name): Path<String>,
-    Body(changes): Body<Object>,
-) -> Result<Response, ApiError> {
-    let mut config = herder.connector(&name)?.config;
-    let (deleted, changed): (Object, Object) =
-        changes.into_iter().partition(|(_, value)| value.is_null());
-    config.extend(flat_config(changed)?);
-    config.retain(|key, _| !deleted.contains_key(key));
-    let (info, _) = herder.put_config(&name, named(&name, config)?).await?;
-    Ok(Json(info).into_response())
+    Body(patch): Body<Object>,
+) -> Result<Json<ConnectorInfo>, ApiError> {
+    Ok(Json(herder.patch_config(&name, flat_options(patch)?).await?))
 }

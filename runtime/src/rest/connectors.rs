@@ -9,21 +9,21 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 
-use super::extract::{Body, Parameters, Path, flat_config};
+use super::extract::{Body, Parameters, Path, flat_config, unreadable};
 use super::{ApiError, Worker};
-use crate::worker::herder::{ConnectorInfo, ConnectorStatus, HerderError};
+use crate::worker::herder::{ConnectorInfo, ConnectorStatus, HerderError, Object, TargetState};
 
 pub(super) fn routes() -> Router<Worker> {
     Router::new()
         .route("/connectors", get(list).post(create))
-        .route("/connectors/", get(list).post(create))
         .route("/connectors/{connector}", get(read).delete(delete))
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct NewConnector {
     name: Option<String>,
-    config: Option<serde_json::Map<String, serde_json::Value>>,
+    config: Option<Object>,
     initial_state: Option<String>,
 }
 
@@ -36,11 +36,8 @@ struct Expanded {
 }
 
 async fn list(State(herder): State<Worker>, parameters: Parameters) -> Result<Response, ApiError> {
+    // What it cannot be expanded by is passed over, as in Kafka Connect.
     let wanted: Vec<&str> = parameters.all("expand").collect();
-    if let Some(other) = wanted.iter().find(|name| !matches!(**name, "status" | "info")) {
-        let message = format!("the parameter `expand` is `status` or `info`, not `{other}`");
-        return Err(ApiError::bad_request(message));
-    }
     let names = herder.connectors();
     if wanted.is_empty() {
         return Ok(Json(names).into_response());
@@ -78,19 +75,25 @@ async fn create(
     State(herder): State<Worker>,
     Body(new): Body<NewConnector>,
 ) -> Result<Response, ApiError> {
-    let name = new.name.ok_or_else(|| ApiError::bad_request("the body lacks `name`"))?;
-    check_name(&name)?;
-    let config = new.config.ok_or_else(|| ApiError::bad_request("the body lacks `config`"))?;
-    match new.initial_state.as_deref() {
-        None | Some("RUNNING") => {}
-        Some(other) => {
-            let message = format!("`initial_state` can only be RUNNING here, not `{other}`");
-            return Err(ApiError::bad_request(message));
-        }
-    }
+    let name = new.name.unwrap_or_default().trim().to_owned();
+    let config = new.config.ok_or_else(|| unreadable("it lacks `config`"))?;
+    let initial_state = new.initial_state.as_deref().map(initial_state).transpose()?;
     let config = named(&name, flat_config(config)?)?;
-    let info = herder.create(&name, config).await?;
+    let info = herder.create_in(&name, config, initial_state).await?;
     Ok((StatusCode::CREATED, location(&name), Json(info)).into_response())
+}
+
+/// KIP-980's names of the states that a connector may begin in.
+fn initial_state(name: &str) -> Result<TargetState, ApiError> {
+    let states = [
+        ("RUNNING", TargetState::Started),
+        ("PAUSED", TargetState::Paused),
+        ("STOPPED", TargetState::Stopped),
+    ];
+    let found = states.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    let wrong =
+        || unreadable(&format!("`initial_state` is RUNNING, PAUSED or STOPPED, not `{name}`"));
+    found.map(|(_, state)| state).ok_or_else(wrong)
 }
 
 /// A connector's name goes into topics, groups and paths.

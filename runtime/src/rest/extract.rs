@@ -1,5 +1,7 @@
 //! Bodies and queries read into types; what does not fit gets Connect's error.
 
+use std::collections::BTreeMap;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
@@ -8,7 +10,8 @@ use serde_json::Value as Json;
 
 use super::ApiError;
 use super::limits::BODY_BYTES_MAX;
-use crate::worker::herder::ConnectorConfig;
+use super::negotiate::is_json;
+use crate::worker::herder::{ConnectorConfig, Object};
 
 /// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
@@ -17,16 +20,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let kind = request.headers().get(header::CONTENT_TYPE);
-        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         // Also what keeps a web page from posting here: browsers ask before they send JSON.
-        if !kind
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .eq_ignore_ascii_case("application/json")
-        {
+        if !request.headers().get(header::CONTENT_TYPE).is_some_and(is_json) {
             return Err(ApiError::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "the body must be JSON, with the header `Content-Type: application/json`",
@@ -41,10 +36,14 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             };
             ApiError::new(rejection.status(), message)
         })?;
-        serde_json::from_slice(&bytes)
-            .map(Self)
-            .map_err(|error| ApiError::bad_request(format!("the body does not fit: {error}")))
+        // Kafka Connect has one code for what cannot be read and for its own faults.
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| unreadable(&error.to_string()))
     }
+}
+
+/// A body that is none of those expected.
+pub(super) fn unreadable(why: &str) -> ApiError {
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the body does not fit: {why}"))
 }
 
 /// The parts of a path.
@@ -87,33 +86,28 @@ impl Parameters {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// A parameter that is true or false.
-    pub(super) fn flag(&self, name: &str, default: bool) -> Result<bool, ApiError> {
-        match self.all(name).last() {
-            None => Ok(default),
-            Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
-            Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
-            Some(other) => Err(ApiError::bad_request(format!(
-                "the parameter `{name}` is true or false, not `{other}`"
-            ))),
-        }
+    /// A parameter that is true or false; as in Java all but `true` is false.
+    pub(super) fn flag(&self, name: &str, default: bool) -> bool {
+        self.all(name).next().map_or(default, |text| text.eq_ignore_ascii_case("true"))
     }
 }
 
-/// A connector's configuration from JSON: strings, and scalars as their text,
-/// as Connect reads them; null is an option left out.
-pub(super) fn flat_config(
-    config: serde_json::Map<String, Json>,
-) -> Result<ConnectorConfig, ApiError> {
-    config
-        .into_iter()
-        .filter(|(_, value)| !value.is_null())
-        .map(|(name, value)| match value {
-            Json::String(text) => Ok((name, text)),
-            Json::Bool(_) | Json::Number(_) => Ok((name, value.to_string())),
-            Json::Null | Json::Array(_) | Json::Object(_) => Err(ApiError::bad_request(format!(
-                "the configuration is flat: `{name}` must be a string, not {value}"
-            ))),
-        })
-        .collect()
+/// Options from JSON: strings, and scalars as their text, as Connect reads
+/// them, or null.
+pub(super) fn flat_options(options: Object) -> Result<BTreeMap<String, Option<String>>, ApiError> {
+    let flat = options.into_iter().map(|(name, value)| match value {
+        Json::Null => Ok((name, None)),
+        Json::String(text) => Ok((name, Some(text))),
+        Json::Bool(_) | Json::Number(_) => Ok((name, Some(value.to_string()))),
+        Json::Array(_) | Json::Object(_) => {
+            Err(unreadable(&format!("options are flat: `{name}` must be a string, not {value}")))
+        }
+    });
+    flat.collect()
+}
+
+/// A connector's configuration; null is an option left out.
+pub(super) fn flat_config(config: Object) -> Result<ConnectorConfig, ApiError> {
+    let options = flat_options(config)?.into_iter();
+    Ok(options.filter_map(|(name, value)| Some((name, value?))).collect())
 }

@@ -6,12 +6,16 @@
 //! | `server` | the listener, its limits, its end |
 //! | `error` | Connect's error body, and which failure has which code |
 //! | `extract` | bodies and queries read into types, else Connect's errors |
+//! | `negotiate` | what a request may send and expect; slashes at the end |
 //! | `root` | `/`, `/health` |
 //! | `connectors` | `/connectors`, `/connectors/{c}` |
 //! | `config` | `/connectors/{c}/config` |
-//! | `status` | `/connectors/{c}/status`, `/connectors/{c}/restart` |
+//! | `status` | `/connectors/{c}/status`, `restart`, `pause`, `resume`, `stop` |
 //! | `tasks` | `/connectors/{c}/tasks` and below |
-//! | `plugins` | `/connector-plugins` |
+//! | `offsets` | `/connectors/{c}/offsets` |
+//! | `topics` | `/connectors/{c}/topics` |
+//! | `plugins` | `/connector-plugins` and below |
+//! | `loggers` | `/admin/loggers` |
 //!
 //! Everything is asked of a [`crate::worker::herder::Herder`]; nothing is kept here.
 
@@ -19,15 +23,20 @@ mod config;
 mod connectors;
 mod error;
 mod extract;
+mod loggers;
+mod negotiate;
+mod offsets;
 mod plugins;
 mod root;
 mod server;
 mod status;
 mod tasks;
+mod topics;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn;
 
 pub use error::{ApiError, ErrorBody};
 pub use server::{RestServer, ServeError};
@@ -57,7 +66,11 @@ fn router(herder: Worker) -> Router {
         .merge(config::routes())
         .merge(status::routes())
         .merge(tasks::routes())
+        .merge(offsets::routes())
+        .merge(topics::routes())
         .merge(plugins::routes())
+        .merge(loggers::routes())
+        .route_layer(from_fn(negotiate::negotiated))
         .with_state(herder)
 }
 

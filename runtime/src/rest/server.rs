@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::limits::{BODY_BYTES_MAX, DRAIN_TIME_MAX, REQUEST_TIME_MAX};
+use super::negotiate::without_slash;
 use super::{ApiError, Worker, router};
 
 /// A running REST listener.
@@ -81,13 +82,15 @@ impl RestServer {
 }
 
 fn limited(routes: Router) -> Router {
-    routes
+    let routes = routes
         .fallback(async || ApiError::not_found("HTTP 404 Not Found"))
         .method_not_allowed_fallback(async || {
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed")
         })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(from_fn(watched))
+        .layer(from_fn(watched));
+    // The path is settled before a route is looked for.
+    Router::new().fallback_service(routes).layer(from_fn(without_slash))
 }
 
 /// Bounds a request's time and notes it in the log, without its body: a

@@ -5,6 +5,7 @@
 //! keep their own state in.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::error::TaskError;
 use super::plugin::Output;
@@ -12,12 +13,19 @@ use super::plugin::Output;
 /// Kafka's name for the start of names that a plugin derives.
 const PREFIX_OPTION: &str = "topic.prefix";
 
+/// Hears which topics a plugin writes to, once a batch.
+pub trait TopicObserver: Send + Sync {
+    /// It writes to this one.
+    fn used(&self, topic: &str);
+}
+
 /// What one connector's plugin may write to.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct OutputTopics {
     named: BTreeSet<String>,
     prefix: Option<String>,
     internal: BTreeSet<String>,
+    observer: Option<Arc<dyn TopicObserver>>,
 }
 
 impl OutputTopics {
@@ -34,12 +42,24 @@ impl OutputTopics {
             named: named.collect(),
             prefix: prefix.filter(|prefix| !prefix.is_empty()),
             internal: internal.into_iter().collect(),
+            observer: None,
         }
+    }
+
+    /// The same, with somebody who hears which of them are used.
+    pub fn observed(self, observer: Arc<dyn TopicObserver>) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     /// Refuses outputs for other topics.
     pub fn check(&self, outputs: &[Output]) -> Result<(), TaskError> {
-        outputs.iter().try_for_each(|output| self.check_name(&output.topic))
+        for output in outputs {
+            self.check_name(&output.topic)?;
+            if let Some(observer) = &self.observer {
+                observer.used(&output.topic);
+            }
+        }
+        Ok(())
     }
 
     fn check_name(&self, topic: &str) -> Result<(), TaskError> {

@@ -2,7 +2,7 @@
 //! to them. Any worker of the fleet can answer and change; who runs what
 //! follows from the config topic.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,15 +13,20 @@ use tokio::time::Instant;
 use super::compacted::{LogError, Write};
 use super::config_state::ConnectorEntry;
 use super::core::{Connector, Core};
+use super::definitions::{self, ConfigInfos, ConfigKeyInfo};
 use super::herder::{
-    ConnectorConfig, ConnectorInfo, ConnectorKind, ConnectorProgress, ConnectorState,
-    ConnectorStatus, Herder, HerderError, PluginInfo, State, TaskId, TaskState,
+    ConnectorConfig, ConnectorInfo, ConnectorKind, ConnectorOffsets, ConnectorProgress,
+    ConnectorState, ConnectorStatus, Herder, HerderError, Leadership, PluginInfo, State,
+    TargetState, TaskId, TaskState,
 };
 use super::lag::input_partitions;
-use super::options::{self, validate};
+use super::offsets;
+use super::options;
 use super::plan::changelog_topic;
-use super::records::{self, ConfigKey, Properties, Restart, Status};
+use super::plugin::{ConfigProblem, Plugin};
+use super::records::{self, Commit, ConfigKey, LoggerLevelValue, Properties, Restart, Status};
 use crate::kafka::{ClientError, Start, TopicPartition};
+use crate::logging::{self, LoggerLevel};
 use crate::task::schedule::Targets;
 
 /// How often `drained` looks.
@@ -83,10 +88,7 @@ impl Answers {
             )));
         }
         config.insert(options::NAME.to_owned(), name.to_owned());
-        let class = config.get(options::CLASS).ok_or_else(|| {
-            HerderError::BadRequest(format!("`{}` is missing: name a plugin", options::CLASS))
-        })?;
-        let plugin = self.core.plugins.get(class).map_err(HerderError::BadRequest)?;
+        let plugin = self.plugin_of(config.get(options::CLASS))?;
         let topic = changelog_topic(name);
         if plugin.info().kind == ConnectorKind::Processor && !is_topic_name(&topic) {
             return Err(HerderError::BadRequest(format!(
@@ -94,26 +96,59 @@ impl Answers {
                  digits, `.`, `_` and `-`"
             )));
         }
-        let problems = validate(&*plugin, config, self.core.config.exactly_once_sources)
-            .await
-            .map_err(internal)?;
-        if problems.is_empty() {
-            return Ok(());
-        }
-        let mut message = format!(
-            "Connector configuration is invalid and contains the following {} error(s):",
-            problems.len()
-        );
-        for problem in problems {
-            message.push_str(&format!("\n`{}` {}", problem.option, problem.message));
-        }
-        Err(HerderError::BadRequest(message))
+        let given = config.iter().map(|(key, value)| (key.clone(), Some(value.clone())));
+        let infos = self.look_at(&*plugin, given.collect()).await?;
+        infos.refusal().map_or(Ok(()), |refusal| Err(HerderError::BadRequest(refusal)))
     }
 
-    async fn write_config(&self, name: &str, config: ConnectorConfig) -> Result<(), HerderError> {
+    /// The plugin of a configuration.
+    fn plugin_of(&self, class: Option<&String>) -> Result<Arc<dyn Plugin>, HerderError> {
+        let class = class.ok_or_else(|| {
+            HerderError::BadRequest(format!(
+                "Connector config contains no connector type: name a plugin in `{}`",
+                options::CLASS
+            ))
+        })?;
+        self.core.plugins.get(class).map_err(HerderError::BadRequest)
+    }
+
+    /// What is right and wrong with a configuration for `plugin`.
+    async fn look_at(
+        &self,
+        plugin: &dyn Plugin,
+        given: BTreeMap<String, Option<String>>,
+    ) -> Result<ConfigInfos, HerderError> {
+        let present = given.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
+        let config: ConnectorConfig = present.collect();
+        let support = self.core.config.exactly_once_sources;
+        let mut problems = options::validate(plugin, &config, support).await.map_err(internal)?;
+        let nulls = given.iter().filter(|(_, value)| value.is_none());
+        problems.extend(nulls.map(|(option, _)| ConfigProblem {
+            option: option.clone(),
+            message: "is null: give it a value, or leave it out".to_owned(),
+        }));
+        if config.get(options::NAME).is_none_or(|name| name.trim().is_empty()) {
+            let message = "is missing: a connector has a name".to_owned();
+            problems.push(ConfigProblem { option: options::NAME.to_owned(), message });
+        }
+        let class = config.get(options::CLASS).map(String::as_str).unwrap_or_default();
+        let kind = plugin.info().kind;
+        Ok(definitions::infos(class, kind, plugin.config_schema(), &given, &problems))
+    }
+
+    async fn write_config(
+        &self,
+        name: &str,
+        config: ConnectorConfig,
+        target: Option<TargetState>,
+    ) -> Result<(), HerderError> {
         let key = ConfigKey::Connector(name.to_owned()).encode().into_bytes();
         let value = records::encode(&Properties { properties: config });
-        self.write(&[(key, Some(value))]).await
+        // The state comes first: between the two it would start.
+        let mut writes: Vec<Write> =
+            target.map(|target| target_state(name, target)).into_iter().collect();
+        writes.push((key, Some(value)));
+        self.write(&writes).await
     }
 
     async fn write_restart(&self, name: &str, restart: &Restart) -> Result<(), HerderError> {
@@ -201,7 +236,13 @@ pub(super) fn deletion(name: &str, tasks: BTreeSet<u32>) -> Vec<Write> {
 }
 
 fn task_ids(name: &str, entry: &ConnectorEntry) -> impl Iterator<Item = TaskId> {
-    (0..entry.tasks.len() as u32).map(move |task| TaskId { connector: name.to_owned(), task })
+    let count = entry.present_tasks().len() as u32;
+    (0..count).map(move |task| TaskId { connector: name.to_owned(), task })
+}
+
+fn target_state(name: &str, target: TargetState) -> Write {
+    let key = ConfigKey::TargetState(name.to_owned()).encode().into_bytes();
+    (key, Some(records::encode_target_state(target)))
 }
 
 /// True when every task of a source has read all that it ever will.
@@ -243,36 +284,38 @@ impl Herder for Answers {
             generation: -1,
         };
         let connector = self.core.statuses.connector(name).unwrap_or_else(nobody);
+        let version = self.core.version_of(name);
         let tasks = task_ids(name, &entry).map(|id| {
             let status = self.core.statuses.task(&id).unwrap_or_else(nobody);
             let Status { state, trace, worker_id, .. } = status;
-            TaskState { id: id.task, state, worker_id, trace }
+            TaskState { id: id.task, state, worker_id, version: version.clone(), trace }
         });
         let Status { state, trace, worker_id, .. } = connector;
         Ok(ConnectorStatus {
             name: name.to_owned(),
-            connector: ConnectorState { state, worker_id, trace },
             tasks: tasks.collect(),
+            connector: ConnectorState { state, worker_id, version, trace },
             kind: self.core.kind_of(name),
         })
     }
 
     fn task_configs(&self, name: &str) -> Result<Vec<(TaskId, ConnectorConfig)>, HerderError> {
         let entry = self.entry(name)?;
-        Ok(task_ids(name, &entry).zip(entry.tasks.iter().cloned()).collect())
+        Ok(task_ids(name, &entry).zip(entry.present_tasks().iter().cloned()).collect())
     }
 
-    async fn create(
+    async fn create_in(
         &self,
         name: &str,
         mut config: ConnectorConfig,
+        initial_state: Option<TargetState>,
     ) -> Result<ConnectorInfo, HerderError> {
         self.check(name, &mut config).await?;
         let _changing = self.core.changing.lock().await;
         if self.entry(name).is_ok() {
             return Err(HerderError::Conflict(format!("Connector {name} already exists")));
         }
-        self.write_config(name, config).await?;
+        self.write_config(name, config, initial_state).await?;
         self.connector(name)
     }
 
@@ -284,8 +327,26 @@ impl Herder for Answers {
         self.check(name, &mut config).await?;
         let _changing = self.core.changing.lock().await;
         let created = self.entry(name).is_err();
-        self.write_config(name, config).await?;
+        self.write_config(name, config, None).await?;
         Ok((self.connector(name)?, created))
+    }
+
+    async fn patch_config(
+        &self,
+        name: &str,
+        patch: BTreeMap<String, Option<String>>,
+    ) -> Result<ConnectorInfo, HerderError> {
+        let _changing = self.core.changing.lock().await;
+        let mut config = self.entry(name)?.config;
+        for (option, value) in patch {
+            match value {
+                Some(value) => drop(config.insert(option, value)),
+                None => drop(config.remove(&option)),
+            }
+        }
+        self.check(name, &mut config).await?;
+        self.write_config(name, config, None).await?;
+        self.connector(name)
     }
 
     async fn delete(&self, name: &str) -> Result<(), HerderError> {
@@ -301,14 +362,78 @@ impl Herder for Answers {
         include_tasks: bool,
         only_failed: bool,
     ) -> Result<ConnectorStatus, HerderError> {
-        self.entry(name)?;
+        // Of what is under way, not of what it has become meanwhile.
+        let mut status = self.status(name)?;
         self.write_restart(name, &Restart { include_tasks, only_failed, task: None }).await?;
-        self.status(name)
+        let meant = |state: &State| !only_failed || *state == State::Failed;
+        if meant(&status.connector.state) {
+            status.connector.state = State::Restarting;
+        }
+        for task in status.tasks.iter_mut().filter(|task| include_tasks && meant(&task.state)) {
+            task.state = State::Restarting;
+        }
+        Ok(status)
+    }
+
+    async fn set_target_state(&self, name: &str, target: TargetState) -> Result<(), HerderError> {
+        let _changing = self.core.changing.lock().await;
+        if self.entry(name)?.target == target {
+            return Ok(());
+        }
+        let mut writes = vec![target_state(name, target)];
+        if target == TargetState::Stopped {
+            // What it goes on with is planned when it does.
+            let key = ConfigKey::Commit(name.to_owned()).encode().into_bytes();
+            let none = Commit { tasks: 0, digest: None };
+            writes.push((key, Some(records::encode(&none))));
+        }
+        self.write(&writes).await
+    }
+
+    async fn offsets(&self, name: &str) -> Result<ConnectorOffsets, HerderError> {
+        self.entry(name)?;
+        offsets::read(&self.core, name).await
+    }
+
+    async fn alter_offsets(
+        &self,
+        name: &str,
+        offsets: ConnectorOffsets,
+    ) -> Result<String, HerderError> {
+        offsets::settle(&self.core, name).await;
+        let _changing = self.core.changing.lock().await;
+        offsets::alter(&self.core, name, offsets).await
+    }
+
+    async fn reset_offsets(&self, name: &str) -> Result<String, HerderError> {
+        offsets::settle(&self.core, name).await;
+        let _changing = self.core.changing.lock().await;
+        offsets::reset(&self.core, name).await
+    }
+
+    fn active_topics(&self, name: &str) -> Result<Vec<String>, HerderError> {
+        if !self.core.config.topic_tracking.enable {
+            return Err(HerderError::Forbidden("Topic tracking is disabled.".to_owned()));
+        }
+        // As in Kafka Connect, a connector that is unknown has used none.
+        Ok(self.core.active_topics.of(name))
+    }
+
+    async fn reset_active_topics(&self, name: &str) -> Result<(), HerderError> {
+        let tracking = self.core.config.topic_tracking;
+        if !tracking.enable {
+            return Err(HerderError::Forbidden("Topic tracking is disabled.".to_owned()));
+        }
+        if !tracking.allow_reset {
+            return Err(HerderError::Forbidden("Topic tracking reset is disabled.".to_owned()));
+        }
+        self.core.forget_topics(name);
+        Ok(())
     }
 
     async fn restart_task(&self, id: &TaskId) -> Result<(), HerderError> {
         let entry = self.entry(&id.connector)?;
-        if id.task as usize >= entry.tasks.len() {
+        if id.task as usize >= entry.present_tasks().len() {
             let TaskId { connector, task } = id;
             return Err(HerderError::NotFound(format!("Unknown task: {connector}-{task}")));
         }
@@ -318,6 +443,40 @@ impl Herder for Answers {
 
     fn plugins(&self) -> Vec<PluginInfo> {
         self.core.plugins.list()
+    }
+
+    fn plugin_config(&self, class: &str) -> Result<Vec<ConfigKeyInfo>, HerderError> {
+        let plugin = self.core.plugins.get(class);
+        let plugin = plugin
+            .map_err(|why| HerderError::NotFound(format!("Unknown plugin {class}. {why}")))?;
+        Ok(definitions::definitions(plugin.info().kind, plugin.config_schema()))
+    }
+
+    async fn validate(
+        &self,
+        config: BTreeMap<String, Option<String>>,
+    ) -> Result<ConfigInfos, HerderError> {
+        let class = config.get(options::CLASS).and_then(Option::as_ref);
+        let plugin = self.plugin_of(class)?;
+        self.look_at(&*plugin, config).await
+    }
+
+    fn loggers(&self) -> BTreeMap<String, LoggerLevel> {
+        logging::loggers().all()
+    }
+
+    fn set_worker_logger(&self, namespace: &str, level: &str) -> Vec<String> {
+        logging::loggers().set(namespace, level)
+    }
+
+    async fn set_cluster_logger(&self, namespace: &str, level: &str) -> Result<(), HerderError> {
+        let key = ConfigKey::Logger(namespace.to_owned()).encode().into_bytes();
+        let value = records::encode(&LoggerLevelValue { level: level.to_owned() });
+        self.write(&[(key, Some(value))]).await
+    }
+
+    fn leader(&self) -> Leadership {
+        self.core.led.borrow().leader.clone()
     }
 
     fn progress(&self, name: &str) -> Result<ConnectorProgress, HerderError> {

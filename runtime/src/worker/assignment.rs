@@ -42,6 +42,13 @@ pub struct Holding {
 }
 
 impl Holding {
+    /// True when all tasks and shares are among those of `other`.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.tasks.iter().all(|(task, shares)| {
+            other.tasks.get(task).is_some_and(|others| shares.is_subset(others))
+        })
+    }
+
     /// Takes up all of `more` beside what there is.
     pub fn extend(&mut self, more: &Self) {
         self.connectors.extend(more.connectors.iter().cloned());

@@ -30,6 +30,21 @@ impl SourceSupport {
         [("disabled", Self::Disabled), ("preparing", Self::Preparing), ("enabled", Self::Enabled)];
 }
 
+/// Whether the topics that connectors use are tracked (KIP-558).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicTracking {
+    /// `topic.tracking.enable`: they are.
+    pub enable: bool,
+    /// `topic.tracking.allow.reset`: requests may make the worker forget them.
+    pub allow_reset: bool,
+}
+
+impl Default for TopicTracking {
+    fn default() -> Self {
+        Self { enable: true, allow_reset: true }
+    }
+}
+
 /// One of the three internal topics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InternalTopic {
@@ -82,6 +97,8 @@ pub struct WorkerConfig {
     pub retry_delay_max: Duration,
     /// `exactly.once.source.support`.
     pub exactly_once_sources: SourceSupport,
+    /// `topic.tracking.enable` and `topic.tracking.allow.reset`.
+    pub topic_tracking: TopicTracking,
     /// When given, no other connectors than these may go on as the config topic
     /// has them: all else is deleted before anything starts. For a worker that
     /// is the whole fleet and serves one pipeline.
@@ -113,6 +130,7 @@ impl WorkerConfig {
             task_reopen_max: 5,
             retry_delay_max: Duration::from_secs(60),
             exactly_once_sources: SourceSupport::default(),
+            topic_tracking: TopicTracking::default(),
             only: None,
             security: Security::default(),
         }

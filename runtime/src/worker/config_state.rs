@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::herder::{ConnectorConfig, TaskId};
 use super::records::{
-    self, Commit, ConfigKey, Properties, RecordError, Restart, TargetState, config_digest,
+    self, Commit, ConfigKey, LoggerLevelValue, Properties, RecordError, Restart, TargetState,
+    config_digest,
 };
 
 /// One connector as the config topic has it.
@@ -36,13 +37,21 @@ impl ConnectorEntry {
     /// The tasks that are to run: none unless planned from the present
     /// configuration and started.
     pub fn runnable_tasks(&self) -> &[ConnectorConfig] {
-        if self.needs_plan() || self.target == TargetState::Stopped { &[] } else { &self.tasks }
+        if self.needs_plan() { &[] } else { self.present_tasks() }
+    }
+
+    /// The tasks that it has: none once it is stopped, as in Kafka Connect.
+    pub fn present_tasks(&self) -> &[ConnectorConfig] {
+        if self.target == TargetState::Stopped { &[] } else { &self.tasks }
     }
 }
 
 /// What a record changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
+    /// This namespace is to be logged at this level, by every worker. As with
+    /// restarts, only those who are there act on it.
+    Logger(String, String),
     /// The connector's configuration, tasks or target state; or it is gone.
     Connector(String),
     /// Somebody asks for a restart. Requests of the past are history: only
@@ -125,6 +134,11 @@ impl ConfigState {
                 Ok(Change::Restart(name, records::decode(&text, value)?))
             }
             (ConfigKey::Restart(_), None) => Ok(Change::None),
+            (ConfigKey::Logger(namespace), Some(value)) => {
+                let level = records::decode::<LoggerLevelValue>(&text, value)?.level;
+                Ok(Change::Logger(namespace, level))
+            }
+            (ConfigKey::Logger(_), None) => Ok(Change::None),
         }
     }
 
@@ -143,7 +157,10 @@ impl ConfigState {
         let mut pending = self.pending.remove(&name).unwrap_or_default();
         let Some(entry) = self.connectors.get_mut(&name) else { return Change::None };
         let tasks: Vec<_> = (0..commit.tasks).map_while(|task| pending.remove(&task)).collect();
-        let complete = tasks.len() == commit.tasks as usize;
+        // A plan that was under way as the connector was stopped is void: its
+        // offsets may be others when it goes on.
+        let void = entry.target == TargetState::Stopped;
+        let complete = tasks.len() == commit.tasks as usize && !void;
         entry.planned_from = if complete { commit.digest.clone() } else { None };
         entry.tasks = if complete { tasks } else { Vec::new() };
         Change::Connector(name)
@@ -234,6 +251,27 @@ mod tests {
         assert_eq!(state.get("c").unwrap().runnable_tasks().len(), 0);
         state.apply(b"target-state-c", None).unwrap();
         assert_eq!(state.get("c").unwrap().runnable_tasks().len(), 1);
+    }
+
+    #[test]
+    fn a_plan_that_comes_after_a_stop_is_void_and_resuming_asks_for_another() {
+        let mut state = one();
+        planned(&mut state, 2);
+        put(&mut state, "target-state-c", r#"{"state":"STOPPED"}"#);
+        put(&mut state, "commit-c", r#"{"tasks":0}"#);
+        planned(&mut state, 2);
+        assert!(state.get("c").unwrap().present_tasks().is_empty());
+        put(&mut state, "target-state-c", r#"{"state":"STARTED"}"#);
+        let entry = state.get("c").unwrap();
+        assert!(entry.needs_plan() && entry.present_tasks().is_empty());
+    }
+
+    #[test]
+    fn a_loggers_level_is_a_change_and_no_state() {
+        let mut state = one();
+        let change = put(&mut state, "logger-cluster-longshore::task", r#"{"level":"DEBUG"}"#);
+        assert_eq!(change, Change::Logger("longshore::task".to_owned(), "DEBUG".to_owned()));
+        assert_eq!(state.apply(b"logger-cluster-x", None), Ok(Change::None));
     }
 
     #[test]

@@ -1,20 +1,21 @@
 //! What all parts of a worker share: clients, topics as read, and the
 //! connectors that it runs.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use tokio::sync::{mpsc, watch};
 
-use super::assignment::Holding;
+use super::active_topics::ActiveTopics;
+use super::assignment::{Holding, Work};
 use super::clients::{Clients, Producers, SharedConsumer};
-use super::compacted::CompactedLog;
+use super::compacted::{CompactedLog, Write};
 use super::config::WorkerConfig;
 use super::config_state::ConfigState;
-use super::herder::{ConnectorKind, State, TaskId};
+use super::herder::{ConnectorKind, Leadership, State, TaskId};
 use super::plugin::Plugins;
-use super::records::{Status, StatusKey};
+use super::records::{self, Status, StatusKey};
 use super::stores::{Checkpoints, Statuses};
 use crate::kafka::group::Lease;
 use crate::kafka::{ConsumeError, OffsetCommit, Overrides, TopicPartition};
@@ -49,10 +50,51 @@ pub(super) struct Core {
     pub(super) ready: AtomicBool,
     /// What this worker has not let go of, for its next join.
     pub(super) holding: Mutex<Holding>,
+    /// Who leads the fleet, and what this worker knows as its leader.
+    pub(super) led: watch::Sender<Led>,
+    /// The topics that connectors use.
+    pub(super) active_topics: Arc<ActiveTopics>,
     /// The connectors seen here since the worker started.
     pub(super) connectors: RwLock<HashMap<String, Arc<Connector>>>,
-    /// States on their way to the status topic.
-    pub(super) status_writes: mpsc::UnboundedSender<(StatusKey, Option<Status>)>,
+    /// States on their way to the status topic; `None` ends it.
+    pub(super) status_writes: mpsc::UnboundedSender<Option<Write>>,
+}
+
+/// The fleet, as this worker saw it at the last rebalance.
+pub(super) struct Led {
+    pub(super) leader: Leadership,
+    /// As the leader: how many tasks each connector was dealt.
+    dealt: BTreeMap<String, u32>,
+    /// As the leader: connectors with tasks that a member had not let go of.
+    held: BTreeSet<String>,
+}
+
+impl Default for Led {
+    fn default() -> Self {
+        Self { leader: Leadership::Unknown, dealt: BTreeMap::new(), held: BTreeSet::new() }
+    }
+}
+
+impl Led {
+    /// The leader deals out `work` to members that hold these.
+    pub(super) fn deals<'a>(
+        &mut self,
+        work: &BTreeMap<String, Work>,
+        holdings: impl Iterator<Item = &'a Holding>,
+    ) {
+        self.dealt = work.iter().map(|(name, work)| (name.clone(), work.tasks)).collect();
+        self.held = holdings
+            .flat_map(|holding| holding.tasks.keys().map(|id| id.connector.clone()))
+            .collect();
+    }
+
+    /// True when this worker leads the fleet and knows that no member has a task
+    /// of this connector, nor will be given one.
+    pub(super) fn released(&self, name: &str) -> bool {
+        self.leader == Leadership::Own
+            && self.dealt.get(name).is_none_or(|tasks| *tasks == 0)
+            && !self.held.contains(name)
+    }
 }
 
 impl Core {
@@ -89,9 +131,23 @@ impl Core {
     }
 
     fn set_status(&self, key: StatusKey, status: Option<Status>) {
-        self.statuses.set(key.clone(), status.clone());
+        let value = status.as_ref().map(records::encode);
+        let write = (key.encode().into_bytes(), value);
+        self.statuses.set(key, status);
+        self.write_status(write);
+    }
+
+    /// Writes to the status topic, after all that was told before.
+    pub(super) fn write_status(&self, write: Write) {
         // Nobody listens only while the worker shuts down.
-        let _ = self.status_writes.send((key, status));
+        let _ = self.status_writes.send(Some(write));
+    }
+
+    /// The version of its plugin.
+    pub(super) fn version_of(&self, name: &str) -> Option<String> {
+        let configs = self.configs.read().expect("no holder panics");
+        let class = configs.get(name)?.config.get(super::options::CLASS)?;
+        Some(self.plugins.get(class).ok()?.info().version)
     }
 }
 

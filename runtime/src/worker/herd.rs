@@ -23,6 +23,7 @@ use super::planner::Planner;
 use super::records::{Restart, StatusKey, TargetState};
 use super::runner::{Outcome, Runner};
 use crate::kafka::TopicPartition;
+use crate::logging;
 use crate::task::error::TaskError;
 
 /// What the herd reacts to.
@@ -152,8 +153,11 @@ impl Herd {
             Event::Assigned { holding, is_leader } => {
                 self.is_leader = is_leader;
                 if self.leaving.is_none() {
+                    // It told the group that it had all this, running or not, and
+                    // may have told it again before it heard of this.
+                    let lost = !self.assigned.is_within(&holding);
                     self.assigned = holding;
-                    self.owes_rejoin = self.holds_too_much();
+                    self.owes_rejoin |= lost || self.holds_too_much();
                 }
                 self.core.ready.store(true, Ordering::Release);
                 // What changed while the group rebalanced was not dealt out.
@@ -162,6 +166,10 @@ impl Herd {
             Event::Lost => self.lost(),
             Event::Config(Change::Connector(name)) => self.changed(&name),
             Event::Config(Change::Restart(name, restart)) => self.restart(&name, &restart),
+            Event::Config(Change::Logger(namespace, level)) => match logging::level(&level) {
+                Some(level) => drop(logging::loggers().set(&namespace, level)),
+                None => tracing::warn!(namespace, level, "is no level of logging"),
+            },
             Event::Config(Change::None) | Event::HeldLess => {}
             Event::Dealt(work) => self.dealt = Some(work),
             Event::Surveyed(work) => self.surveyed(work),
@@ -190,11 +198,13 @@ impl Herd {
     fn changed(&mut self, name: &str) {
         let exists = self.core.configs.read().expect("no holder panics").get(name).is_some();
         self.planner.changed(name);
+        self.forget_progress(name);
         if !exists {
             self.planner.forget(name);
             self.core.connectors.write().expect("no holder panics").remove(name);
             if self.assigned.connectors.contains(name) {
                 self.core.forget(StatusKey::Connector(name.to_owned()));
+                self.core.forget_topics(name);
             }
         }
         self.survey();
@@ -235,7 +245,19 @@ impl Herd {
             Outcome::Failed | Outcome::Stopped => {
                 self.slots.remove(id);
                 self.tell_idle(id);
+                self.forget_progress(&id.connector);
             }
+        }
+    }
+
+    /// A stopped connector's offsets may be changed: what was committed and
+    /// finished here says nothing of them any more.
+    fn forget_progress(&self, name: &str) {
+        let configs = self.core.configs.read().expect("no holder panics");
+        if configs.get(name).is_some_and(|entry| entry.target == TargetState::Stopped) {
+            let connector = self.core.connector(name);
+            connector.positions.write().expect("no holder panics").clear();
+            connector.done.lock().expect("no holder panics").clear();
         }
     }
 

@@ -1,12 +1,17 @@
 //! What REST, the command line and `run` ask of a worker.
 //!
 //! The shapes are Kafka Connect's own (`ConnectorInfo`, `ConnectorStateInfo`);
-//! the REST module only turns them into JSON.
+//! the REST module only turns them into JSON. Those of a plugin's options are in
+//! [`super::definitions`].
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+
+use super::definitions::{ConfigInfos, ConfigKeyInfo};
+pub use super::records::TargetState;
+use crate::logging::LoggerLevel;
 
 /// A connector's configuration: flat names and strings, as Kafka Connect has it.
 pub type ConnectorConfig = BTreeMap<String, String>;
@@ -102,6 +107,9 @@ pub struct ConnectorState {
     pub state: State,
     /// The worker that runs it, `host:port` of its REST listener.
     pub worker_id: String,
+    /// Its plugin's version (KIP-891).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
@@ -116,6 +124,9 @@ pub struct TaskState {
     pub state: State,
     /// The worker that runs it.
     pub worker_id: String,
+    /// Its plugin's version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
@@ -133,6 +144,38 @@ pub struct ConnectorStatus {
     /// Its plugin's role; `unknown` when the plugin is gone.
     #[serde(rename = "type", with = "role")]
     pub kind: Option<ConnectorKind>,
+}
+
+/// A JSON object: what a source's partitions and offsets are.
+pub type Object = serde_json::Map<String, serde_json::Value>;
+
+/// One pair of `GET /connectors/{name}/offsets`. A sink's is
+/// `{"kafka_topic", "kafka_partition"}` to `{"kafka_offset"}`, a source's is its
+/// plugin's own. A null offset in a request takes the offset away.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectorOffset {
+    /// What is read.
+    pub partition: Option<Object>,
+    /// How far.
+    pub offset: Option<Object>,
+}
+
+/// `GET /connectors/{name}/offsets`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectorOffsets {
+    /// All of them.
+    pub offsets: Vec<ConnectorOffset>,
+}
+
+/// Who decides for the fleet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leadership {
+    /// This worker.
+    Own,
+    /// The worker whose REST listener is at this `host:port`.
+    Of(String),
+    /// Not known while the group rebalances.
+    Unknown,
 }
 
 /// `GET /connector-plugins`.
@@ -177,6 +220,9 @@ pub enum HerderError {
     /// 400: the configuration is wrong; all errors in one message.
     #[error("{0}")]
     BadRequest(String),
+    /// 403: the worker's settings do not allow it.
+    #[error("{0}")]
+    Forbidden(String),
     /// 500.
     #[error("{0}")]
     Internal(String),
@@ -200,11 +246,20 @@ pub trait Herder: Send + Sync + 'static {
     fn status(&self, name: &str) -> Result<ConnectorStatus, HerderError>;
     /// The flat configurations of a connector's tasks (`GET .../tasks`).
     fn task_configs(&self, name: &str) -> Result<Vec<(TaskId, ConnectorConfig)>, HerderError>;
-    /// Creates a connector; `Conflict` if its name is taken.
+    /// Creates a connector that starts; `Conflict` if its name is taken.
     async fn create(
         &self,
         name: &str,
         config: ConnectorConfig,
+    ) -> Result<ConnectorInfo, HerderError> {
+        self.create_in(name, config, None).await
+    }
+    /// The same, with the state that it begins in (KIP-980).
+    async fn create_in(
+        &self,
+        name: &str,
+        config: ConnectorConfig,
+        initial_state: Option<TargetState>,
     ) -> Result<ConnectorInfo, HerderError>;
     /// Creates or changes a connector; true when it was created.
     async fn put_config(
@@ -212,9 +267,33 @@ pub trait Herder: Send + Sync + 'static {
         name: &str,
         config: ConnectorConfig,
     ) -> Result<(ConnectorInfo, bool), HerderError>;
+    /// Changes some options of a connector; `None` takes one away (KIP-477).
+    async fn patch_config(
+        &self,
+        name: &str,
+        patch: BTreeMap<String, Option<String>>,
+    ) -> Result<ConnectorInfo, HerderError>;
     /// Deletes a connector and stops its tasks.
     async fn delete(&self, name: &str) -> Result<(), HerderError>;
-    /// Restarts the connector, and its tasks where asked.
+    /// Resumes, pauses or stops a connector; nothing, if it is so already.
+    async fn set_target_state(&self, name: &str, target: TargetState) -> Result<(), HerderError>;
+    /// How far a connector has come (KIP-875).
+    async fn offsets(&self, name: &str) -> Result<ConnectorOffsets, HerderError>;
+    /// Changes some offsets of a stopped connector; says what was done.
+    async fn alter_offsets(
+        &self,
+        name: &str,
+        offsets: ConnectorOffsets,
+    ) -> Result<String, HerderError>;
+    /// Forgets all offsets of a stopped connector; says what was done.
+    async fn reset_offsets(&self, name: &str) -> Result<String, HerderError>;
+    /// The topics that a connector has used since it was created, or since the
+    /// last reset (KIP-558).
+    fn active_topics(&self, name: &str) -> Result<Vec<String>, HerderError>;
+    /// Forgets them.
+    async fn reset_active_topics(&self, name: &str) -> Result<(), HerderError>;
+    /// Restarts the connector, and its tasks where asked. What is going to be
+    /// restarted is RESTARTING in the answer.
     async fn restart(
         &self,
         name: &str,
@@ -225,6 +304,22 @@ pub trait Herder: Send + Sync + 'static {
     async fn restart_task(&self, id: &TaskId) -> Result<(), HerderError>;
     /// The plugins that this worker can run.
     fn plugins(&self) -> Vec<PluginInfo>;
+    /// All options of a plugin's connectors.
+    fn plugin_config(&self, class: &str) -> Result<Vec<ConfigKeyInfo>, HerderError>;
+    /// What is right and wrong with each option of a configuration; one that is
+    /// `None` was given as null.
+    async fn validate(
+        &self,
+        config: BTreeMap<String, Option<String>>,
+    ) -> Result<ConfigInfos, HerderError>;
+    /// Levels of logging of this worker, by namespace.
+    fn loggers(&self) -> BTreeMap<String, LoggerLevel>;
+    /// Sets a namespace's level on this worker; the namespaces that changed.
+    fn set_worker_logger(&self, namespace: &str, level: &str) -> Vec<String>;
+    /// Sets a namespace's level on every worker.
+    async fn set_cluster_logger(&self, namespace: &str, level: &str) -> Result<(), HerderError>;
+    /// Who decides for the fleet.
+    fn leader(&self) -> Leadership;
     /// A connector's numbers.
     fn progress(&self, name: &str) -> Result<ConnectorProgress, HerderError>;
     /// Waits until a processor or sink has read its input topics up to the end

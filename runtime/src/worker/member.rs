@@ -9,8 +9,9 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::assignment::{Holding, assign};
-use super::core::Core;
+use super::core::{Core, Led};
 use super::herd::Event;
+use super::herder::Leadership;
 use super::plan::survey;
 use super::protocol::{Assignment, Metadata};
 use crate::kafka::group::{Assigned, Delegate, Lost, Member};
@@ -44,6 +45,7 @@ impl Delegate for Voice {
                 Err(error) => tracing::warn!(member = member.member_id, "left out: {error}"),
             }
         }
+        self.core.led.send_modify(|led| led.deals(&work, holdings.values()));
         let answer = assign(&work, &holdings);
         let _ = self.events.send(Event::Dealt(work));
         let leader = &self.core.config.worker_id;
@@ -57,11 +59,11 @@ impl Delegate for Voice {
 
     async fn assigned(&mut self, assigned: Assigned) {
         let is_leader = assigned.is_leader();
-        let (holding, offset) = match Assignment::decode(&assigned.assignment) {
-            Ok(assignment) => (assignment.holding, assignment.config_offset),
+        let (holding, offset, leader) = match Assignment::decode(&assigned.assignment) {
+            Ok(it) => (it.holding, it.config_offset, Leadership::Of(it.leader)),
             Err(error) => {
                 tracing::warn!("this worker was given nothing to do: {error}");
-                (Holding::default(), 0)
+                (Holding::default(), 0, Leadership::Unknown)
             }
         };
         // A worker behind the leader would act on connectors of the past.
@@ -69,6 +71,8 @@ impl Delegate for Voice {
             tracing::error!("{error}");
             return;
         }
+        let leader = if is_leader { Leadership::Own } else { leader };
+        self.core.led.send_modify(|led| led.leader = leader);
         self.core.generation.store(assigned.generation, Ordering::Relaxed);
         // A join before the herd has taken it up must tell of it as well: what
         // nobody tells of is given to another.
@@ -79,6 +83,7 @@ impl Delegate for Voice {
     async fn lost(&mut self, why: Lost) {
         tracing::warn!(?why, "the membership of the worker group is lost: all tasks end");
         *self.core.holding.lock().expect("no holder panics") = Holding::default();
+        self.core.led.send_replace(Led::default());
         let _ = self.events.send(Event::Lost);
     }
 }

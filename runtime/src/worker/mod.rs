@@ -16,6 +16,7 @@
 //! | [`plugin`] | what it asks of plugins |
 //! | [`options`] | the host's options of a connector; validation |
 //! | [`guarantees`] | those of them that say how records are delivered |
+//! | [`definitions`] | what options there are, and what is wrong with given ones |
 //! | [`overrides`] | client properties that a connector may set |
 //! | [`topics`] | the internal topics, created and checked |
 //! | [`compacted`] | a compacted topic read, followed and written |
@@ -33,13 +34,17 @@
 //! | `runner` | one task, session after session |
 //! | `panics` | a panic costs the work that it happened in |
 //! | `lag` | how far connectors are behind |
+//! | [`active_topics`] | the topics that connectors use |
+//! | `offsets` | a connector's offsets, read and changed from outside |
 //! | `answers` | the herder |
 
+pub mod active_topics;
 pub mod assignment;
 pub mod clients;
 pub mod compacted;
 pub mod config;
 pub mod config_state;
+pub mod definitions;
 pub mod guarantees;
 pub mod herder;
 pub mod kafka_clients;
@@ -58,6 +63,7 @@ mod core;
 mod herd;
 mod lag;
 mod member;
+mod offsets;
 mod panics;
 mod plan;
 mod planner;

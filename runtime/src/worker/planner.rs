@@ -84,14 +84,15 @@ impl Planner {
                 let Some(entry) = configs.get(name) else { continue };
                 let planning = self.all.entry(name.clone()).or_default();
                 let blocked = planning.running || planning.waiting || planning.failed;
-                if entry.target != TargetState::Started || blocked {
-                    continue;
-                }
-                if entry.needs_plan() || planning.forced {
-                    (planning.running, planning.forced) = (true, false);
-                    due.push(name.clone());
-                } else {
-                    self.tell_running(name);
+                match entry.target {
+                    TargetState::Paused => self.tell(name, State::Paused),
+                    TargetState::Stopped => self.tell(name, State::Stopped),
+                    TargetState::Started if blocked => {}
+                    TargetState::Started if entry.needs_plan() || planning.forced => {
+                        (planning.running, planning.forced) = (true, false);
+                        due.push(name.clone());
+                    }
+                    TargetState::Started => self.tell(name, State::Running),
                 }
             }
         }
@@ -105,13 +106,14 @@ impl Planner {
         }
     }
 
-    fn tell_running(&self, name: &str) {
+    /// Tells the state of a connector that has nothing left to do.
+    fn tell(&self, name: &str, state: State) {
         let told = self.core.statuses.connector(name);
         let is_told = told.is_some_and(|status| {
-            status.state == State::Running && status.worker_id == self.core.config.worker_id
+            status.state == state && status.worker_id == self.core.config.worker_id
         });
         if !is_told {
-            self.core.tell(StatusKey::Connector(name.to_owned()), State::Running, None);
+            self.core.tell(StatusKey::Connector(name.to_owned()), state, None);
         }
     }
 

@@ -6,10 +6,12 @@
 //! | config | `task-NAME-N` | `{"properties": {..}}` |
 //! | config | `commit-NAME` | `{"tasks": N, "digest": ".."}` |
 //! | config | `target-state-NAME` | `{"state": "STARTED"}` |
+//! | config | `logger-cluster-NAMESPACE` | `{"level": "DEBUG"}` |
 //! | config | `restart-connector-NAME` | `{"include-tasks": .., "only-failed": .., "task": N?}` |
 //! | offset | `["NAME", {partition}]` | `{offset}` |
 //! | status | `status-connector-NAME` | `{"state": .., "trace": .., "worker_id": .., "generation": N}` |
 //! | status | `status-task-NAME-N` | the same |
+//! | status | `status-topic-TOPIC:connector-NAME` | `{"topic": {"name": .., "connector": .., "task": N, "discoverTimestamp": ..}}` |
 //!
 //! A null value deletes. Task configurations take effect together, with the
 //! `commit` record after them. `digest` (of the connector's configuration that
@@ -35,6 +37,8 @@ pub enum ConfigKey {
     TargetState(String),
     /// A request to restart, acted on by whoever runs it.
     Restart(String),
+    /// A namespace's level of logging, fleet-wide (KIP-976).
+    Logger(String),
 }
 
 impl ConfigKey {
@@ -46,6 +50,7 @@ impl ConfigKey {
             Self::Commit(name) => format!("commit-{name}"),
             Self::TargetState(name) => format!("target-state-{name}"),
             Self::Restart(name) => format!("restart-connector-{name}"),
+            Self::Logger(namespace) => format!("logger-cluster-{namespace}"),
         }
     }
 
@@ -54,6 +59,9 @@ impl ConfigKey {
         let key = std::str::from_utf8(key).ok()?;
         if let Some(name) = key.strip_prefix("restart-connector-") {
             return Some(Self::Restart(name.to_owned()));
+        }
+        if let Some(namespace) = key.strip_prefix("logger-cluster-") {
+            return Some(Self::Logger(namespace.to_owned()));
         }
         if let Some(name) = key.strip_prefix("target-state-") {
             return Some(Self::TargetState(name.to_owned()));
@@ -121,6 +129,47 @@ pub struct Restart {
     /// This one task, and nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<u32>,
+}
+
+/// The value of `logger-cluster-NAMESPACE`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoggerLevelValue {
+    /// `TRACE` to `FATAL`, or `OFF`.
+    pub level: String,
+}
+
+/// The value of `status-topic-TOPIC:connector-NAME` (KIP-558).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopicStatusValue {
+    /// What there is to tell.
+    pub topic: TopicStatus,
+}
+
+/// A topic that a connector used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TopicStatus {
+    /// The topic.
+    pub name: String,
+    /// The connector.
+    pub connector: String,
+    /// The task that used it first.
+    pub task: u32,
+    /// When, in milliseconds since the epoch.
+    pub discover_timestamp: i64,
+}
+
+/// The key that tells of a topic that a connector used.
+pub fn topic_status_key(topic: &str, connector: &str) -> String {
+    format!("status-topic-{topic}:connector-{connector}")
+}
+
+/// Reads such a key: the topic and the connector.
+pub fn decode_topic_status_key(key: &[u8]) -> Option<(String, String)> {
+    let key = std::str::from_utf8(key).ok()?.strip_prefix("status-topic-")?;
+    // No topic has a colon in its name.
+    let (topic, connector) = key.split_once(":connector-")?;
+    Some((topic.to_owned(), connector.to_owned()))
 }
 
 /// The key of a record of the status topic.
@@ -235,6 +284,7 @@ mod tests {
             (ConfigKey::Commit("a".into()), "commit-a"),
             (ConfigKey::TargetState("a".into()), "target-state-a"),
             (ConfigKey::Restart("a".into()), "restart-connector-a"),
+            (ConfigKey::Logger("a::b".into()), "logger-cluster-a::b"),
         ] {
             assert_eq!(key.encode(), text);
             assert_eq!(ConfigKey::decode(text.as_bytes()), Some(key));
@@ -251,7 +301,12 @@ mod tests {
         assert_eq!(StatusKey::decode(b"status-task-a-1-0"), Some(task));
         let connector = StatusKey::Connector("task-a".into());
         assert_eq!(StatusKey::decode(connector.encode().as_bytes()), Some(connector));
-        assert_eq!(StatusKey::decode(b"status-topic-t:connector-c"), None);
+        let topic = topic_status_key("t", "a:connector-b");
+        assert_eq!(topic, "status-topic-t:connector-a:connector-b");
+        assert_eq!(StatusKey::decode(topic.as_bytes()), None);
+        let read = decode_topic_status_key(topic.as_bytes());
+        assert_eq!(read, Some(("t".to_owned(), "a:connector-b".to_owned())));
+        assert_eq!(decode_topic_status_key(b"status-task-t-0"), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::active_topics::TaskObserver;
 use super::catch_up;
 use super::clients::SharedConsumer;
 use super::config::SourceSupport;
@@ -132,7 +133,12 @@ impl Runner {
         let configs = self.core.configs.read().expect("no holder panics");
         let changelogs = configs.connectors().keys().map(|name| changelog_topic(name));
         let internal = internal.into_iter().map(|topic| topic.name.clone()).chain(changelogs);
-        OutputTopics::new(config, internal)
+        OutputTopics::new(config, internal).observed(self.observer())
+    }
+
+    fn observer(&self) -> Arc<TaskObserver> {
+        let (core, connector) = (self.core.clone(), self.connector.clone());
+        Arc::new(TaskObserver { core, connector, id: self.id.clone() })
     }
 
     async fn session(&self, progressed: Arc<AtomicBool>) -> Result<(), TaskError> {
@@ -242,7 +248,7 @@ impl Runner {
             commit_every: self.core.config.offset_flush_interval,
             tolerant: options.tolerant,
             counters: self.connector.counters.clone(),
-            observer: self.connector.clone(),
+            observer: self.observer(),
             progressed,
             stop: self.stop.clone(),
         };
@@ -336,7 +342,7 @@ impl OpenNumber for Opener {
             topics: self.runner.output_topics(config),
             tolerant: self.tolerant,
             counters: connector.counters.clone(),
-            observer: connector.clone(),
+            observer: self.runner.observer(),
             progressed: self.progressed.clone(),
             stop,
         };

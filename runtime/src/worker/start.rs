@@ -4,23 +4,24 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use super::active_topics::ActiveTopics;
 use super::answers::{Answers, deletion};
 use super::clients::{Clients, Group, Producers};
 use super::compacted::{CompactedLog, Entry, LogError, Write, at_once};
 use super::config::{InternalTopic, WorkerConfig};
 use super::config_state::{Change, ConfigState};
-use super::core::{Core, Logs};
+use super::core::{Core, Led, Logs};
 use super::herd::{Event, Herd};
 use super::herder::{ConnectorConfig, Herder};
+use super::lag;
 use super::member::Voice;
 use super::plugin::Plugins;
-use super::records::{Status, StatusKey};
+use super::records::Status;
 use super::stores::{Checkpoints, Statuses};
 use super::topics::{TopicError, ensure_compacted};
-use super::{lag, records};
 use crate::kafka::{ClientError, ConsumeError, Overrides, ProduceError};
 
 /// States written to the status topic at once.
@@ -117,15 +118,18 @@ impl Worker {
             opener.open(&config.offset_storage, false, "sources' checkpoints", apply).await?;
 
         let statuses = Arc::new(Statuses::default());
+        let active_topics = Arc::new(ActiveTopics::default());
         let generation = Arc::new(AtomicI32::new(-1));
         let apply = {
             let (statuses, generation) = (statuses.clone(), generation.clone());
+            let active_topics = active_topics.clone();
             let worker_id = config.worker_id.clone();
             move |entry: Entry<'_>| {
                 // Of its own tasks this worker knows more than the topic.
                 if !is_own(&entry, &worker_id, generation.load(Ordering::Relaxed)) {
                     statuses.apply(entry);
                 }
+                active_topics.apply(entry);
             }
         };
         let status_log =
@@ -147,6 +151,8 @@ impl Worker {
             changing: tokio::sync::Mutex::default(),
             ready: AtomicBool::new(false),
             holding: Mutex::default(),
+            led: watch::channel(Led::default()).0,
+            active_topics,
             connectors: RwLock::default(),
             status_writes,
         });
@@ -182,8 +188,8 @@ impl Worker {
         for job in std::mem::take(&mut self.jobs) {
             job.abort();
         }
-        // The last states are still on their way: an empty one ends the writer.
-        let _ = self.core.status_writes.send((StatusKey::Connector(String::new()), None));
+        // The last states are still on their way.
+        let _ = self.core.status_writes.send(None);
         let _ = (&mut self.statuses).await;
     }
 }
@@ -226,21 +232,12 @@ fn is_own(entry: &Entry<'_>, worker_id: &str, generation: i32) -> bool {
 }
 
 /// Writes states in the order in which they were told, as many at once as
-/// there are. Ends at a state of the connector without a name.
-async fn write_statuses(
-    mut inbox: mpsc::UnboundedReceiver<(StatusKey, Option<Status>)>,
-    log: Arc<CompactedLog>,
-) {
+/// there are, until there is a `None`.
+async fn write_statuses(mut inbox: mpsc::UnboundedReceiver<Option<Write>>, log: Arc<CompactedLog>) {
     let mut told = Vec::with_capacity(STATUS_WRITES_MAX);
     while inbox.recv_many(&mut told, STATUS_WRITES_MAX).await > 0 {
-        let ends = told.iter().any(|(key, _)| *key == StatusKey::Connector(String::new()));
-        let writes: Vec<Write> = told
-            .drain(..)
-            .filter(|(key, _)| *key != StatusKey::Connector(String::new()))
-            .map(|(key, status)| {
-                (key.encode().into_bytes(), status.map(|status| records::encode(&status)))
-            })
-            .collect();
+        let ends = told.contains(&None);
+        let writes: Vec<Write> = told.drain(..).flatten().collect();
         if !writes.is_empty()
             && let Err(error) = log.write(&writes).await
         {

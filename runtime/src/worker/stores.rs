@@ -104,7 +104,17 @@ impl Statuses {
                 Err(error) => return tracing::warn!("{error}; passed over"),
             },
         };
-        self.set(key, status);
+        // The last word of a former owner may come after the first of the next one.
+        let known = match &key {
+            StatusKey::Connector(name) => self.connector(name),
+            StatusKey::Task(id) => self.task(id),
+        };
+        let is_late = known.zip(status.as_ref()).is_some_and(|(known, status)| {
+            known.generation > status.generation && known.worker_id != status.worker_id
+        });
+        if !is_late {
+            self.set(key, status);
+        }
     }
 
     /// Sets a state ahead of its record, so that this worker's own answers do
@@ -135,9 +145,27 @@ impl Statuses {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worker::herder::State;
 
     fn apply(checkpoints: &Checkpoints, key: &[u8], value: Option<&[u8]>) {
         checkpoints.apply(Entry { offset: 0, key, value });
+    }
+
+    #[test]
+    fn a_former_owners_late_word_does_not_hide_the_present_ones() {
+        let statuses = Statuses::default();
+        let id = TaskId { connector: "c".to_owned(), task: 0 };
+        let tell = |state, worker_id: &str, generation| {
+            let status = Status { state, trace: None, worker_id: worker_id.to_owned(), generation };
+            let key = StatusKey::Task(id.clone()).encode();
+            let value = records::encode(&status);
+            statuses.apply(Entry { offset: 0, key: key.as_bytes(), value: Some(&value) });
+            statuses.task(&id).unwrap().state
+        };
+        assert_eq!(tell(State::Running, "w1", 4), State::Running);
+        assert_eq!(tell(State::Unassigned, "w2", 3), State::Running);
+        assert_eq!(tell(State::Failed, "w1", 3), State::Failed, "its own word is its last");
+        assert_eq!(tell(State::Running, "w2", 5), State::Running);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::keys::{CLIENT_PREFIX, CONNECTIONS, LISTENER_PREFIX, schema};
 use crate::host::resolve_text;
 use crate::kafka::{ClientError, Security};
 use crate::pipeline::model::Connection;
-use crate::worker::config::{SourceSupport, WorkerConfig};
+use crate::worker::config::{SourceSupport, TopicTracking, WorkerConfig};
 use crate::yaml::{
     Document, Entry, LoadError, Node, Problem, Report, Value, check_schema, did_you_mean, read,
 };
@@ -152,6 +152,17 @@ impl<'a> Reader<'a> {
         Duration::from_millis(self.number(name, default.as_millis() as u64))
     }
 
+    fn flag(&mut self, name: &str, default: bool) -> bool {
+        match self.flat.get(name).map(|text| text.trim().to_lowercase().parse()) {
+            None => default,
+            Some(Ok(flag)) => flag,
+            Some(Err(_)) => {
+                self.wrong(name, format!("`{name}` is true or false"), None);
+                default
+            }
+        }
+    }
+
     fn node(&mut self) -> Option<NodeConfig> {
         let roles = self.roles();
         let broker = roles.contains(&Role::Broker).then(|| self.broker()).flatten();
@@ -255,6 +266,11 @@ impl<'a> Reader<'a> {
         config.topic_refresh_interval =
             self.millis("metadata.max.age.ms", config.topic_refresh_interval);
         config.exactly_once_sources = self.source_support();
+        let TopicTracking { enable, allow_reset } = config.topic_tracking;
+        config.topic_tracking = TopicTracking {
+            enable: self.flag("topic.tracking.enable", enable),
+            allow_reset: self.flag("topic.tracking.allow.reset", allow_reset),
+        };
         config.security = self.client_security();
         WorkerSettings {
             config,
@@ -428,6 +444,15 @@ mod tests {
         assert_eq!(support("exactly.once.source.support: PREPARING"), SourceSupport::Preparing);
         let told = told("exactly.once.source.support: enabld\n");
         assert!(told[0].contains("not `enabld`") && told[0].contains("`enabled`"), "{told:?}");
+    }
+
+    #[test]
+    fn topics_are_tracked_unless_the_file_says_otherwise() {
+        let tracking = |text: &str| load(text).unwrap().worker.unwrap().config.topic_tracking;
+        assert_eq!(tracking(""), TopicTracking { enable: true, allow_reset: true });
+        let off = "topic.tracking.enable: false\ntopic.tracking.allow.reset: FALSE\n";
+        assert_eq!(tracking(off), TopicTracking { enable: false, allow_reset: false });
+        assert!(told("topic.tracking.enable: \"no\"")[0].contains("true or false"));
     }
 
     #[test]

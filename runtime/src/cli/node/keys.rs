@@ -28,7 +28,7 @@ const fn key(
     NodeKey { name, kind, default, doc }
 }
 
-use ConfigKind::{Int, List, Long, String};
+use ConfigKind::{Boolean, Int, List, Long, String};
 
 /// Properties of the process and of its worker. Those of the worker are Kafka
 /// Connect's.
@@ -96,6 +96,18 @@ pub(super) const NODE_KEYS: &[NodeKey] = &[
         String,
         "enabled",
         "Whether sources write records and offsets in one transaction: disabled, preparing, enabled.",
+    ),
+    key(
+        "topic.tracking.enable",
+        Boolean,
+        "true",
+        "Whether the topics that connectors use are tracked, for GET /connectors/NAME/topics.",
+    ),
+    key(
+        "topic.tracking.allow.reset",
+        Boolean,
+        "true",
+        "Whether requests may make the fleet forget the topics that a connector used.",
     ),
     key(
         "session.timeout.ms",

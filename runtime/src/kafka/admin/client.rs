@@ -164,6 +164,14 @@ impl Admin for AdminClient {
         self.cluster.retry(|| offsets::commit(&self.cluster, group_id, commits)).await
     }
 
+    async fn delete_offsets(
+        &self,
+        group_id: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<(TopicPartition, Option<ResponseError>)>, ClientError> {
+        self.cluster.retry(|| self.try_delete_offsets(group_id, partitions)).await
+    }
+
     async fn committed_offsets(
         &self,
         group_id: &str,

@@ -109,17 +109,8 @@ impl AdminClient {
         Ok(found)
     }
 
-    /// Makes a group forget what it committed for partitions that no member
-    /// of it reads. What came of each.
-    pub async fn delete_offsets(
-        &self,
-        group_id: &str,
-        partitions: &[TopicPartition],
-    ) -> Result<Vec<(TopicPartition, Option<ResponseError>)>, ClientError> {
-        self.cluster.retry(|| self.try_delete_offsets(group_id, partitions)).await
-    }
-
-    async fn try_delete_offsets(
+    /// One attempt at deleting offsets of a group.
+    pub(super) async fn try_delete_offsets(
         &self,
         group_id: &str,
         partitions: &[TopicPartition],

@@ -26,6 +26,7 @@ pub mod users;
 use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
+use kafka_protocol::ResponseError;
 
 use super::error::ClientError;
 use super::types::{CommittedOffset, OffsetCommit, Start, TopicPartition};
@@ -95,6 +96,14 @@ pub trait Admin: Send + Sync {
         group_id: &str,
         offsets: &[OffsetCommit],
     ) -> Result<(), ClientError>;
+
+    /// Makes a group forget what it committed for partitions that no member
+    /// of it reads. What came of each.
+    async fn delete_offsets(
+        &self,
+        group_id: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<(TopicPartition, Option<ResponseError>)>, ClientError>;
 
     /// What a group has committed; `None` asks for all partitions.
     async fn committed_offsets(

@@ -6,15 +6,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
+use crate::logging::LoggerLevel;
+use crate::worker::definitions::{self, ConfigInfos, ConfigKeyInfo};
 use crate::worker::herder::{
-    ConnectorConfig, ConnectorInfo, ConnectorKind, ConnectorProgress, ConnectorState,
-    ConnectorStatus, Herder, HerderError, PluginInfo, State, TaskId, TaskState,
+    ConnectorConfig, ConnectorInfo, ConnectorKind, ConnectorOffsets, ConnectorProgress,
+    ConnectorState, ConnectorStatus, Herder, HerderError, Leadership, PluginInfo, State,
+    TargetState, TaskId, TaskState,
 };
+use crate::worker::plugin::ConfigProblem;
 
 #[derive(Default)]
 pub(super) struct Shelf {
     configs: Mutex<BTreeMap<String, ConnectorConfig>>,
     restarts: Mutex<Vec<(bool, bool)>>,
+    targets: Mutex<BTreeMap<String, TargetState>>,
+    offsets: Mutex<ConnectorOffsets>,
+    cluster_loggers: Mutex<Vec<(String, String)>>,
     ready: AtomicBool,
 }
 
@@ -25,6 +32,14 @@ impl Shelf {
 
     pub(super) fn restarts(&self) -> Vec<(bool, bool)> {
         self.restarts.lock().unwrap().clone()
+    }
+
+    pub(super) fn target(&self, name: &str) -> Option<TargetState> {
+        self.targets.lock().unwrap().get(name).copied()
+    }
+
+    pub(super) fn cluster_loggers(&self) -> Vec<(String, String)> {
+        self.cluster_loggers.lock().unwrap().clone()
     }
 
     fn config(&self, name: &str) -> Result<ConnectorConfig, HerderError> {
@@ -65,13 +80,19 @@ impl Herder for Shelf {
     fn status(&self, name: &str) -> Result<ConnectorStatus, HerderError> {
         self.config(name)?;
         let worker_id = self.worker_id();
-        let task =
-            TaskState { id: 0, state: State::Failed, worker_id, trace: Some("why".to_owned()) };
+        let task = TaskState {
+            id: 0,
+            state: State::Failed,
+            worker_id,
+            version: Some("1".to_owned()),
+            trace: Some("why".to_owned()),
+        };
         Ok(ConnectorStatus {
             name: name.to_owned(),
             connector: ConnectorState {
                 state: State::Running,
                 worker_id: self.worker_id(),
+                version: Some("1".to_owned()),
                 trace: None,
             },
             tasks: vec![task],
@@ -83,13 +104,17 @@ impl Herder for Shelf {
         Ok(vec![(TaskId { connector: name.to_owned(), task: 0 }, self.config(name)?)])
     }
 
-    async fn create(
+    async fn create_in(
         &self,
         name: &str,
         config: ConnectorConfig,
+        initial_state: Option<TargetState>,
     ) -> Result<ConnectorInfo, HerderError> {
         if self.config(name).is_ok() {
             return Err(HerderError::Conflict(format!("Connector {name} already exists")));
+        }
+        if let Some(target) = initial_state {
+            self.targets.lock().unwrap().insert(name.to_owned(), target);
         }
         Ok(self.put_config(name, config).await?.0)
     }
@@ -101,6 +126,95 @@ impl Herder for Shelf {
     ) -> Result<(ConnectorInfo, bool), HerderError> {
         let created = self.configs.lock().unwrap().insert(name.to_owned(), config).is_none();
         Ok((self.connector(name)?, created))
+    }
+
+    async fn patch_config(
+        &self,
+        name: &str,
+        patch: BTreeMap<String, Option<String>>,
+    ) -> Result<ConnectorInfo, HerderError> {
+        let mut config = self.config(name)?;
+        for (option, value) in patch {
+            match value {
+                Some(value) => drop(config.insert(option, value)),
+                None => drop(config.remove(&option)),
+            }
+        }
+        Ok(self.put_config(name, config).await?.0)
+    }
+
+    async fn set_target_state(&self, name: &str, target: TargetState) -> Result<(), HerderError> {
+        self.config(name)?;
+        self.targets.lock().unwrap().insert(name.to_owned(), target);
+        Ok(())
+    }
+
+    async fn offsets(&self, name: &str) -> Result<ConnectorOffsets, HerderError> {
+        self.config(name)?;
+        Ok(self.offsets.lock().unwrap().clone())
+    }
+
+    async fn alter_offsets(
+        &self,
+        name: &str,
+        offsets: ConnectorOffsets,
+    ) -> Result<String, HerderError> {
+        self.config(name)?;
+        *self.offsets.lock().unwrap() = offsets;
+        Ok("altered".to_owned())
+    }
+
+    async fn reset_offsets(&self, name: &str) -> Result<String, HerderError> {
+        self.config(name)?;
+        *self.offsets.lock().unwrap() = ConnectorOffsets::default();
+        Ok("reset".to_owned())
+    }
+
+    fn active_topics(&self, name: &str) -> Result<Vec<String>, HerderError> {
+        Ok(self.config(name).map_or_else(|_| Vec::new(), |_| vec!["lines".to_owned()]))
+    }
+
+    async fn reset_active_topics(&self, _: &str) -> Result<(), HerderError> {
+        Err(HerderError::Forbidden("Topic tracking reset is disabled.".to_owned()))
+    }
+
+    fn plugin_config(&self, class: &str) -> Result<Vec<ConfigKeyInfo>, HerderError> {
+        match class {
+            "file-source" => Ok(definitions::definitions(ConnectorKind::Source, &schema())),
+            _ => Err(HerderError::NotFound(format!("Unknown plugin {class}."))),
+        }
+    }
+
+    async fn validate(
+        &self,
+        config: BTreeMap<String, Option<String>>,
+    ) -> Result<ConfigInfos, HerderError> {
+        let Some(Some(class)) = config.get("connector.class") else {
+            return Err(HerderError::BadRequest("no connector type".to_owned()));
+        };
+        let missing = !config.contains_key("path");
+        let problem = ConfigProblem { option: "path".to_owned(), message: "is missing".to_owned() };
+        let problems: Vec<_> = missing.then_some(problem).into_iter().collect();
+        Ok(definitions::infos(class, ConnectorKind::Source, &schema(), &config, &problems))
+    }
+
+    fn loggers(&self) -> BTreeMap<String, LoggerLevel> {
+        let level = LoggerLevel { level: "INFO".to_owned(), last_modified: None };
+        BTreeMap::from([("root".to_owned(), level)])
+    }
+
+    fn set_worker_logger(&self, namespace: &str, _: &str) -> Vec<String> {
+        vec![namespace.to_owned()]
+    }
+
+    async fn set_cluster_logger(&self, namespace: &str, level: &str) -> Result<(), HerderError> {
+        let set = (namespace.to_owned(), level.to_owned());
+        self.cluster_loggers.lock().unwrap().push(set);
+        Ok(())
+    }
+
+    fn leader(&self) -> Leadership {
+        Leadership::Own
     }
 
     async fn delete(&self, name: &str) -> Result<(), HerderError> {
@@ -141,4 +255,8 @@ impl Herder for Shelf {
     async fn drained(&self, name: &str) -> Result<(), HerderError> {
         self.config(name).map(|_| ())
     }
+}
+
+fn schema() -> serde_json::Value {
+    serde_json::json!({ "properties": { "path": { "type": "string" } }, "required": ["path"] })
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use kafka_protocol::ResponseError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::transactions::Transactions;
@@ -615,12 +616,31 @@ impl Admin for Memory {
         not_asked()
     }
 
-    async fn delete_group(&self, _: &str) -> Result<(), ClientError> {
-        not_asked()
+    async fn delete_group(&self, group: &str) -> Result<(), ClientError> {
+        self.state.lock().unwrap().offsets.remove(group);
+        Ok(())
     }
 
-    async fn commit_offsets(&self, _: &str, _: &[OffsetCommit]) -> Result<(), ClientError> {
-        not_asked()
+    async fn commit_offsets(
+        &self,
+        group: &str,
+        commits: &[OffsetCommit],
+    ) -> Result<(), ClientError> {
+        for OffsetCommit { partition, offset, metadata } in commits {
+            self.commit_as(group, partition.clone(), *offset, metadata);
+        }
+        Ok(())
+    }
+
+    async fn delete_offsets(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<(TopicPartition, Option<ResponseError>)>, ClientError> {
+        if let Some(offsets) = self.state.lock().unwrap().offsets.get_mut(group) {
+            offsets.retain(|at, _| !partitions.contains(at));
+        }
+        Ok(partitions.iter().map(|at| (at.clone(), None)).collect())
     }
 
     async fn committed_offsets(

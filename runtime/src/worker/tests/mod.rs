@@ -1,6 +1,7 @@
 //! A worker's whole life over a cluster in memory and native plugins.
 
 mod cluster;
+mod control;
 mod fleet;
 mod life;
 mod plugins;

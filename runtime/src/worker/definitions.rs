@@ -1,0 +1,448 @@
+//! What options connectors have, and what is right and wrong with given ones, in
+//! the shapes of Kafka Connect's `ConfigKeyInfo` and `ConfigInfos`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use super::herder::ConnectorKind;
+use super::plugin::ConfigProblem;
+
+/// One option, as `GET /connector-plugins/{plugin}/config` describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigKeyInfo {
+    /// Its name.
+    pub name: String,
+    /// `STRING`, `INT`, `LONG`, `DOUBLE`, `BOOLEAN`, `LIST` or `CLASS`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// It has no default.
+    pub required: bool,
+    /// What it is when it is not given.
+    pub default_value: Option<String>,
+    /// `HIGH`, `MEDIUM` or `LOW`.
+    pub importance: String,
+    /// What it does.
+    pub documentation: String,
+    /// The heading that it stands under.
+    pub group: Option<String>,
+    /// Its place there, from 1; -1 without a heading.
+    pub order: i32,
+    /// How wide a form draws its field.
+    pub width: String,
+    /// What a form calls it.
+    pub display_name: String,
+    /// Options whose choices depend on it: none so far.
+    pub dependents: Vec<String>,
+}
+
+/// One option's value in a configuration that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigValueInfo {
+    /// The option.
+    pub name: String,
+    /// As given, else its default.
+    pub value: Option<String>,
+    /// What else it could be, where there are few choices.
+    pub recommended_values: Vec<String>,
+    /// What is wrong with it.
+    pub errors: Vec<String>,
+    /// Whether a form shows it.
+    pub visible: bool,
+}
+
+/// An option and its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigInfo {
+    /// Null for what is no option of this connector.
+    pub definition: Option<ConfigKeyInfo>,
+    /// Its value.
+    pub value: ConfigValueInfo,
+}
+
+/// `PUT /connector-plugins/{plugin}/config/validate`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigInfos {
+    /// `connector.class`, as given.
+    pub name: String,
+    /// How many errors there are in all.
+    pub error_count: usize,
+    /// The headings.
+    pub groups: Vec<String>,
+    /// Every option, and what else was given wrongly.
+    pub configs: Vec<ConfigInfo>,
+}
+
+impl ConfigInfos {
+    /// All errors, one a line, as Kafka Connect refuses a configuration; `None`
+    /// if there are none.
+    pub fn refusal(&self) -> Option<String> {
+        if self.error_count == 0 {
+            return None;
+        }
+        let mut message = format!(
+            "Connector configuration is invalid and contains the following {} error(s):",
+            self.error_count
+        );
+        for error in self.configs.iter().flat_map(|config| &config.value.errors) {
+            message.push('\n');
+            message.push_str(error);
+        }
+        message.push_str(
+            "\nYou can also find the above list of errors at the endpoint \
+             `/connector-plugins/{connectorType}/config/validate`",
+        );
+        Some(message)
+    }
+}
+
+const COMMON: &str = "Common";
+const ERRORS: &str = "Error Handling";
+const DELIVERY: &str = "Exactly Once Support";
+
+/// The headings of the host's own options.
+const GROUPS: [&str; 3] = [COMMON, ERRORS, DELIVERY];
+
+/// Who has one of the host's options.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    All,
+    Sources,
+    Readers,
+    Processors,
+}
+
+impl Of {
+    fn has(self, kind: ConnectorKind) -> bool {
+        match self {
+            Self::All => true,
+            Self::Sources => kind == ConnectorKind::Source,
+            Self::Readers => kind != ConnectorKind::Source,
+            Self::Processors => kind == ConnectorKind::Processor,
+        }
+    }
+}
+
+/// One of the host's own options.
+struct HostOption {
+    of: Of,
+    group: &'static str,
+    name: &'static str,
+    kind: &'static str,
+    /// `None`: it must be given.
+    default: Option<&'static str>,
+    choices: &'static [&'static str],
+    doc: &'static str,
+}
+
+const fn option(
+    of: Of,
+    group: &'static str,
+    name: &'static str,
+    kind: &'static str,
+    default: Option<&'static str>,
+    choices: &'static [&'static str],
+    doc: &'static str,
+) -> HostOption {
+    HostOption { of, group, name, kind, default, choices, doc }
+}
+
+const CONVERTERS: &[&str] = &["string", "bytes", "long", "json"];
+
+/// The host's options, but for client overrides. An empty default means that the
+/// option is not set.
+const HOST_OPTIONS: [HostOption; 13] = [
+    option(
+        Of::All,
+        COMMON,
+        "name",
+        "STRING",
+        None,
+        &[],
+        "The connector's name, unique in the fleet.",
+    ),
+    option(
+        Of::All,
+        COMMON,
+        "connector.class",
+        "STRING",
+        None,
+        &[],
+        "The name of the connector's plugin.",
+    ),
+    option(
+        Of::All,
+        COMMON,
+        "tasks.max",
+        "INT",
+        Some("1"),
+        &[],
+        "The most tasks it may be divided into.",
+    ),
+    option(
+        Of::Readers,
+        COMMON,
+        "topics",
+        "LIST",
+        Some(""),
+        &[],
+        "The topics that it reads, separated by commas.",
+    ),
+    option(
+        Of::Readers,
+        COMMON,
+        "topics.regex",
+        "STRING",
+        Some(""),
+        &[],
+        "In place of `topics`: it reads every topic whose whole name matches. Not for processors.",
+    ),
+    option(
+        Of::All,
+        COMMON,
+        "key.converter",
+        "CLASS",
+        Some(""),
+        CONVERTERS,
+        "How a record's key is read and written; the plugin's own choice if not given.",
+    ),
+    option(
+        Of::All,
+        COMMON,
+        "value.converter",
+        "CLASS",
+        Some(""),
+        CONVERTERS,
+        "How a record's value is read and written; the plugin's own choice if not given.",
+    ),
+    option(
+        Of::All,
+        ERRORS,
+        "errors.retry.delay.max.ms",
+        "LONG",
+        Some("60000"),
+        &[],
+        "The longest pause before a task is tried again.",
+    ),
+    option(
+        Of::All,
+        ERRORS,
+        "errors.tolerance",
+        "STRING",
+        Some("none"),
+        &["none", "all"],
+        "Whether a record that cannot be processed stops the task (none), or is skipped, counted and \
+         logged (all).",
+    ),
+    option(
+        Of::Sources,
+        DELIVERY,
+        "exactly.once.support",
+        "STRING",
+        Some("requested"),
+        &["requested", "required"],
+        "With `required` the connector is refused where its records would not be written exactly once.",
+    ),
+    option(
+        Of::Sources,
+        DELIVERY,
+        "transaction.boundary",
+        "STRING",
+        Some("poll"),
+        &["poll"],
+        "What one transaction holds.",
+    ),
+    option(
+        Of::Processors,
+        DELIVERY,
+        "processing.guarantee",
+        "STRING",
+        Some("exactly_once_v2"),
+        &["exactly_once_v2", "at_least_once"],
+        "Whether inputs, state and outputs are committed in one transaction.",
+    ),
+    option(
+        Of::Readers,
+        ERRORS,
+        "consumer.override.auto.offset.reset",
+        "STRING",
+        Some("none"),
+        &["none", "earliest", "latest"],
+        "Where to go on when the log no longer has the committed offset; with `none` the task fails.",
+    ),
+];
+
+impl HostOption {
+    fn info(&self, order: i32) -> ConfigKeyInfo {
+        ConfigKeyInfo {
+            name: self.name.to_owned(),
+            kind: self.kind.to_owned(),
+            required: self.default.is_none(),
+            default_value: self.default.filter(|text| !text.is_empty()).map(str::to_owned),
+            importance: if self.default.is_none() { "HIGH" } else { "MEDIUM" }.to_owned(),
+            documentation: self.doc.to_owned(),
+            group: Some(self.group.to_owned()),
+            order,
+            width: "MEDIUM".to_owned(),
+            display_name: self.name.to_owned(),
+            dependents: Vec::new(),
+        }
+    }
+}
+
+/// All options of connectors of a plugin: its own, then the host's.
+pub fn definitions(kind: ConnectorKind, schema: &Json) -> Vec<ConfigKeyInfo> {
+    let required: Vec<&str> = list(schema, "required").collect();
+    let own = schema.get("properties").and_then(Json::as_object).into_iter().flatten();
+    let own =
+        own.map(|(name, property)| plugins(name, property, required.contains(&name.as_str())));
+    let mut all: Vec<_> = own.collect();
+    let mut order = BTreeMap::new();
+    for host in HOST_OPTIONS.iter().filter(|host| host.of.has(kind)) {
+        if all.iter().any(|known| known.name == host.name) {
+            continue;
+        }
+        let place: &mut i32 = order.entry(host.group).or_default();
+        *place += 1;
+        all.push(host.info(*place));
+    }
+    all
+}
+
+fn list<'a>(schema: &'a Json, name: &str) -> impl Iterator<Item = &'a str> {
+    schema.get(name).and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str)
+}
+
+/// An option of a plugin's own, from its JSON Schema.
+fn plugins(name: &str, property: &Json, required: bool) -> ConfigKeyInfo {
+    let kind = match property.get("type").and_then(Json::as_str) {
+        Some("boolean") => "BOOLEAN",
+        Some("integer") => "LONG",
+        Some("number") => "DOUBLE",
+        Some("array") => "LIST",
+        _ => "STRING",
+    };
+    let documentation = property.get("description").and_then(Json::as_str).unwrap_or_default();
+    ConfigKeyInfo {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        required,
+        default_value: property.get("default").map(text),
+        importance: if required { "HIGH" } else { "MEDIUM" }.to_owned(),
+        documentation: documentation.to_owned(),
+        group: None,
+        order: -1,
+        width: "NONE".to_owned(),
+        display_name: name.to_owned(),
+        dependents: Vec::new(),
+    }
+}
+
+fn text(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// What there is to choose from for an option, if it is a few values.
+fn choices(schema: &Json, name: &str) -> Vec<String> {
+    let own = schema.get("properties").and_then(|properties| properties.get(name));
+    if let Some(own) = own {
+        let listed = own.get("enum").and_then(Json::as_array);
+        return listed.into_iter().flatten().map(text).collect();
+    }
+    let host = HOST_OPTIONS.iter().find(|host| host.name == name);
+    host.into_iter().flat_map(|host| host.choices).map(|choice| (*choice).to_owned()).collect()
+}
+
+/// What is right and wrong with `config`, whose `problems` are known.
+pub fn infos(
+    class: &str,
+    kind: ConnectorKind,
+    schema: &Json,
+    config: &BTreeMap<String, Option<String>>,
+    problems: &[ConfigProblem],
+) -> ConfigInfos {
+    let errors = |name: &str| -> Vec<String> {
+        let mine = problems.iter().filter(|problem| problem.option == name);
+        mine.map(|problem| format!("`{name}` {}", problem.message)).collect()
+    };
+    let value = |name: &str, default: Option<String>| ConfigValueInfo {
+        name: name.to_owned(),
+        value: config.get(name).cloned().flatten().or(default),
+        recommended_values: choices(schema, name),
+        errors: errors(name),
+        visible: true,
+    };
+    let definitions = definitions(kind, schema);
+    let mut others: Vec<&str> = problems.iter().map(|problem| problem.option.as_str()).collect();
+    others.retain(|name| !definitions.iter().any(|known| known.name == *name));
+    others.sort_unstable();
+    others.dedup();
+    let others =
+        others.into_iter().map(|name| ConfigInfo { definition: None, value: value(name, None) });
+    let mut configs: Vec<ConfigInfo> = others.collect();
+    configs.extend(definitions.into_iter().map(|definition| ConfigInfo {
+        value: value(&definition.name, definition.default_value.clone()),
+        definition: Some(definition),
+    }));
+    let has = |group: &&str| HOST_OPTIONS.iter().any(|it| it.group == *group && it.of.has(kind));
+    ConfigInfos {
+        name: class.to_owned(),
+        error_count: problems.len(),
+        groups: GROUPS.into_iter().filter(has).map(str::to_owned).collect(),
+        configs,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn schema() -> Json {
+        json!({
+            "properties": {
+                "path": { "type": "string", "description": "Where." },
+                "tail": { "type": "boolean", "default": false },
+                "format": { "type": "string", "enum": ["lines", "rows"] },
+            },
+            "required": ["path"],
+        })
+    }
+
+    #[test]
+    fn a_plugins_options_come_first_and_the_hosts_have_headings() {
+        let all = definitions(ConnectorKind::Sink, &schema());
+        let named = |name: &str| all.iter().find(|info| info.name == name).unwrap();
+        assert_eq!((named("path").required, named("path").group.as_deref()), (true, None));
+        assert_eq!(named("tail").default_value.as_deref(), Some("false"));
+        assert_eq!((named("tail").kind.as_str(), named("tail").order), ("BOOLEAN", -1));
+        assert_eq!((named("name").order, named("connector.class").order), (1, 2));
+        assert!(all.iter().any(|info| info.name == "topics"));
+        assert!(!all.iter().any(|info| info.name == "transaction.boundary"));
+        let position = |name: &str| all.iter().position(|info| info.name == name).unwrap();
+        assert!(position("format") < position("name"));
+    }
+
+    #[test]
+    fn an_error_stands_with_its_option_and_one_of_no_option_stands_alone() {
+        let problem = |option: &str, message: &str| ConfigProblem {
+            option: option.to_owned(),
+            message: message.to_owned(),
+        };
+        let problems = [problem("path", "is missing"), problem("pth", "is no option")];
+        let config = BTreeMap::from([("pth".to_owned(), Some("x".to_owned()))]);
+        let infos = infos("files", ConnectorKind::Source, &schema(), &config, &problems);
+        assert_eq!((infos.name.as_str(), infos.error_count), ("files", 2));
+        let alone = &infos.configs[0];
+        assert!(alone.definition.is_none());
+        assert_eq!((alone.value.name.as_str(), alone.value.value.as_deref()), ("pth", Some("x")));
+        let named = |name: &str| infos.configs.iter().find(|it| it.value.name == name).unwrap();
+        assert_eq!(named("path").value.errors, ["`path` is missing"]);
+        assert_eq!(named("tasks.max").value.value.as_deref(), Some("1"));
+        assert_eq!(named("format").value.recommended_values, ["lines", "rows"]);
+        let refusal = infos.refusal().unwrap();
+        assert!(refusal.contains("2 error(s)") && refusal.contains("`path` is missing"));
+    }
+}

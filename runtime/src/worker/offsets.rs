@@ -1,0 +1,311 @@
+//! A connector's offsets, read and changed from outside (KIP-875).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kafka_protocol::ResponseError;
+use serde_json::{Value as Json, json};
+
+use super::compacted::Write;
+use super::core::Core;
+use super::herder::{
+    ConnectorKind, ConnectorOffset, ConnectorOffsets, HerderError, Object, TargetState,
+};
+use super::records;
+use crate::kafka::{OffsetCommit, TopicPartition};
+use crate::task::commits;
+
+const TOPIC: &str = "kafka_topic";
+const PARTITION: &str = "kafka_partition";
+const OFFSET: &str = "kafka_offset";
+
+/// How far a connector has come.
+pub(super) async fn read(core: &Core, name: &str) -> Result<ConnectorOffsets, HerderError> {
+    let offsets = match kind(core, name)? {
+        ConnectorKind::Source => {
+            core.logs.offset.read_to_stable().await?;
+            let all = core.checkpoints.list(name, None, usize::MAX).into_iter();
+            all.map(|(partition, offset)| ConnectorOffset {
+                partition: object(&partition),
+                offset: object(&offset),
+            })
+            .collect()
+        }
+        ConnectorKind::Sink | ConnectorKind::Processor => {
+            let group = commits::group_of(name);
+            let committed = core.clients.admin().committed_offsets(&group, None).await?;
+            let by_partition: BTreeMap<_, _> = committed.into_iter().collect();
+            let all = by_partition.into_iter();
+            all.map(|(at, committed)| ConnectorOffset {
+                partition: fields(json!({ TOPIC: &*at.topic, PARTITION: at.partition })),
+                offset: fields(json!({ OFFSET: committed.offset })),
+            })
+            .collect()
+        }
+    };
+    Ok(ConnectorOffsets { offsets })
+}
+
+/// How long to wait for a connector's tasks to stop, after it was stopped.
+const RELEASE_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Returns once no worker has a task of a connector that was stopped, or after
+/// a while; whether to go on is then [`check_stopped`]'s to say.
+pub(super) async fn settle(core: &Core, name: &str) {
+    let target = core.configs.read().expect("no holder panics").get(name).map(|entry| entry.target);
+    if target == Some(TargetState::Stopped) {
+        let mut led = core.led.subscribe();
+        let released = led.wait_for(|led| led.released(name));
+        let _ = tokio::time::timeout(RELEASE_TIME_MAX, released).await;
+    }
+}
+
+/// Changes some offsets of a stopped connector.
+pub(super) async fn alter(
+    core: &Core,
+    name: &str,
+    offsets: ConnectorOffsets,
+) -> Result<String, HerderError> {
+    check_stopped(core, name)?;
+    match kind(core, name)? {
+        ConnectorKind::Source => alter_source(core, name, offsets.offsets).await?,
+        ConnectorKind::Sink => alter_sink(core, name, offsets.offsets).await?,
+        ConnectorKind::Processor => return Err(stateful(name)),
+    }
+    Ok("The offsets for this connector have been altered successfully".to_owned())
+}
+
+/// Forgets all offsets of a stopped connector.
+pub(super) async fn reset(core: &Core, name: &str) -> Result<String, HerderError> {
+    check_stopped(core, name)?;
+    match kind(core, name)? {
+        ConnectorKind::Source => {
+            core.logs.offset.read_to_end().await?;
+            let all = core.checkpoints.list(name, None, usize::MAX);
+            let gone = |partition: String| (records::offset_key(name, &partition), None);
+            let writes: Vec<Write> = all.into_iter().map(|(key, _)| gone(key)).collect();
+            write(core, &writes).await?;
+        }
+        ConnectorKind::Sink => {
+            let group = commits::group_of(name);
+            match core.clients.admin().delete_group(&group).await {
+                // It was reset before, or never read anything.
+                Err(error) if error.code() == Some(ResponseError::GroupIdNotFound) => {}
+                deleted => deleted?,
+            }
+        }
+        ConnectorKind::Processor => return Err(stateful(name)),
+    }
+    Ok("The offsets for this connector have been reset successfully".to_owned())
+}
+
+fn kind(core: &Core, name: &str) -> Result<ConnectorKind, HerderError> {
+    core.kind_of(name).ok_or_else(|| {
+        HerderError::Internal(format!(
+            "the plugin of connector {name} is gone, so nobody knows what its offsets are"
+        ))
+    })
+}
+
+/// A processor's state says what it has counted: with other offsets it would
+/// count twice, or not at all.
+fn stateful(name: &str) -> HerderError {
+    HerderError::BadRequest(format!(
+        "Connector {name} is a processor, whose state belongs to its offsets: they are not changed \
+         alone. To begin anew, create it under another name"
+    ))
+}
+
+/// Offsets are changed while nobody writes them: after the connector was
+/// stopped, and after every worker has said that it let go of its tasks.
+fn check_stopped(core: &Core, name: &str) -> Result<(), HerderError> {
+    let target = core.configs.read().expect("no holder panics").get(name).map(|entry| entry.target);
+    match target {
+        None => Err(HerderError::NotFound(format!("Connector {name} not found"))),
+        Some(TargetState::Stopped) if core.led.borrow().released(name) => Ok(()),
+        Some(TargetState::Stopped) => Err(HerderError::Conflict(
+            "Request cannot be completed because a rebalance is expected: the connector's tasks \
+             have not all stopped yet"
+                .to_owned(),
+        )),
+        Some(TargetState::Started | TargetState::Paused) => Err(HerderError::BadRequest(format!(
+            "Connectors must be in the STOPPED state before their offsets can be modified. This \
+             can be done for the specified connector by issuing a 'PUT' request to the \
+             '/connectors/{name}/stop' endpoint"
+        ))),
+    }
+}
+
+async fn write(core: &Core, writes: &[Write]) -> Result<(), HerderError> {
+    if !writes.is_empty() {
+        core.logs.offset.write_and_read(writes).await?;
+    }
+    Ok(())
+}
+
+/// The same partition must be the same key for the cleaner and for the plugin,
+/// so a partition that is known keeps its spelling.
+async fn alter_source(
+    core: &Core,
+    name: &str,
+    offsets: Vec<ConnectorOffset>,
+) -> Result<(), HerderError> {
+    core.logs.offset.read_to_end().await?;
+    let known = core.checkpoints.list(name, None, usize::MAX);
+    let mut writes: Vec<Write> = Vec::with_capacity(offsets.len());
+    for ConnectorOffset { partition, offset } in offsets {
+        let partition = partition
+            .ok_or_else(|| HerderError::Internal("Partition objects cannot be null".to_owned()))?;
+        let spelt = known.iter().find(|(known, _)| object(known).as_ref() == Some(&partition));
+        let spelt = spelt.map_or_else(|| Json::Object(partition).to_string(), |(it, _)| it.clone());
+        let offset = offset.map(|offset| Json::Object(offset).to_string().into_bytes());
+        writes.push((records::offset_key(name, &spelt), offset));
+    }
+    write(core, &writes).await
+}
+
+async fn alter_sink(
+    core: &Core,
+    name: &str,
+    offsets: Vec<ConnectorOffset>,
+) -> Result<(), HerderError> {
+    let mut commits: Vec<OffsetCommit> = Vec::new();
+    let mut forgotten = Vec::new();
+    for offset in &offsets {
+        let (at, offset) = sink_offset(offset).map_err(HerderError::BadRequest)?;
+        match offset {
+            Some(offset) if offset < 0 => {
+                return Err(HerderError::Internal(format!("Invalid negative offset {offset}")));
+            }
+            Some(offset) => commits.push(commits::commit(&at, offset, &core.config.group_id)),
+            None => forgotten.push(at),
+        }
+    }
+    let (admin, group) = (core.clients.admin(), commits::group_of(name));
+    check_exist(core, &commits).await?;
+    admin.commit_offsets(&group, &commits).await?;
+    if !forgotten.is_empty() {
+        for (at, refused) in admin.delete_offsets(&group, &forgotten).await? {
+            match refused {
+                // What was never committed is forgotten already.
+                None | Some(ResponseError::UnknownTopicOrPartition) => {}
+                Some(error) => {
+                    return Err(HerderError::Internal(format!(
+                        "Failed to alter consumer group offsets for connector {name}: {at}: {error}"
+                    )));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// An offset of a partition that is not there would lie in wait until it is.
+async fn check_exist(core: &Core, commits: &[OffsetCommit]) -> Result<(), HerderError> {
+    let mut names: Vec<&str> = commits.iter().map(|commit| &*commit.partition.topic).collect();
+    names.sort_unstable();
+    names.dedup();
+    let topics = core.clients.admin().describe_topics(&names).await?;
+    let is_there = |at: &TopicPartition| {
+        let topic = topics.get(&*at.topic);
+        topic.is_some_and(|topic| topic.partitions.iter().any(|it| it.partition == at.partition))
+    };
+    match commits.iter().find(|commit| !is_there(&commit.partition)) {
+        None => Ok(()),
+        Some(OffsetCommit { partition, .. }) => Err(HerderError::Internal(format!(
+            "Failed to alter consumer group offsets: there is no partition {partition}"
+        ))),
+    }
+}
+
+/// A sink's offset, as `SinkUtils.parseSinkConnectorOffsets` takes it: numbers
+/// may be strings.
+fn sink_offset(offset: &ConnectorOffset) -> Result<(TopicPartition, Option<i64>), String> {
+    let partition = offset.partition.as_ref().ok_or_else(|| {
+        "The partition for a sink connector offset cannot be null or missing".to_owned()
+    })?;
+    let (Some(topic), Some(number)) = (partition.get(TOPIC), partition.get(PARTITION)) else {
+        return Err(format!(
+            "The partition for a sink connector offset must contain the keys '{TOPIC}' and \
+             '{PARTITION}'"
+        ));
+    };
+    if topic.is_null() {
+        return Err("Kafka topic names must be valid strings and may not be null".to_owned());
+    }
+    if number.is_null() {
+        return Err("Kafka partitions must be valid numbers and may not be null".to_owned());
+    }
+    let number = text(number).parse::<i32>().map_err(|_| {
+        format!(
+            "Failed to parse the following Kafka partition value in the provided offsets: '{}'. \
+             Partition values for sink connectors need to be integers.",
+            text(number)
+        )
+    })?;
+    let at = TopicPartition::new(text(topic), number);
+    let Some(offset) = &offset.offset else { return Ok((at, None)) };
+    let offset = offset.get(OFFSET).ok_or_else(|| {
+        format!(
+            "The offset for a sink connector should either be null or contain the key '{OFFSET}'"
+        )
+    })?;
+    let offset = text(offset).parse::<i64>().map_err(|_| {
+        format!(
+            "Failed to parse the following Kafka offset value in the provided offsets: '{}'. \
+             Offset values for sink connectors need to be integers.",
+            text(offset)
+        )
+    })?;
+    Ok((at, Some(offset)))
+}
+
+fn text(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn object(text: &str) -> Option<Object> {
+    serde_json::from_str(text).ok()
+}
+
+fn fields(value: Json) -> Option<Object> {
+    match value {
+        Json::Object(fields) => Some(fields),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(partition: Json, offset: Json) -> Result<(TopicPartition, Option<i64>), String> {
+        sink_offset(&ConnectorOffset { partition: fields(partition), offset: fields(offset) })
+    }
+
+    #[test]
+    fn a_sinks_numbers_may_be_strings_and_a_null_offset_takes_it_away() {
+        let at = TopicPartition::new("t", 3);
+        let number = parsed(json!({ TOPIC: "t", PARTITION: 3 }), json!({ OFFSET: 7 }));
+        assert_eq!(number, Ok((at.clone(), Some(7))));
+        let string = parsed(json!({ TOPIC: "t", PARTITION: "3" }), json!({ OFFSET: "7" }));
+        assert_eq!(string, Ok((at.clone(), Some(7))));
+        assert_eq!(parsed(json!({ TOPIC: "t", PARTITION: 3 }), Json::Null), Ok((at, None)));
+    }
+
+    #[test]
+    fn a_sinks_offset_that_is_none_says_what_it_lacks() {
+        for (partition, offset, part) in [
+            (Json::Null, json!({ OFFSET: 1 }), "null or missing"),
+            (json!({ TOPIC: "t" }), json!({ OFFSET: 1 }), PARTITION),
+            (json!({ TOPIC: null, PARTITION: 1 }), json!({ OFFSET: 1 }), "topic names"),
+            (json!({ TOPIC: "t", PARTITION: null }), json!({ OFFSET: 1 }), "valid numbers"),
+            (json!({ TOPIC: "t", PARTITION: "x" }), json!({ OFFSET: 1 }), "'x'"),
+            (json!({ TOPIC: "t", PARTITION: 1 }), json!({ "position": 1 }), OFFSET),
+            (json!({ TOPIC: "t", PARTITION: 1 }), json!({ OFFSET: 1.5 }), "'1.5'"),
+        ] {
+            let error = parsed(partition, offset).unwrap_err();
+            assert!(error.contains(part), "{error} lacks {part}");
+        }
+    }
+}
