@@ -15,20 +15,37 @@ pub(crate) const FRAME_USUAL_BYTES: usize = (1 << 20) + (4 << 10);
 /// Bytes read ahead on a connection while no frame is under way.
 pub(crate) const READ_AHEAD_BYTES: usize = 4 << 10;
 
-/// Frame bytes of any request other than Produce. Groups' metadata is the
-/// largest of these; it is two orders of magnitude smaller.
-pub(crate) const CONTROL_FRAME_BYTES_MAX: usize = 32 << 20;
+/// Bytes that are read of a frame at a time: a thread that copies megabytes for one
+/// client keeps all others waiting.
+pub(crate) const READ_BYTES_MAX: usize = 256 << 10;
 
-/// How long a half-sent frame may make no progress.
+/// Frame bytes of any request other than Produce. The largest that clients send name
+/// tens of thousands of partitions, in a Fetch by 33 bytes each, in an OffsetCommit by
+/// 18 and their metadata; what [`REQUEST_ELEMENTS_MAX`] allows is little more.
+pub(crate) const CONTROL_FRAME_BYTES_MAX: usize = 8 << 20;
+
+/// How long a half-sent frame may make no progress, and what a client may save up.
 pub(crate) const FRAME_STALL: Duration = Duration::from_secs(30);
 
-/// The same, while others wait for the memory that the frame holds.
-pub(crate) const FRAME_STALL_SCARCE: Duration = Duration::from_secs(2);
-
-/// How fast a frame must come after these times.
+/// How fast a frame must come beyond that.
 pub(crate) const FRAME_BYTES_PER_SECOND_MIN: u64 = 32 << 10;
-/// See [`FRAME_BYTES_PER_SECOND_MIN`].
+
+/// How fast a frame comes that nobody who waits for its memory may end.
 pub(crate) const FRAME_BYTES_PER_SECOND_MIN_SCARCE: u64 = 1 << 20;
+
+/// The time over which it is judged how fast a frame comes of late.
+pub(crate) const PACE_WINDOW: Duration = Duration::from_secs(2);
+
+/// How often that is looked at while nothing comes.
+pub(crate) const PACE_CHECK: Duration = Duration::from_millis(500);
+
+/// How long those who wait for memory wait between one client that they cut off and
+/// the next: what the first gives back may be enough.
+pub(crate) const CUT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Connections that are refused for their address's rate and held for a while, so that
+/// their client does not come back at once.
+pub(crate) const REFUSED_CONNECTIONS_HELD_MAX: usize = 100;
 
 /// How long a TLS handshake may take as a whole.
 pub(crate) const HANDSHAKE_MAX: Duration = Duration::from_secs(10);

@@ -23,7 +23,6 @@ use super::{
     Client, Reply, api_versions,
     authentication::Authentication,
     dispatch,
-    fetch_memory::FetchMemory,
     frame::{Frame, FrameError, FrameReader},
     handshake::{self, HandshakeError},
     pipeline::Pipeline,
@@ -71,8 +70,8 @@ pub(crate) enum ConnectionError {
     Io(#[from] io::Error),
 }
 
-/// An answer in its turn; the memory, cost and time of its request.
-type Pending<'a> = (Reply, RequestGrant, Option<Toll>, RequestTimer<'a>);
+/// An answer in its turn; the cost and time of its request.
+type Pending<'a> = (Reply, Option<Toll>, RequestTimer<'a>);
 
 /// Who is at the other end of a connection.
 #[derive(Debug, Clone)]
@@ -139,7 +138,7 @@ pub(super) async fn exchange(
     let pipeline = Pipeline::new(limits::PIPELINE_DEPTH_MAX);
     let mute = Mute::default();
     let reader = read_requests(node, read, peer, &pipeline, &mute);
-    let writer = write_replies(write, &pipeline, &node.fetch_memory, &mute);
+    let writer = write_replies(node, write, &pipeline, &mute);
     pipeline.drive(reader, writer).await
 }
 
@@ -179,16 +178,20 @@ async fn read_requests<'a>(
             next.map_err(|_| ConnectionError::SlowAuthentication { limit })??
         };
         let Some(Frame { bytes, memory }) = next else { return Ok(()) };
-        mute.over().await;
+        // An answer since may have throttled the client; it holds memory by now.
+        tokio::select! {
+            () = mute.over() => {}
+            () = node.request_memory.wanted(&memory) => {}
+        }
         let head = if authentication.expects_raw_token() { &[] } else { &bytes[..] };
         let timer = node.metrics.requests.arrived(head);
-        let reply = begin(node, bytes, &peer, &mut authentication, &mut tolls).await?;
+        let reply = begin(node, bytes, memory, &peer, &mut authentication, &mut tolls).await?;
         let is_last = matches!(reply, Reply::Last(_));
         if is_last {
             // Whoever tries passwords waits for each; nothing more is read.
             sleep(listener.failure_delay()).await;
         }
-        replies.push((reply, memory, tolls.take(), timer)).await;
+        replies.push((reply, tolls.take(), timer)).await;
         if is_last {
             // The writing half ends the connection, once the answer is out.
             std::future::pending::<()>().await;
@@ -197,13 +200,13 @@ async fn read_requests<'a>(
 }
 
 async fn write_replies(
+    node: &Node,
     mut socket: impl AsyncWrite + Unpin,
     replies: &Pipeline<Pending<'_>>,
-    fetch_memory: &FetchMemory,
     mute: &Mute,
 ) -> Result<(), ConnectionError> {
     loop {
-        let (reply, memory, toll, timer) = replies.pop().await;
+        let (reply, toll, timer) = replies.pop().await;
         let mut response = match reply {
             Reply::Now(response) => response,
             Reply::Later(response) => response.await?,
@@ -211,7 +214,7 @@ async fn write_replies(
             Reply::Last(last) => {
                 let (response, error) = *last;
                 if let Some(mut response) = response {
-                    write_response(&mut socket, &mut response, fetch_memory).await?;
+                    write_response(&mut socket, &mut response, || false).await?;
                 }
                 return Err(error);
             }
@@ -219,8 +222,13 @@ async fn write_replies(
         if let Some(toll) = toll {
             response = toll.answer(response, mute);
         }
-        drop(memory);
-        write_response(&mut socket, &mut response, fetch_memory).await?;
+        let holds_memory = response.holds_memory();
+        let is_wanted = || {
+            // Behind this answer there may be fetches that have not begun to wait.
+            holds_memory && node.fetch_memory.is_scarce()
+                || !replies.is_empty() && node.request_memory.is_wanted()
+        };
+        write_response(&mut socket, &mut response, is_wanted).await?;
         timer.answered();
     }
 }
@@ -228,7 +236,7 @@ async fn write_replies(
 async fn write_response(
     socket: &mut (impl AsyncWrite + Unpin),
     response: &mut Response,
-    fetch_memory: &FetchMemory,
+    is_wanted: impl Fn() -> bool,
 ) -> Result<(), ConnectionError> {
     let mut moved = Instant::now();
     loop {
@@ -247,7 +255,7 @@ async fn write_response(
             Ok(Err(error)) => return Err(error.into()),
             // A response that nobody takes may hold memory while nobody else
             // needs it, not longer.
-            Err(_) if fetch_memory.is_scarce() || moved.elapsed() >= limits::WRITE_STALL => {
+            Err(_) if is_wanted() || moved.elapsed() >= limits::WRITE_STALL => {
                 return Err(ConnectionError::SlowReader { stalled: moved.elapsed() });
             }
             Err(_) => {}
@@ -259,6 +267,7 @@ async fn write_response(
 async fn begin(
     node: &Arc<Node>,
     bytes: BytesMut,
+    memory: RequestGrant,
     peer: &Peer,
     authentication: &mut Authentication,
     tolls: &mut Tolls<'_>,
@@ -298,7 +307,7 @@ async fn begin(
     let reply = match key {
         ApiKey::SaslHandshake => authentication.handshake(id, bytes),
         ApiKey::SaslAuthenticate => authentication.authenticate(node, client.peer, id, bytes),
-        _ => dispatch(node, key, id, client, bytes).await,
+        _ => dispatch(node, key, id, client, bytes, memory).await,
     }?;
     if let Some(shares) = shares {
         tolls.charge(shares, key, id, request_bytes, begun.elapsed());

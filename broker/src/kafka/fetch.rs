@@ -3,50 +3,24 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use kafka_protocol::{
-    error::ResponseError,
-    messages::{
-        FetchRequest,
-        fetch_request::{FetchPartition, FetchTopic},
-    },
-};
+use kafka_protocol::{error::ResponseError, messages::FetchRequest};
 use tokio::time::{Instant, timeout_at};
 
 use super::{
     Reply,
     access::Access,
     errors,
+    fetch_request::{Asked, AskedPartition},
     fetch_response::{Fetched, encode, whole_error},
     memory::MemoryGrant,
+    request_memory::RequestGrant,
     response::{RequestId, Response},
 };
 use crate::{
-    auth::AclOperation,
     limits,
     node::Node,
     partition::{FetchWaiter, Isolation, Partition},
 };
-
-/// A request, and which of its topics the client may not read.
-struct Asked {
-    request: FetchRequest,
-    /// By the topics' order; empty where all may be read.
-    refused: Vec<bool>,
-}
-
-impl Asked {
-    fn is_refused(&self, topic: usize) -> bool {
-        self.refused.get(topic).copied().unwrap_or(false)
-    }
-}
-
-fn refused_topics(request: &FetchRequest, access: &Access) -> Vec<bool> {
-    if access.is_open() {
-        return Vec::new();
-    }
-    let allowed = |topic: &FetchTopic| access.allows_topic(AclOperation::Read, &topic.topic);
-    request.topics.iter().map(|topic| !allowed(topic)).collect()
-}
 
 /// Everything that was fetched, by topic in the order of the request.
 struct Round {
@@ -67,44 +41,60 @@ impl Round {
 
 pub(super) fn handle(
     node: &Arc<Node>,
-    request: FetchRequest,
-    id: RequestId,
-    access: Access,
-) -> Reply {
-    let node = Arc::clone(node);
-    Reply::Later(Box::pin(async move { Ok(fetch(&node, request, id, &access).await) }))
-}
-
-async fn fetch(
-    node: &Arc<Node>,
-    request: FetchRequest,
+    request: &FetchRequest,
     id: RequestId,
     access: &Access,
-) -> Response {
+    mut memory: RequestGrant,
+) -> Reply {
     if request.session_id != 0 {
         // Sessions are not kept; the client goes on without one.
-        return whole_error(id, ResponseError::FetchSessionIdNotFound);
+        return Reply::Now(whole_error(id, ResponseError::FetchSessionIdNotFound));
     }
-    let refused = refused_topics(&request, access);
-    let wait = Duration::from_millis(request.max_wait_ms.max(0) as u64).min(limits::FETCH_WAIT_MAX);
-    let deadline = Instant::now() + wait;
-    let bytes_min = usize::try_from(request.min_bytes).unwrap_or(0);
-    let request = Arc::new(Asked { request, refused });
+    let asked = Arc::new(Asked::of(request, access));
+    let wait = match memory.shrink_to(asked.size_bytes()) {
+        true => Duration::from_millis(request.max_wait_ms.max(0) as u64),
+        false => Duration::ZERO,
+    };
+    let node = Arc::clone(node);
+    Reply::Later(Box::pin(async move {
+        let round = fetch(&node, &asked, wait.min(limits::FETCH_WAIT_MAX), &memory).await;
+        drop(memory);
+        Ok(respond(id, &asked, round))
+    }))
+}
+
+fn respond(id: RequestId, asked: &Asked, round: Round) -> Response {
+    encode(id, asked.topics.iter().map(|topic| &*topic.name), round.topics, round.memory)
+}
+
+/// Waits until there is enough, for so long at most, and no longer once others want
+/// the memory that the request holds: its client asks again.
+async fn fetch(
+    node: &Arc<Node>,
+    asked: &Arc<Asked>,
+    wait: Duration,
+    memory: &RequestGrant,
+) -> Round {
+    let mut deadline = Instant::now() + wait;
+    let bytes_min = asked.bytes_min;
     let mut patience = Patience { bytes_min, worth_a_look_bytes: 0 };
     loop {
         // Registered before the look, so that no append between is missed.
         let waiter = FetchWaiter::new();
-        let readable = register(node, &request, &waiter);
-        let stored_bytes = if bytes_min > 1 { stored_bytes(node, &request) } else { 0 };
+        let readable = register(node, asked, &waiter);
+        let stored_bytes = if bytes_min > 1 { stored_bytes(node, asked) } else { 0 };
         let last = Instant::now() >= deadline;
         if last || (readable >= bytes_min.min(1) && patience.is_worth_a_look(stored_bytes)) {
-            let round = read(node, &request).await;
+            let round = read(node, asked).await;
             if round.failed || round.bytes >= bytes_min || last || node.stopping.is_cancelled() {
-                return encode(id, &request.request, round.topics, round.memory);
+                return round;
             }
             patience.found(round.bytes, stored_bytes);
         }
-        let _ = timeout_at(deadline, waiter.woken()).await;
+        tokio::select! {
+            _ = timeout_at(deadline, waiter.woken()) => {}
+            () = node.request_memory.wanted(memory) => deadline = Instant::now(),
+        }
     }
 }
 
@@ -131,9 +121,9 @@ impl Patience {
 /// Bytes in the partitions asked for; no bound when one has gone, which is to be
 /// told at once.
 fn stored_bytes(node: &Node, whole: &Asked) -> u64 {
-    let topics = whole.request.topics.iter();
-    let asked = topics
-        .flat_map(|topic| topic.partitions.iter().map(move |it| (&topic.topic, it.partition)));
+    let topics = whole.topics.iter();
+    let asked =
+        topics.flat_map(|topic| topic.partitions.iter().map(move |it| (&topic.name, it.index)));
     asked
         .map(|(topic, partition)| {
             let partition = node.partitions.get(topic, partition);
@@ -146,15 +136,13 @@ fn stored_bytes(node: &Node, whole: &Asked) -> u64 {
 /// Registers for appends to every partition; answers with 1 if any has
 /// something to say at once (records or an error), else 0.
 fn register(node: &Node, whole: &Asked, waiter: &Arc<FetchWaiter>) -> usize {
-    let request = &whole.request;
-    let isolation = Isolation::from_level(request.isolation_level);
     let mut readable = 0;
-    for (at, topic) in request.topics.iter().enumerate() {
+    for topic in &whole.topics {
         for asked in &topic.partitions {
-            let ready = match node.partitions.get(&topic.topic, asked.partition) {
-                Some(partition) if !whole.is_refused(at) => {
+            let ready = match node.partitions.get(&topic.name, asked.index) {
+                Some(partition) if !topic.is_refused => {
                     partition.register(waiter);
-                    partition.has_news_at(asked.fetch_offset, isolation)
+                    partition.has_news_at(asked.offset, whole.isolation)
                 }
                 _ => true,
             };
@@ -167,14 +155,13 @@ fn register(node: &Node, whole: &Asked, waiter: &Arc<FetchWaiter>) -> usize {
 /// Reads what there is. File reads may wait for the disk, so they are done
 /// where that blocks nobody.
 async fn read(node: &Arc<Node>, whole: &Arc<Asked>) -> Round {
-    let request = &whole.request;
-    let asked: usize = request
+    let asked = whole
         .topics
         .iter()
         .flat_map(|topic| &topic.partitions)
-        .map(|partition| partition.partition_max_bytes.max(0) as usize)
+        .map(|partition| partition.bytes_max)
         .fold(0, usize::saturating_add);
-    let bytes_max = asked.min(request.max_bytes.max(0) as usize).min(node.config.fetch_bytes_max);
+    let bytes_max = asked.min(whole.bytes_max).min(node.config.fetch_bytes_max);
     let (mut memory, granted) = node.fetch_memory.take_up_to(bytes_max).await;
     let mut bounds = ReadBounds { bytes_max: granted, first_batch_bytes_max: memory.bytes() };
     loop {
@@ -208,17 +195,16 @@ struct ReadBounds {
 }
 
 fn read_blocking(node: &Node, whole: &Asked, bounds: ReadBounds) -> Round {
-    let request = &whole.request;
-    let isolation = Isolation::from_level(request.isolation_level);
+    let isolation = whole.isolation;
     let mut left = bounds.bytes_max;
     let mut round = Round::empty();
-    for (at, topic) in request.topics.iter().enumerate() {
+    for topic in &whole.topics {
         let mut fetched = Vec::with_capacity(topic.partitions.len());
         for asked in &topic.partitions {
-            let partition = node.partitions.get(&topic.topic, asked.partition);
+            let partition = node.partitions.get(&topic.name, asked.index);
             let mut one = match partition {
-                _ if whole.is_refused(at) => {
-                    Fetched::failed(asked.partition, ResponseError::TopicAuthorizationFailed)
+                _ if topic.is_refused => {
+                    Fetched::failed(asked.index, ResponseError::TopicAuthorizationFailed)
                 }
                 Some(partition) => {
                     let at_least_one = (round.bytes == 0).then_some(bounds.first_batch_bytes_max);
@@ -229,7 +215,7 @@ fn read_blocking(node: &Node, whole: &Asked, bounds: ReadBounds) -> Round {
                         }
                     }
                 }
-                None => Fetched::failed(asked.partition, ResponseError::UnknownTopicOrPartition),
+                None => Fetched::failed(asked.index, ResponseError::UnknownTopicOrPartition),
             };
             if round.bytes > 0 && one.records.len() > left {
                 // Only the first partition with records may go beyond the limit.
@@ -249,16 +235,16 @@ fn read_blocking(node: &Node, whole: &Asked, bounds: ReadBounds) -> Round {
 /// larger than `left`, within that much memory; `Err` says how much it takes.
 fn read_one(
     partition: &Partition,
-    asked: &FetchPartition,
+    asked: &AskedPartition,
     left: usize,
     at_least_one: Option<usize>,
     isolation: Isolation,
 ) -> Result<Fetched, usize> {
-    if let Err(error) = partition.check_leader_epoch(asked.current_leader_epoch) {
-        return Ok(Fetched::failed(asked.partition, error.code()));
+    if let Err(error) = partition.check_leader_epoch(asked.leader_epoch) {
+        return Ok(Fetched::failed(asked.index, error.code()));
     }
-    let offset = asked.fetch_offset;
-    let bytes_max = left.min(asked.partition_max_bytes.max(0) as usize);
+    let offset = asked.offset;
+    let bytes_max = left.min(asked.bytes_max);
     let mut read = partition.read(offset, bytes_max, false, isolation);
     if let (Ok(found), Some(memory_bytes)) = (&read, at_least_one)
         && found.records.is_empty()
@@ -272,7 +258,7 @@ fn read_one(
     }
     Ok(match read {
         Ok(read) => Fetched {
-            index: asked.partition,
+            index: asked.index,
             code: errors::NONE,
             high_watermark: read.high_watermark,
             last_stable_offset: read.last_stable_offset,
@@ -286,7 +272,7 @@ fn read_one(
                 high_watermark: partition.high_watermark().unwrap_or(-1),
                 last_stable_offset: partition.last_stable_offset().unwrap_or(-1),
                 log_start_offset: partition.log_start_offset().unwrap_or(-1),
-                ..Fetched::failed(asked.partition, error.code())
+                ..Fetched::failed(asked.index, error.code())
             }
         }
     })

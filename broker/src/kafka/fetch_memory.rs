@@ -2,7 +2,7 @@
 //!
 //! Three quarters are for whoever comes, as much as each asks for. When readers
 //! that take nothing hold all of it, the last quarter keeps the others going with
-//! small answers, until those readers are cut off.
+//! small answers, or one batch of the usual size, until those readers are cut off.
 
 use super::memory::{MemoryBudget, MemoryGrant};
 use crate::limits;
@@ -30,9 +30,17 @@ impl FetchMemory {
         }
     }
 
-    /// All of these bytes, once they are free: a batch comes whole.
+    /// All of these bytes, once they are free: a batch comes whole. One of a usual
+    /// size does not wait behind a huge one, which gathers all that is given back.
     pub(super) async fn take(&self, bytes: usize) -> MemoryGrant {
-        self.all.take(bytes).await
+        if bytes > limits::FETCH_GRANT_BYTES_MIN {
+            return self.all.take(bytes).await;
+        }
+        tokio::select! {
+            biased;
+            grant = self.all.take(bytes) => grant,
+            grant = self.small.take(bytes) => grant,
+        }
     }
 
     /// Whether others could use what a response holds that nobody reads.
@@ -57,5 +65,22 @@ mod tests {
         assert_eq!(memory.take_up_to(10).await.1, 10);
         drop(all);
         assert_eq!(memory.take_up_to(48 << 20).await.1, 48 << 20);
+    }
+
+    #[tokio::test]
+    async fn a_batch_of_the_usual_size_does_not_wait_behind_a_huge_one() {
+        let memory = FetchMemory::new(64 << 20);
+        let (held, _) = memory.take_up_to(40 << 20).await;
+        let mut huge = Box::pin(memory.take(48 << 20));
+        tokio::select! {
+            biased;
+            _ = &mut huge => panic!("so much is not free"),
+            () = tokio::task::yield_now() => {}
+        }
+        let usual = memory.take(limits::FETCH_GRANT_BYTES_MIN);
+        let usual = tokio::time::timeout(std::time::Duration::from_secs(5), usual).await;
+        assert!(usual.is_ok_and(|grant| grant.bytes() == limits::FETCH_GRANT_BYTES_MIN));
+        drop(held);
+        assert_eq!(huge.await.bytes(), 48 << 20);
     }
 }

@@ -2,7 +2,7 @@
 //! the socket without being copied into a frame.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use kafka_protocol::{error::ResponseError, messages::FetchRequest};
+use kafka_protocol::error::ResponseError;
 
 use super::{
     errors,
@@ -69,9 +69,9 @@ fn put_top(fields: &mut BytesMut, version: i16, code: i16, topics: usize) {
 }
 
 /// Everything that was fetched, by topic in the order of the request.
-pub(super) fn encode(
+pub(super) fn encode<'a>(
     id: RequestId,
-    request: &FetchRequest,
+    topics: impl Iterator<Item = &'a str>,
     fetched: Vec<Vec<Fetched>>,
     memory: Option<MemoryGrant>,
 ) -> Response {
@@ -79,8 +79,8 @@ pub(super) fn encode(
     let flexible = version >= FLEXIBLE_FROM;
     let mut builder = ResponseBuilder::new(id, flexible);
     put_top(&mut builder.fields, version, errors::NONE, fetched.len());
-    for (topic, partitions) in request.topics.iter().zip(fetched) {
-        let name = topic.topic.as_bytes();
+    for (name, partitions) in topics.zip(fetched) {
+        let name = name.as_bytes();
         if flexible {
             put_varint(&mut builder.fields, name.len() as u32 + 1);
         } else {
@@ -162,11 +162,8 @@ fn put_varint(fields: &mut BytesMut, mut value: u32) {
 mod tests {
     use bytes::Buf;
     use kafka_protocol::{
-        messages::{
-            FetchResponse, ResponseHeader, TopicName, fetch_request::FetchTopic,
-            fetch_response::AbortedTransaction as Aborted,
-        },
-        protocol::{Decodable, HeaderVersion, StrBytes},
+        messages::{FetchResponse, ResponseHeader, fetch_response::AbortedTransaction as Aborted},
+        protocol::{Decodable, HeaderVersion},
     };
 
     use super::*;
@@ -190,10 +187,8 @@ mod tests {
                 records: Bytes::from_static(b"records"),
             };
             let partitions = vec![fetched(None), fetched(Some(&[])), fetched(Some(&aborted))];
-            let topic = FetchTopic::default().with_topic(TopicName(StrBytes::from_static_str("t")));
-            let request = FetchRequest::default().with_topics(vec![topic]);
             let id = RequestId { api_version: version, correlation_id: 5 };
-            let mut frame = encode(id, &request, vec![partitions], None);
+            let mut frame = encode(id, ["t"].into_iter(), vec![partitions], None);
             let mut frame = frame.copy_to_bytes(frame.remaining());
             assert_eq!(frame.get_u32() as usize, frame.len());
             ResponseHeader::decode(&mut frame, FetchResponse::header_version(version)).unwrap();

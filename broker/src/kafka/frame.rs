@@ -3,7 +3,8 @@
 //! A claimed length takes at most [`limits::FRAME_CLAIM_BYTES_MAX`] of the
 //! request memory: a thousand connections that claim much and send nothing must
 //! not starve the others. A larger frame's share, and its buffer, grow with the
-//! bytes that really came, at a [`Pace`]. A connection without a frame holds no buffer.
+//! bytes that really came, at a [`Pace`]; the slowest give way to those who wait for
+//! memory. A connection without a frame holds no buffer.
 
 use std::{
     future::poll_fn,
@@ -15,11 +16,11 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 use kafka_protocol::messages::ApiKey;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, ReadBuf},
-    time::{Instant, timeout},
+    time::{Instant, timeout, timeout_at},
 };
 
 use super::{
@@ -114,7 +115,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         let mut pace = Pace::begin(self.idle_max);
         while self.buffer.len() < 4 {
             self.buffer.reserve(limits::READ_AHEAD_BYTES);
-            self.fill(pace, || false).await?;
+            self.fill(&mut pace, None).await?;
         }
         let length = self.length()?;
         let memory = Arc::clone(&self.memory);
@@ -126,12 +127,12 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             // A read fills whatever room the buffer has, which may be more than
             // was asked for.
             while self.buffer.len() >= share.bytes() {
-                waited(&mut pace, memory.grow(&mut share, length)).await?;
+                waited(&mut pace, memory.grow(&mut share)).await?;
             }
             // Exactly what is missing, so that a full read ends with the frame
             // and the next one is not copied over.
             self.buffer.reserve(share.bytes() - self.buffer.len());
-            self.fill(pace, || memory.is_wanted(&share, length)).await?;
+            self.fill(&mut pace, Some(&share)).await?;
         }
         Ok(Some(Frame { bytes: self.take(length), memory: share }))
     }
@@ -185,27 +186,50 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
     }
 
-    /// Reads more of a frame that has begun; less time is given while others
-    /// want the memory that it holds.
-    async fn fill(&mut self, pace: Pace, is_wanted: impl Fn() -> bool) -> Result<(), FrameError> {
-        let (since, stall_max) = (Instant::now(), limits::FRAME_STALL.min(self.idle_max));
+    /// Reads more of a frame that has begun, at its pace; `share` is what it holds that
+    /// others may want.
+    async fn fill(
+        &mut self,
+        pace: &mut Pace,
+        share: Option<&RequestGrant>,
+    ) -> Result<(), FrameError> {
         loop {
-            let step = limits::FRAME_STALL_SCARCE.min(stall_max);
-            match timeout(step, self.socket.read_buf(&mut self.buffer)).await {
+            let look = pace.deadline().min(Instant::now() + limits::PACE_CHECK);
+            let mut room = (&mut self.buffer).limit(limits::READ_BYTES_MAX);
+            let read = timeout_at(look, self.socket.read_buf(&mut room)).await;
+            let now = Instant::now();
+            match read {
                 Ok(Ok(0)) => return Err(FrameError::Truncated),
-                Ok(Ok(_)) => break,
+                Ok(Ok(bytes)) => pace.came(bytes, now),
                 Ok(Err(error)) => return Err(error.into()),
-                Err(_) if is_wanted() || since.elapsed() >= stall_max => {
-                    return Err(FrameError::Stalled { stalled: since.elapsed() });
+                Err(_) => {}
+            }
+            if self.is_too_slow(pace, share, now) {
+                let (bytes, after, stalled) = pace.so_far(now);
+                return Err(match stalled >= limits::PACE_WINDOW {
+                    true => FrameError::Stalled { stalled },
+                    false => FrameError::Slow { bytes, after },
+                });
+            }
+            match read {
+                Ok(Ok(limits::READ_BYTES_MAX)) => {
+                    // More is there: first it is the others' turn.
+                    tokio::task::yield_now().await;
+                    return Ok(());
                 }
+                Ok(_) => return Ok(()),
                 Err(_) => {}
             }
         }
-        let (bytes, now) = (self.buffer.len(), Instant::now());
-        match pace.is_too_slow(bytes, is_wanted(), now) {
-            true => Err(FrameError::Slow { bytes, after: now - pace.began() }),
-            false => Ok(()),
+    }
+
+    fn is_too_slow(&self, pace: &mut Pace, share: Option<&RequestGrant>, now: Instant) -> bool {
+        if now >= pace.deadline() {
+            return true;
         }
+        let Some(share) = share.filter(|_| self.memory.is_wanted()) else { return false };
+        let pace = pace.bytes_per_second(now);
+        pace.is_some_and(|pace| self.memory.cuts(share, pace, now))
     }
 }
 
@@ -366,6 +390,41 @@ mod tests {
         assert_eq!(frame.bytes.len(), LENGTH);
         let gave_way = stalled.join_next().await.unwrap().unwrap();
         assert!(matches!(gave_way, Err(FrameError::Stalled { .. })), "{gave_way:?}");
+    }
+
+    #[tokio::test]
+    async fn a_slow_client_goes_on_where_one_that_sends_nothing_can_give_way() {
+        const LENGTH: usize = 4 << 20;
+        let memory = Arc::new(RequestMemory::new(2 * LENGTH));
+        let [half, rest] = halves(LENGTH);
+        let begin = async || {
+            let (mut client, server) = tokio::io::duplex(LENGTH);
+            client.write_all(&half).await.unwrap();
+            client.write_all(&rest[..100]).await.unwrap();
+            let mut reader = reader_within(server, &memory);
+            (client, tokio::spawn(async move { reader.next().await.map(drop) }))
+        };
+        // One takes all of the memory, and is slow: four tenths of what is asked for at most.
+        let (mut slow, slow_read) = begin().await;
+        let slow_rest = rest.clone();
+        let slow_sends = tokio::spawn(async move {
+            for part in slow_rest[100..].chunks(50 << 10) {
+                slow.write_all(part).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(125)).await;
+            }
+            slow
+        });
+        // One goes beyond a while later and sends nothing more; a third waits.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let (_silent, silent_read) = begin().await;
+        tokio::task::yield_now().await;
+        let bytes = framed(&vec![0; LENGTH]);
+        let mut waits = reader_within(std::io::Cursor::new(bytes), &memory);
+        let mut waits = tokio::spawn(async move { waits.next().await.map(drop) });
+        slow_read.await.unwrap().expect("it is slow, and not the slowest");
+        slow_sends.await.unwrap();
+        assert!(matches!(silent_read.await.unwrap(), Err(FrameError::Stalled { .. })));
+        timeout(limits::REQUEST_MEMORY_WAIT, &mut waits).await.unwrap().unwrap().unwrap();
     }
 
     #[tokio::test]

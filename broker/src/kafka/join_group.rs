@@ -27,7 +27,8 @@ pub(super) fn handle(
         let member_id = request.member_id;
         return Reply::later(id, async move { refuse(code, member_id, version) });
     }
-    let member_id = request.member_id.clone();
+    // Owned, as all that waits is: a slice would keep the whole frame alive.
+    let member_id = StrBytes::from_string(request.member_id.to_string());
     let group_id = request.group_id.clone();
     let answer = node.groups.join(&group_id, to_join(request, version, client));
     Reply::later(id, async move {

@@ -1,9 +1,6 @@
 //! A bound on memory that many connections share.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -14,8 +11,6 @@ use crate::limits;
 pub(crate) struct MemoryBudget {
     semaphore: Arc<Semaphore>,
     grains: usize,
-    /// How many wait for a share.
-    waiting: Arc<AtomicUsize>,
 }
 
 /// A share of a budget.
@@ -25,17 +20,13 @@ pub(crate) struct MemoryGrant(OwnedSemaphorePermit);
 impl MemoryBudget {
     pub(crate) fn new(bytes: usize) -> Self {
         let grains = grains(bytes).min(Semaphore::MAX_PERMITS);
-        Self { semaphore: Arc::new(Semaphore::new(grains)), grains, waiting: Arc::default() }
+        Self { semaphore: Arc::new(Semaphore::new(grains)), grains }
     }
 
     /// A share of `bytes`, once they are free. What is more than the whole
     /// budget counts as the whole, so that it can be had at all.
     pub(crate) async fn take(&self, bytes: usize) -> MemoryGrant {
         let wanted = grains(bytes).min(self.grains) as u32;
-        if let Ok(permit) = Arc::clone(&self.semaphore).try_acquire_many_owned(wanted) {
-            return MemoryGrant(permit);
-        }
-        let _waiting = Waiting::begin(&self.waiting);
         let permit = Arc::clone(&self.semaphore)
             .acquire_many_owned(wanted)
             .await
@@ -43,9 +34,10 @@ impl MemoryBudget {
         MemoryGrant(permit)
     }
 
-    /// Whether anyone waits for a share.
-    pub(crate) fn is_wanted(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > 0
+    /// A share of `bytes`, if they are free and nobody waits for them.
+    pub(crate) fn try_take(&self, bytes: usize) -> Option<MemoryGrant> {
+        let wanted = grains(bytes).min(self.grains) as u32;
+        Arc::clone(&self.semaphore).try_acquire_many_owned(wanted).ok().map(MemoryGrant)
     }
 
     /// Bytes that are free.
@@ -68,9 +60,8 @@ impl MemoryBudget {
     ) -> Option<(MemoryGrant, usize)> {
         let mut bytes = wanted;
         loop {
-            let share = grains(bytes).min(self.grains) as u32;
-            if let Ok(permit) = Arc::clone(&self.semaphore).try_acquire_many_owned(share) {
-                return Some((MemoryGrant(permit), bytes));
+            if let Some(grant) = self.try_take(bytes) {
+                return Some((grant, bytes));
             }
             if bytes <= least {
                 return None;
@@ -95,22 +86,6 @@ impl MemoryGrant {
     /// Joins a further share of the same budget to this one.
     pub(crate) fn merge(&mut self, other: MemoryGrant) {
         self.0.merge(other.0);
-    }
-}
-
-/// One who waits for a share; also one who gives up is counted off.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn begin(waiting: &'a AtomicUsize) -> Self {
-        waiting.fetch_add(1, Ordering::Relaxed);
-        Self(waiting)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -139,10 +114,9 @@ mod tests {
         let budget = MemoryBudget::new(10 << 10);
         let grant = budget.take(1 << 30).await;
         let mut waiting = Box::pin(budget.take(1));
-        assert!(futures_pending(&mut waiting).await && budget.is_wanted());
+        assert!(futures_pending(&mut waiting).await);
         drop(grant);
         waiting.await;
-        assert!(!budget.is_wanted());
     }
 
     async fn futures_pending<F: Future + Unpin>(future: &mut F) -> bool {

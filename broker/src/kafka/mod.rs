@@ -16,6 +16,7 @@
 //! fetch_memory.rs  the memory of fetch responses under way
 //! request_memory.rs  the memory of requests under way, by their size
 //! pace.rs        how slowly a request may come
+//! demand.rs      who waits for memory, and whom that costs its place
 //! response.rs    answers as pieces, record bytes never copied
 //! errors.rs      our errors as Kafka's codes
 //! bad_connections.rs  log lines about bad connections, at a bounded rate
@@ -46,6 +47,7 @@ mod delete_acls;
 mod delete_groups;
 mod delete_records;
 mod delete_topics;
+mod demand;
 mod describe_acls;
 mod describe_client_quotas;
 mod describe_cluster;
@@ -62,6 +64,7 @@ mod end_txn;
 mod errors;
 mod fetch;
 mod fetch_memory;
+mod fetch_request;
 mod fetch_response;
 mod find_coordinator;
 mod frame;
@@ -131,6 +134,7 @@ use crate::{
     node::Node,
     quota::{ClientShares, QuotaExceeded},
 };
+use request_memory::RequestGrant;
 use response::{EncodeError, RequestId, Response};
 
 /// Who asks.
@@ -191,13 +195,15 @@ impl Reply {
     }
 }
 
-/// Decodes a request and begins to answer it. Its shape has been checked.
+/// Decodes a request and begins to answer it. Its shape has been checked. `memory` is
+/// what it holds; whose answer keeps nothing of it lets it go here.
 async fn dispatch(
     node: &Arc<Node>,
     key: ApiKey,
     id: RequestId,
     client: Client,
     body: BytesMut,
+    memory: RequestGrant,
 ) -> Result<Reply, ConnectionError> {
     let version = id.api_version;
     let access = access::Access::of(node, &client);
@@ -219,12 +225,12 @@ async fn dispatch(
         ApiKey::Fetch => {
             let mut request = decode(key, version, body)?;
             client.limit_fetch(&mut request);
-            Ok(fetch::handle(node, request, id, access))
+            Ok(fetch::handle(node, &request, id, &access, memory))
         }
         ApiKey::JoinGroup => Ok(join_group::handle(node, decode(key, version, body)?, id, &client)),
         ApiKey::SyncGroup => Ok(sync_group::handle(node, decode(key, version, body)?, id)),
         ApiKey::OffsetCommit => {
-            Ok(offset_commit::handle(node, decode(key, version, body)?, id, &access))
+            Ok(offset_commit::handle(node, decode(key, version, body)?, id, &access, memory))
         }
         ApiKey::ListOffsets => answer!(|request| list_offsets::handle(node, request, version)),
         ApiKey::Metadata => answer!(|request| metadata::handle(node, request, version, &client)),

@@ -11,7 +11,7 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 
-use super::{Reply, access::Access, errors, response::RequestId};
+use super::{Reply, access::Access, errors, request_memory::RequestGrant, response::RequestId};
 use crate::{
     auth::AclOperation,
     clock,
@@ -25,6 +25,7 @@ pub(super) fn handle(
     request: OffsetCommitRequest,
     id: RequestId,
     access: &Access,
+    memory: RequestGrant,
 ) -> Reply {
     let version = id.api_version;
     let refused = refused_partitions(node, &request, access);
@@ -82,7 +83,9 @@ pub(super) fn handle(
             Ok(None) => Ok(()),
             Err(code) => Err(code),
         };
-        respond(request, &refused, committed)
+        let response = respond(request, &refused, committed);
+        drop(memory);
+        response
     })
 }
 

@@ -59,6 +59,11 @@ impl<T> Pipeline<T> {
         .await
     }
 
+    /// Whether nothing waits to be taken.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().waiting.is_empty()
+    }
+
     /// Polls both halves until one of them ends.
     pub(super) async fn drive<R>(
         &self,

@@ -3,7 +3,8 @@
 //! ```text
 //! claims   a quarter   the first bytes of every request, up to 2 KiB
 //! usual    a quarter   the rest of a request of up to 1 MiB
-//! large    a half      the rest of any other
+//! large    a quarter   the rest of any other
+//! either   a quarter   the rest of either, when its own quarter is used up
 //! ```
 //!
 //! A flood of requests of one size leaves the memory of the others alone. A
@@ -12,40 +13,58 @@
 //! is, and each wait for the others. Therefore one of each size, when there is
 //! nothing left, may go beyond (as one request may in Kafka). **Invariant: it
 //! waits for no memory**, so it ends, and then it is the next one's turn.
+//!
+//! A request holds its share until it is decoded and begun. Of those that then wait
+//! for what others do only a Fetch keeps something, and it gives way when
+//! that is wanted ([`RequestMemory::wanted`]).
 
-use super::memory::{MemoryBudget, MemoryGrant};
+use tokio::{sync::Notify, time::Instant};
+
+use super::{
+    demand::Demand,
+    memory::{MemoryBudget, MemoryGrant},
+};
 use crate::limits;
 
 /// What all connections' requests may hold.
 #[derive(Debug)]
 pub(crate) struct RequestMemory {
     claims: MemoryBudget,
+    claims_demand: Demand,
     usual: Lane,
     large: Lane,
+    either: MemoryBudget,
     bytes: usize,
+    /// Told whenever someone begins to wait.
+    waits: Notify,
 }
 
 /// The memory of requests of one size.
 #[derive(Debug)]
 struct Lane {
-    shares: MemoryBudget,
+    own: MemoryBudget,
     /// Had by the one that may go beyond.
     overdraft: MemoryBudget,
+    demand: Demand,
 }
 
 impl Lane {
     fn new(bytes: usize) -> Self {
-        Self { shares: MemoryBudget::new(bytes), overdraft: MemoryBudget::new(1) }
+        let (own, overdraft) = (MemoryBudget::new(bytes), MemoryBudget::new(1));
+        Self { own, overdraft, demand: Demand::new() }
     }
 }
 
 /// What one request holds.
 #[derive(Debug)]
 pub(crate) struct RequestGrant {
+    /// Of the whole request.
+    length: usize,
     /// Bytes that its buffer may have.
     bytes: usize,
-    _claim: MemoryGrant,
-    rest: Option<MemoryGrant>,
+    claim: MemoryGrant,
+    own: Option<MemoryGrant>,
+    either: Option<MemoryGrant>,
     overdraft: Option<MemoryGrant>,
 }
 
@@ -53,6 +72,22 @@ impl RequestGrant {
     /// Bytes that the request's buffer may have.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Gives back all but so many bytes. Whether there were as many: the one that goes
+    /// beyond the memory holds less than it has, and must not wait for anything.
+    pub(super) fn shrink_to(&mut self, bytes: usize) -> bool {
+        self.overdraft = None;
+        self.claim.shrink_to(bytes);
+        let mut left = bytes.saturating_sub(self.claim.bytes());
+        for share in [&mut self.own, &mut self.either] {
+            match share {
+                Some(grant) if left > 0 => grant.shrink_to(left),
+                _ => *share = None,
+            }
+            left = left.saturating_sub(share.as_ref().map_or(0, MemoryGrant::bytes));
+        }
+        left == 0
     }
 }
 
@@ -62,13 +97,23 @@ fn growth(bytes: usize) -> usize {
     if bytes < limits::FRAME_USUAL_BYTES / 2 { 8 } else { 2 }
 }
 
+fn put(share: &mut Option<MemoryGrant>, more: MemoryGrant) {
+    match share {
+        Some(grant) => grant.merge(more),
+        None => *share = Some(more),
+    }
+}
+
 impl RequestMemory {
     pub(crate) fn new(bytes: usize) -> Self {
         Self {
             claims: MemoryBudget::new(bytes / 4),
+            claims_demand: Demand::new(),
             usual: Lane::new(bytes / 4),
-            large: Lane::new(bytes / 2),
+            large: Lane::new(bytes / 4),
+            either: MemoryBudget::new(bytes / 4),
             bytes,
+            waits: Notify::new(),
         }
     }
 
@@ -79,38 +124,159 @@ impl RequestMemory {
     /// The share of a request of which the length is all that is known.
     pub(super) async fn claim(&self, length: usize) -> RequestGrant {
         let bytes = length.min(limits::FRAME_CLAIM_BYTES_MAX);
-        let claim = self.claims.take(bytes).await;
-        RequestGrant { bytes, _claim: claim, rest: None, overdraft: None }
+        let claim = match self.claims.try_take(bytes) {
+            Some(claim) => claim,
+            None => {
+                let _waiting = self.claims_demand.begin();
+                self.waits.notify_waiters();
+                self.claims.take(bytes).await
+            }
+        };
+        RequestGrant { length, bytes, claim, own: None, either: None, overdraft: None }
     }
 
-    /// Lets the share of a request of this length grow, once there is memory.
-    pub(super) async fn grow(&self, grant: &mut RequestGrant, length: usize) {
-        let bytes = grant.bytes.saturating_mul(growth(grant.bytes)).min(length);
+    /// Lets the share of a request grow, once there is memory.
+    pub(super) async fn grow(&self, grant: &mut RequestGrant) {
+        let bytes = grant.bytes.saturating_mul(growth(grant.bytes)).min(grant.length);
         if grant.overdraft.is_none() {
-            let lane = self.lane(length);
-            tokio::select! {
-                biased;
-                more = lane.shares.take(bytes - grant.bytes) => match &mut grant.rest {
-                    Some(rest) => rest.merge(more),
-                    None => grant.rest = Some(more),
-                },
-                beyond = lane.overdraft.take(1) => grant.overdraft = Some(beyond),
-            }
+            self.take(grant, bytes - grant.bytes).await;
         }
         grant.bytes = bytes;
     }
 
-    /// Whether others wait for memory such as this request of this length holds.
-    pub(super) fn is_wanted(&self, grant: &RequestGrant, length: usize) -> bool {
-        let beyond_claim = grant.rest.is_some() || grant.overdraft.is_some();
-        self.claims.is_wanted() || beyond_claim && self.lane(length).shares.is_wanted()
+    async fn take(&self, grant: &mut RequestGrant, bytes: usize) {
+        let lane = self.lane(grant.length);
+        if let Some(own) = lane.own.try_take(bytes) {
+            return put(&mut grant.own, own);
+        }
+        if let Some(either) = self.either.try_take(bytes) {
+            return put(&mut grant.either, either);
+        }
+        let _waiting = lane.demand.begin();
+        self.waits.notify_waiters();
+        tokio::select! {
+            biased;
+            own = lane.own.take(bytes) => put(&mut grant.own, own),
+            either = self.either.take(bytes) => put(&mut grant.either, either),
+            beyond = lane.overdraft.take(1) => grant.overdraft = Some(beyond),
+        }
+    }
+
+    /// Whether any of those satisfies this who may wait for what a request holds.
+    fn any_demand(&self, grant: &RequestGrant, mut is: impl FnMut(&Demand) -> bool) -> bool {
+        let of_own = grant.own.is_some() || grant.overdraft.is_some();
+        let lane = self.lane(grant.length);
+        let other = if std::ptr::eq(lane, &self.usual) { &self.large } else { &self.usual };
+        is(&self.claims_demand)
+            || (of_own || grant.either.is_some()) && is(&lane.demand)
+            || grant.either.is_some() && is(&other.demand)
+    }
+
+    /// Resolves when others wait for memory such as this request holds.
+    pub(super) async fn wanted(&self, grant: &RequestGrant) {
+        loop {
+            // Listened before the look, so that nobody who comes between is missed.
+            let waits = self.waits.notified();
+            if self.any_demand(grant, Demand::is_there) {
+                return;
+            }
+            waits.await;
+        }
+    }
+
+    /// Whether anyone waits.
+    pub(super) fn is_wanted(&self) -> bool {
+        [&self.claims_demand, &self.usual.demand, &self.large.demand]
+            .iter()
+            .any(|demand| demand.is_there())
+    }
+
+    /// Whether a request that comes at this pace is to give way to those who wait.
+    pub(super) fn cuts(&self, grant: &RequestGrant, bytes_per_second: u64, now: Instant) -> bool {
+        self.any_demand(grant, |demand| demand.cuts(bytes_per_second, now))
     }
 
     /// Bytes that requests hold, and that they may hold; of what goes beyond
     /// nothing is counted.
     pub(crate) fn used_and_all_bytes(&self) -> (usize, usize) {
-        let free = [&self.claims, &self.usual.shares, &self.large.shares];
+        let free = [&self.claims, &self.usual.own, &self.large.own, &self.either];
         let free: usize = free.iter().map(|budget| budget.free_bytes()).sum();
         (self.bytes.saturating_sub(free), self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: usize = 1 << 20;
+
+    async fn whole(memory: &RequestMemory, length: usize) -> RequestGrant {
+        let mut grant = memory.claim(length).await;
+        while grant.bytes() < length {
+            memory.grow(&mut grant).await;
+        }
+        grant
+    }
+
+    #[tokio::test]
+    async fn requests_of_either_size_borrow_what_belongs_to_neither_and_no_more() {
+        let memory = RequestMemory::new(16 * MIB);
+        let mut usual = Vec::new();
+        // The rest of each is a little less than a mebibyte.
+        for _ in 0..8 {
+            usual.push(whole(&memory, MIB).await);
+        }
+        assert!(usual.iter().all(|grant| grant.overdraft.is_none()));
+        let beyond = whole(&memory, MIB).await;
+        assert!(beyond.overdraft.is_some(), "the quarter of large ones is not lent");
+        let large = whole(&memory, 4 * MIB).await;
+        assert!(large.overdraft.is_none());
+        assert!(whole(&memory, 4 * MIB).await.overdraft.is_some());
+    }
+
+    #[tokio::test]
+    async fn who_shrinks_gives_back_all_but_what_it_keeps_and_its_place_beyond() {
+        let memory = RequestMemory::new(16 * MIB);
+        let mut grant = whole(&memory, 6 * MIB).await;
+        assert!(grant.shrink_to(100_000));
+        let (used, _) = memory.used_and_all_bytes();
+        assert!((100_000..110_000).contains(&used), "{used}");
+        assert!(grant.shrink_to(10));
+        assert_eq!(memory.used_and_all_bytes().0, limits::MEMORY_GRAIN_BYTES);
+
+        let held = whole(&memory, 8 * MIB).await;
+        let mut beyond = whole(&memory, 6 * MIB).await;
+        assert!(beyond.overdraft.is_some());
+        assert!(!beyond.shrink_to(MIB), "it holds less than that");
+        assert!(whole(&memory, 6 * MIB).await.overdraft.is_some(), "the next one's turn");
+        drop(held);
+    }
+
+    async fn is_wanted(memory: &RequestMemory, grant: &RequestGrant) -> bool {
+        tokio::select! {
+            biased;
+            () = memory.wanted(grant) => true,
+            () = tokio::task::yield_now() => false,
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_heard_by_those_who_hold_what_it_waits_for_and_by_no_other() {
+        let memory = RequestMemory::new(16 * MIB);
+        let [usual, large] = [whole(&memory, 100_000).await, whole(&memory, 8 * MIB).await];
+        let beyond = whole(&memory, 2 * MIB).await;
+        let mut waits = Box::pin(whole(&memory, 2 * MIB));
+        assert!(!is_wanted(&memory, &large).await);
+        tokio::select! {
+            biased;
+            _ = &mut waits => panic!("there is nothing left"),
+            heard = is_wanted(&memory, &large) => assert!(heard),
+        }
+        assert!(is_wanted(&memory, &beyond).await);
+        assert!(!is_wanted(&memory, &usual).await);
+        drop(beyond);
+        waits.await;
+        assert!(!is_wanted(&memory, &large).await);
     }
 }

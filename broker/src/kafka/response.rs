@@ -21,7 +21,7 @@ pub(crate) struct Response {
     pieces: VecDeque<Bytes>,
     bytes: usize,
     /// Memory that the pieces hold; given back when the response is written.
-    _memory: Option<MemoryGrant>,
+    memory: Option<MemoryGrant>,
 }
 
 /// A response could not be encoded: a handler set a field that the version lacks.
@@ -65,6 +65,11 @@ impl Response {
         self.bytes
     }
 
+    /// Whether it holds memory that others may want.
+    pub(crate) fn holds_memory(&self) -> bool {
+        self.memory.is_some()
+    }
+
     /// Writes `value` over the four bytes at `at`, which are of one piece.
     pub(crate) fn overwrite(&mut self, at: usize, value: i32) {
         let mut start = 0;
@@ -80,7 +85,7 @@ impl Response {
     }
 
     fn from_frame(frame: Bytes) -> Self {
-        Self { bytes: frame.len(), pieces: VecDeque::from([frame]), _memory: None }
+        Self { bytes: frame.len(), pieces: VecDeque::from([frame]), memory: None }
     }
 }
 
@@ -123,7 +128,7 @@ impl ResponseBuilder {
         self.push(fields);
         let length = self.bytes as u32;
         self.pieces.push_front(Bytes::copy_from_slice(&length.to_be_bytes()));
-        Response { pieces: self.pieces, bytes: self.bytes + 4, _memory: memory }
+        Response { pieces: self.pieces, bytes: self.bytes + 4, memory }
     }
 }
 

@@ -77,7 +77,8 @@ impl SharesOfConnection {
             self.shares = quotas.of(&principal.name, id, clock::monotonic_ms());
             self.generation = generation;
             self.principal = Some(Arc::clone(principal));
-            self.client_id = client_id.cloned();
+            // Owned: it lives as long as the connection, the frame that it is a slice of must not.
+            self.client_id = client_id.map(|id| StrBytes::from_string(id.to_string()));
         }
         self.shares.clone()
     }

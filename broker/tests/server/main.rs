@@ -24,6 +24,7 @@
 //! | `surface` | every API that was promised, with its versions |
 //! | `refusals` | what clients of others make of a refusal (second tier) |
 //! | `restart` | what is there after a shutdown and after a loss |
+//! | `waiting_fetches` | what fetches that wait hold, and give up |
 //! | `where_others_failed` | what other implementations got wrong |
 
 // Helpers of tests fail as tests do; the lint knows only functions marked so.
@@ -55,4 +56,5 @@ mod transaction_crashes;
 mod transactional;
 mod transactions;
 mod versions;
+mod waiting_fetches;
 mod where_others_failed;
