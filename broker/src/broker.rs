@@ -162,7 +162,7 @@ impl Broker {
         set_strays_aside(&found, &image.borrow().clone());
         partitions.follow(&image).await;
         // Clients that have seen what is lost find out by the epoch (KIP-320).
-        controller.begin_leader_epochs(&partitions.recovered()).await?;
+        controller.begin_leader_epochs(&partitions.outlived_epochs()).await?;
         partitions.follow(&image).await;
         let settings = GroupSettings::from_config(&config);
         let groups = GroupCoordinator::load(settings, Arc::clone(&partitions))

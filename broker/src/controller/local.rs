@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use super::{
     BrokerRecord, ClusterImage, ConfigChange, ConfigResource, Controller, ControllerError,
-    JournalError, MetadataRecord, NewTopic, NoCredential, QuorumState, QuotaEntity, ScramChange,
-    TopicConfigCheck, TopicImage, TopicRef, acl,
+    JournalError, MetadataRecord, NewTopic, NoCredential, OutlivedEpoch, QuorumState, QuotaEntity,
+    ScramChange, TopicConfigCheck, TopicImage, TopicRef, acl,
     journal::Journal,
     placement,
     plan::{self, TopicDefaults},
@@ -162,9 +162,9 @@ impl Controller for LocalController {
         plan::find(&image, &TopicRef::Name(name.to_owned())).cloned()
     }
 
-    async fn begin_leader_epochs(&self, partitions: &[(Uuid, i32)]) -> Result<(), ControllerError> {
+    async fn begin_leader_epochs(&self, outlived: &[OutlivedEpoch]) -> Result<(), ControllerError> {
         // By the thousand, so that they fit a frame of the journal however many there are.
-        for some in partitions.chunks(1000) {
+        for some in outlived.chunks(1000) {
             self.change(false, |image| Ok(placement::begin_leader_epochs(image, some))).await?;
         }
         Ok(())

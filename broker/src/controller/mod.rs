@@ -54,6 +54,18 @@ pub use quota::{
 pub use record::{BrokerRecord, ConfigResource, Endpoint, MetadataRecord, PartitionRecord};
 pub use scram::{NoCredential, ScramChange};
 
+/// An epoch in which a partition is not to be led any longer: its leader may have lost
+/// records that it had answered for.
+#[derive(Debug, Clone, Copy)]
+pub struct OutlivedEpoch {
+    /// The partition's topic.
+    pub topic_id: Uuid,
+    /// Its number.
+    pub partition: i32,
+    /// The newest epoch that its log or its controller knows.
+    pub epoch: i32,
+}
+
 /// A topic to be created.
 #[derive(Debug, Clone, Default)]
 pub struct NewTopic {
@@ -209,9 +221,8 @@ pub trait Controller: Send + Sync + 'static {
         validate_only: bool,
     ) -> Result<Arc<TopicImage>, ControllerError>;
 
-    /// Begins a new leader epoch in these partitions, by topic id and number: their
-    /// leader may have lost records that it had answered for.
-    async fn begin_leader_epochs(&self, partitions: &[(Uuid, i32)]) -> Result<(), ControllerError>;
+    /// Begins a new leader epoch in these partitions, above any that was led in before.
+    async fn begin_leader_epochs(&self, outlived: &[OutlivedEpoch]) -> Result<(), ControllerError>;
 
     /// Changes configurations of one resource, all or none.
     async fn alter_configs(

@@ -3,10 +3,9 @@
 //! With one replica a partition is where it must be, so what administrators ask
 //! for leads to no record; what is left to decide is how to say so.
 
-use uuid::Uuid;
-
 use super::{
-    ClusterImage, ControllerError, MetadataRecord, PartitionImage, PartitionRecord, TopicRef, plan,
+    ClusterImage, ControllerError, MetadataRecord, OutlivedEpoch, PartitionImage, PartitionRecord,
+    TopicRef, plan,
 };
 
 /// Which replica an election is to bring to the lead.
@@ -76,25 +75,25 @@ pub(crate) fn judge_reassignment(
     Ok(())
 }
 
-/// The same leaders in their next epochs. Partitions that are gone are left out.
+/// The same leaders in new epochs. Partitions that are gone are left out.
 pub(super) fn begin_leader_epochs(
     image: &ClusterImage,
-    partitions: &[(Uuid, i32)],
+    outlived: &[OutlivedEpoch],
 ) -> Vec<MetadataRecord> {
-    let next = |(topic_id, number): &(Uuid, i32)| {
-        let topic = image.topic_by_id(*topic_id)?;
-        let present = topic.partitions.get(usize::try_from(*number).ok()?)?;
+    let next = |outlived: &OutlivedEpoch| {
+        let topic = image.topic_by_id(outlived.topic_id)?;
+        let present = topic.partitions.get(usize::try_from(outlived.partition).ok()?)?;
         Some(MetadataRecord::Partition(PartitionRecord {
-            topic_id: *topic_id,
-            partition: *number,
+            topic_id: outlived.topic_id,
+            partition: outlived.partition,
             leader: present.leader,
-            leader_epoch: present.leader_epoch + 1,
+            leader_epoch: present.leader_epoch.max(outlived.epoch).saturating_add(1),
             partition_epoch: present.partition_epoch + 1,
             replicas: present.replicas.clone(),
             isr: present.isr.clone(),
         }))
     };
-    partitions.iter().filter_map(next).collect()
+    outlived.iter().filter_map(next).collect()
 }
 
 fn find<'a>(image: &'a ClusterImage, topic: &str, partition: i32) -> Option<&'a PartitionImage> {

@@ -278,6 +278,14 @@ pub(crate) fn add_sequence(sequence: i32, increment: i32) -> i32 {
     ((i64::from(sequence) + i64::from(increment)) & i64::from(i32::MAX)) as i32
 }
 
+/// Whether `sequence` comes after `other`, of two that are less than half of all
+/// sequences apart: after `i32::MAX` comes 0.
+#[inline]
+pub(crate) fn is_after(sequence: i32, other: i32) -> bool {
+    let distance = (i64::from(sequence) - i64::from(other)) & i64::from(i32::MAX);
+    (1..1 << 30).contains(&distance)
+}
+
 /// Compares the stored CRC-32C with the bytes of one whole batch.
 ///
 /// # Errors

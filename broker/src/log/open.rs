@@ -116,6 +116,8 @@ impl Log {
             _ => unreachable!("an active segment was just ensured"),
         };
         let log_start = log_start.max(first);
+        // Also of one of which nothing is left.
+        let newest_epoch = epochs.latest();
         let epochs_changed = epochs.truncate_end(end_offset) | epochs.truncate_start(log_start);
         if epochs_changed || recovery.scanned_bytes > 0 {
             epochs.save().on("write the leader epochs of", dir)?;
@@ -135,6 +137,7 @@ impl Log {
             segments: RwLock::new(segments),
             segments_left: AtomicU64::new(0),
             truncation: RwLock::new(()),
+            newest_epoch_found: newest_epoch,
             log_start: AtomicI64::new(log_start),
             log_start_moves: Mutex::new(()),
             log_end: AtomicI64::new(end_offset),

@@ -40,6 +40,8 @@ pub struct Log {
     pub(super) segments_left: AtomicU64,
     /// Reads hold it shared; truncation, which overwrites bytes, holds it alone.
     pub(super) truncation: RwLock<()>,
+    /// The newest leader epoch when it was opened.
+    pub(super) newest_epoch_found: Option<i32>,
     pub(super) log_start: AtomicI64,
     /// Held while the log start is compared, stored and published.
     pub(super) log_start_moves: Mutex<()>,
@@ -188,6 +190,13 @@ impl Log {
     #[must_use]
     pub fn segment_count(&self) -> usize {
         self.segments().len()
+    }
+
+    /// The newest leader epoch that was found when the log was opened, be there records
+    /// of it or not.
+    #[must_use]
+    pub fn newest_epoch_found(&self) -> Option<i32> {
+        self.newest_epoch_found
     }
 
     /// The newest leader epoch.

@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::batch::{BatchHeader, NO_SEQUENCE, add_sequence};
+use super::batch::{BatchHeader, NO_SEQUENCE, add_sequence, is_after};
 use super::limits::PRODUCER_BATCHES_MAX;
 use super::marker::Marker;
 use super::transactions::{Completed, Transactions};
@@ -207,12 +207,15 @@ impl Producers {
             return refuse("the partition was not added to its transaction");
         };
         if known.is_none() {
-            let lowest = match verification.begins_at_zero {
-                true => Some(0),
-                false => self.verifications.lowest_sequence(batch),
-            };
             let (epoch, found) = (batch.producer_epoch, batch.base_sequence);
-            if let Some(expected) = lowest.filter(|lowest| found > *lowest) {
+            let too_early = match verification.begins_at_zero {
+                true => Some(0).filter(|_| found != 0),
+                false => {
+                    let lowest = self.verifications.lowest_sequence(batch);
+                    lowest.filter(|lowest| is_after(found, *lowest))
+                }
+            };
+            if let Some(expected) = too_early {
                 return Err(SequenceError::OutOfOrder { producer_id, epoch, found, expected });
             }
         }

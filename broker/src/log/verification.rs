@@ -3,11 +3,12 @@
 //! A batch that would begin a transaction is held back while the coordinator is
 //! asked. Of two that a producer sent at once the first may be refused then, to
 //! be sent again, while the second is not: as long as the log has no batch of the
-//! producer, only the lowest sequence that was asked about may come in.
+//! producer, only the lowest sequence that was asked about may come in. Lowest is
+//! what comes first: 0 is after the greatest number.
 
 use std::collections::HashMap;
 
-use super::batch::BatchHeader;
+use super::batch::{BatchHeader, is_after};
 use super::limits::VERIFICATIONS_MAX;
 
 /// A proof that the coordinator was asked about a transaction, and since when it
@@ -56,7 +57,9 @@ impl Verifications {
         match self.0.get_mut(&id) {
             Some(known) if epoch > known.epoch => *known = asked,
             Some(known) if epoch == known.epoch => {
-                known.lowest_sequence = known.lowest_sequence.min(sequence);
+                if is_after(known.lowest_sequence, sequence) {
+                    known.lowest_sequence = sequence;
+                }
             }
             Some(_) => {}
             // Who makes up that many ids finds no order kept among them.

@@ -126,13 +126,16 @@ impl Partition {
 
     /// Says that its log was not closed cleanly before it was opened.
     pub(super) fn recovered(mut self) -> Self {
-        self.recovered = self.opened().is_some_and(|log| log.log_end_offset() > 0);
+        self.recovered = true;
         self
     }
 
-    /// Whether records that were answered for may be lost.
-    pub(super) fn is_recovered(&self) -> bool {
-        self.recovered
+    /// The epoch above which it must be led next: records that were answered for in that
+    /// one may be lost, all of them even, or the controller does not know of it.
+    pub(super) fn outlived_epoch(&self) -> Option<i32> {
+        let led = self.leader_epoch();
+        let latest = self.opened()?.newest_epoch_found().map_or(led, |latest| latest.max(led));
+        (self.recovered || latest > led).then_some(latest)
     }
 
     /// The controller has this broker lead in a new epoch.

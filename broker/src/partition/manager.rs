@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::{handle::Partition, metadata};
 use crate::{
     clock,
-    controller::{ClusterImage, TopicImage},
+    controller::{ClusterImage, OutlivedEpoch, TopicImage},
     effective::TopicDefaults,
     log::{Log, LogConfig, Offline, partition_dir},
 };
@@ -74,13 +74,17 @@ impl PartitionManager {
         topics.values().flat_map(|topic| topic.partitions.iter().cloned()).collect()
     }
 
-    /// Partitions whose logs were not closed cleanly before they were opened, by topic
-    /// id: records that clients have seen may be lost.
-    pub(crate) fn recovered(&self) -> Vec<(Uuid, i32)> {
+    /// Partitions that must be led in a new epoch, and above which: records that clients
+    /// have seen may be lost.
+    pub(crate) fn outlived_epochs(&self) -> Vec<OutlivedEpoch> {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         let of_topic = |topic: &Topic| {
-            let recovered = topic.partitions.iter().filter(|partition| partition.is_recovered());
-            recovered.map(|partition| (topic.id, partition.index())).collect::<Vec<_>>()
+            let outlived = topic.partitions.iter().filter_map(|partition| {
+                let (topic_id, partition, epoch) =
+                    (topic.id, partition.index(), partition.outlived_epoch()?);
+                Some(OutlivedEpoch { topic_id, partition, epoch })
+            });
+            outlived.collect::<Vec<_>>()
         };
         topics.values().flat_map(of_topic).collect()
     }

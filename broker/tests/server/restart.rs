@@ -165,6 +165,32 @@ async fn who_has_read_what_a_crash_lost_finds_out_by_the_leader_epoch() {
 }
 
 #[tokio::test]
+async fn a_partition_that_lost_all_of_its_records_is_led_in_an_epoch_that_was_never_there() {
+    let rarely = [("log.flush.scheduler.interval.ms", "3600000")];
+    let TestBroker { broker, directory } = TestBroker::start(&rarely).await;
+    let mut client = Client::connect(broker.local_addr()).await;
+    client.create_topic_with("topic", 1, &[("retention.ms", "-1")]).await;
+    for value in ["lost", "lost too"] {
+        client.produce("topic", 0, -1, batch(&[value])).await;
+    }
+    drop(broker);
+    let folder = directory.path().join("topic-0");
+    fs::write(folder.join("00000000000000000000.log"), b"").unwrap();
+    let broker = Broker::start(config(directory.path(), &[])).await.unwrap();
+    let mut client = Client::connect(broker.local_addr()).await;
+    assert_eq!(leader_epoch(&mut client).await, 1);
+    assert_eq!(end_of_epoch(&mut client, 0).await, (0, 0), "nothing of it is left");
+    broker.shutdown().await;
+
+    // The log has been led in an epoch that an older journal does not know.
+    fs::write(folder.join("leader-epoch-checkpoint"), "0\n1\n9 0\n").unwrap();
+    let broker = Broker::start(config(directory.path(), &[])).await.unwrap();
+    let mut client = Client::connect(broker.local_addr()).await;
+    assert_eq!(leader_epoch(&mut client).await, 10);
+    broker.shutdown().await;
+}
+
+#[tokio::test]
 async fn folders_of_a_topic_whose_deletion_a_crash_interrupted_are_set_aside_at_start() {
     let TestBroker { broker, directory } = TestBroker::start(&[]).await;
     let mut client = Client::connect(broker.local_addr()).await;

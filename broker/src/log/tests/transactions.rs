@@ -162,6 +162,13 @@ fn of_a_classic_producer_that_is_unknown_the_lowest_sequence_that_was_asked_abou
     append_verified(&log, sent(2, 0, 7, &["a"])).unwrap();
     append(&log, sent(2, 0, 8, &["b"]));
 
+    // After the greatest number comes 0.
+    let _refused = ask(&log, &sent(5, 0, i32::MAX, &["a"]));
+    let second = refusal(append_verified(&log, sent(5, 0, 0, &["b"])));
+    assert!(matches!(second, SequenceError::OutOfOrder { found: 0, expected: i32::MAX, .. }));
+    append_verified(&log, sent(5, 0, i32::MAX, &["a"])).unwrap();
+    append(&log, sent(5, 0, 0, &["b"]));
+
     // What an older epoch asked about holds up no newer one, nor for ever.
     let _refused = ask(&log, &sent(3, 0, 1, &["a"]));
     append_verified(&log, sent(3, 1, 4, &["b"])).unwrap();
