@@ -8,7 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     auth::{self, Authorizer, ITERATIONS_DEFAULT, ScramCredential, TlsError, TlsListener},
-    config::{BrokerConfig, ConfigError, ListenerConfig},
+    config::{BrokerConfig, ConfigError, ListenerConfig, dynamic::DynamicBounds},
     controller::{
         BrokerRecord, Controller, ControllerError, Endpoint, JournalError, LocalController,
         ScramChange,
@@ -144,6 +144,7 @@ impl Broker {
             &data_dir.path().join("metadata"),
             config.num_partitions,
             check_topic_configs,
+            DynamicBounds::of(&config),
         )?);
         let (sockets, endpoints) = bind(&config).await?;
         let metrics_socket = bind_metrics(&config).await?;
@@ -165,9 +166,10 @@ impl Broker {
         controller.begin_leader_epochs(&partitions.outlived_epochs()).await?;
         partitions.follow(&image).await;
         let settings = GroupSettings::from_config(&config);
-        let groups = GroupCoordinator::load(settings, Arc::clone(&partitions))
-            .await
-            .map_err(|error| StartError::Groups { reason: error.to_string() })?;
+        let groups =
+            GroupCoordinator::load(settings, Arc::clone(&partitions), image.borrow().clone())
+                .await
+                .map_err(|error| StartError::Groups { reason: error.to_string() })?;
 
         let quotas = Quotas::new(config.quota_windows, config.controller_quota_windows);
         quotas.follow(image.borrow().client_quotas());
@@ -187,6 +189,7 @@ impl Broker {
         let transactions = TransactionCoordinator::load(settings, surroundings)
             .await
             .map_err(|error| StartError::Transactions { reason: error.to_string() })?;
+        let now = image.borrow().clone();
         let node = Arc::new(Node {
             cluster_id: data_dir.cluster_id().to_owned(),
             request_memory: Arc::new(RequestMemory::new(config.request_memory_bytes)),
@@ -209,7 +212,7 @@ impl Broker {
                 .clone()
                 .map(|settings| Arc::new(Authorizer::new(settings))),
             denials: Arc::new(LogLimit::default()),
-            admission: Admission::new(&config, connections_max(&config)),
+            admission: Admission::new(&config, now, files_max(&config)),
             bad_connections: LogLimit::default(),
             stopping: stopping.clone(),
             config,
@@ -386,8 +389,8 @@ async fn bind(config: &BrokerConfig) -> Result<(Vec<TcpListener>, Vec<Endpoint>)
     Ok((sockets, endpoints))
 }
 
-/// `max.connections`, or fewer if the process may not open so many files.
-fn connections_max(config: &BrokerConfig) -> usize {
+/// How many files the process may open; told if that cuts `max.connections`.
+fn files_max(config: &BrokerConfig) -> Option<u64> {
     let configured = config.connections_max;
     let files_max = getrlimit(Resource::Nofile).current;
     let connections_max = limits::connections_within(configured, files_max);
@@ -399,7 +402,7 @@ fn connections_max(config: &BrokerConfig) -> usize {
             "max.connections is cut: raise the limit of open files (ulimit -n)"
         );
     }
-    connections_max
+    files_max
 }
 
 /// Lets the process open as many files as it may: a segment holds three, a

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 
 use crate::{
     config::{
-        BrokerConfig, BrokerKey,
-        dynamic::{MAX_CONNECTIONS_PER_IP, of_topics},
-        is_sensitive, lookup,
+        BrokerConfig, BrokerKey, ConnectionBounds, ConsumerTimeouts,
+        dynamic::{GROUP_HEARTBEAT_INTERVAL, GROUP_SESSION_TIMEOUT, of_topics},
+        is_sensitive,
     },
     controller::{ClusterImage, ConfigResource},
 };
@@ -53,11 +53,21 @@ fn set_for<'a>(
     image.dynamic_configs(resource)?.get(key.name)
 }
 
-/// How many connections an address may have open at once.
-pub(crate) fn connections_per_address_max(config: &BrokerConfig, image: &ClusterImage) -> usize {
-    let key = lookup(MAX_CONNECTIONS_PER_IP).expect("the table has it");
-    let dynamic = layers(config, image, key).find(|(layer, _)| *layer != ConfigLayer::Properties);
-    dynamic.and_then(|(_, value)| value.parse().ok()).unwrap_or(config.connections_per_address_max)
+/// The bounds on connections that are in force.
+pub(crate) fn connection_bounds(config: &BrokerConfig, image: &ClusterImage) -> ConnectionBounds {
+    let start = ConnectionBounds::at_start(config);
+    let mut resources = TopicDefaults::resources(config.node_id).into_iter();
+    let bounds = resources.try_fold(start.clone(), |bounds, resource| {
+        match image.dynamic_configs(&resource) {
+            Some(configs) => bounds.with(configs),
+            None => Ok(bounds),
+        }
+    });
+    bounds.and_then(ConnectionBounds::check).unwrap_or_else(|error| {
+        // Checked before it was written down, against the properties of then.
+        tracing::error!(%error, "the bounds on connections are those of the properties");
+        start
+    })
 }
 
 /// What topics have that state nothing, by the topic's key.
@@ -93,8 +103,14 @@ impl TopicDefaults {
     }
 }
 
-/// A number that is set for a group.
-pub(crate) fn group_number(image: &ClusterImage, group: &str, name: &str) -> Option<i32> {
-    let configs = image.dynamic_configs(&ConfigResource::Group(group.to_owned()))?;
-    configs.get(name)?.parse().ok()
+/// A group's session timeout and heartbeat interval, in milliseconds.
+pub(crate) fn group_timeouts(
+    image: &ClusterImage,
+    group: &str,
+    timeouts: &ConsumerTimeouts,
+) -> (u64, i32) {
+    let configs = image.dynamic_configs(&ConfigResource::Group(group.to_owned()));
+    let set = |name| configs?.get(name)?.parse().ok();
+    let session_ms = timeouts.session.of(set(GROUP_SESSION_TIMEOUT));
+    (session_ms.unsigned_abs().into(), timeouts.heartbeat.of(set(GROUP_HEARTBEAT_INTERVAL)))
 }

@@ -3,12 +3,26 @@
 
 use std::collections::BTreeMap;
 
-use super::{BrokerKey, ConfigKind, lookup};
+pub(crate) use super::consumer_groups::{
+    GROUP_HEARTBEAT_INTERVAL, GROUP_SESSION_TIMEOUT, check_group_configs,
+};
+use super::{BrokerConfig, BrokerKey, ConfigKind, ConnectionBounds, ConsumerTimeouts, lookup};
 
 /// Those that take effect at once, beside the defaults of topics.
-const LIVE: &[&str] = &[MAX_CONNECTIONS_PER_IP];
-/// How many connections an address may have open at once.
+const LIVE: &[&str] = &[
+    MAX_CONNECTIONS,
+    MAX_CONNECTIONS_PER_IP,
+    MAX_CONNECTIONS_PER_IP_OVERRIDES,
+    MAX_CONNECTION_CREATION_RATE,
+];
+/// How many connections may be open at once.
+pub(crate) const MAX_CONNECTIONS: &str = "max.connections";
+/// How many of them an address may have.
 pub(crate) const MAX_CONNECTIONS_PER_IP: &str = "max.connections.per.ip";
+/// The same for single addresses.
+pub(crate) const MAX_CONNECTIONS_PER_IP_OVERRIDES: &str = "max.connections.per.ip.overrides";
+/// How many connections may be made a second.
+pub(crate) const MAX_CONNECTION_CREATION_RATE: &str = "max.connection.creation.rate";
 
 /// Those that Kafka has and that have nothing to act on here.
 const WITHOUT_EFFECT: &[&str] = &[
@@ -31,8 +45,24 @@ pub(crate) fn of_topics<'a>(
     configs.filter_map(|(name, value)| Some((lookup(name)?.topic?.to_owned(), value.clone())))
 }
 
+/// What of a broker's start counts when configurations are set later.
+#[derive(Debug, Clone)]
+pub struct DynamicBounds {
+    pub(crate) consumer: ConsumerTimeouts,
+    pub(crate) connections: ConnectionBounds,
+}
+
+impl DynamicBounds {
+    /// Those of a broker that is started so.
+    pub fn of(config: &BrokerConfig) -> Self {
+        let connections = ConnectionBounds::at_start(config);
+        Self { consumer: config.consumer_timeouts, connections }
+    }
+}
+
 /// Checks all that is set for a broker, or for all of them, while it runs;
-/// the error says which is wrong and why. Topics' defaults are checked as topics' are.
+/// the error says which is wrong and why. Topics' defaults are checked as topics' are,
+/// connections' bounds together with what is set elsewhere.
 pub(crate) fn check_broker_configs(
     configs: &BTreeMap<String, String>,
     check_topic_configs: fn(&BTreeMap<String, String>) -> Result<(), String>,
@@ -44,7 +74,8 @@ pub(crate) fn check_broker_configs(
                 "`{name}` cannot be changed while the broker runs: set it in its properties and restart it"
             ));
         }
-        if key.topic.is_none() && value.parse::<u32>().is_err() {
+        let is_number = WITHOUT_EFFECT.contains(&key.name);
+        if is_number && value.parse::<u32>().is_err() {
             return Err(format!("`{name}` cannot be `{value}`: expected a whole number from 0"));
         }
     }
@@ -61,11 +92,6 @@ pub(crate) struct GroupKey {
     pub(crate) doc: &'static str,
 }
 
-/// How long a member may be silent before it is removed.
-pub(crate) const GROUP_SESSION_TIMEOUT: &str = "consumer.session.timeout.ms";
-/// How often members are told to send heartbeats.
-pub(crate) const GROUP_HEARTBEAT_INTERVAL: &str = "consumer.heartbeat.interval.ms";
-
 /// Every configuration that a group of the consumer protocol can have.
 pub(crate) const GROUP_KEYS: &[GroupKey] = &[
     GroupKey {
@@ -81,19 +107,6 @@ pub(crate) const GROUP_KEYS: &[GroupKey] = &[
         doc: "How long a member of the consumer protocol may be silent before it is removed.",
     },
 ];
-
-/// Checks all that is set for a group.
-pub(crate) fn check_group_configs(configs: &BTreeMap<String, String>) -> Result<(), String> {
-    for (name, value) in configs {
-        if !GROUP_KEYS.iter().any(|key| key.name == name) {
-            return Err(format!("unknown group configuration `{name}`"));
-        }
-        if !value.parse::<i32>().is_ok_and(|number| number > 0) {
-            return Err(format!("`{name}` cannot be `{value}`: expected milliseconds from 1"));
-        }
-    }
-    Ok(())
-}
 
 #[cfg(test)]
 mod tests {

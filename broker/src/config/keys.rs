@@ -192,6 +192,30 @@ pub const BROKER_KEYS: &[BrokerKey] = &[
         "How often members of the consumer protocol are told to beat.",
     ),
     key(
+        "group.consumer.min.session.timeout.ms",
+        Int,
+        "45000",
+        "The shortest session timeout that a group of the consumer protocol may set for itself.",
+    ),
+    key(
+        "group.consumer.max.session.timeout.ms",
+        Int,
+        "60000",
+        "The longest session timeout that a group of the consumer protocol may set for itself.",
+    ),
+    key(
+        "group.consumer.min.heartbeat.interval.ms",
+        Int,
+        "5000",
+        "The shortest heartbeat interval that a group of the consumer protocol may set for itself.",
+    ),
+    key(
+        "group.consumer.max.heartbeat.interval.ms",
+        Int,
+        "15000",
+        "The longest heartbeat interval that a group of the consumer protocol may set for itself.",
+    ),
+    key(
         "group.consumer.max.size",
         Int,
         "2147483647",

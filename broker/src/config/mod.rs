@@ -1,6 +1,7 @@
 //! The broker's configuration, read from Kafka's property names.
 
 mod connections;
+mod consumer_groups;
 pub(crate) mod dynamic;
 mod keys;
 mod listener;
@@ -16,7 +17,10 @@ use std::{
 };
 
 use crate::quota::WindowSettings;
+pub(crate) use connections::ConnectionBounds;
 pub use connections::ListenerLimits;
+pub use consumer_groups::{BoundedTimeout, ConsumerTimeouts};
+use dynamic::{MAX_CONNECTIONS_PER_IP, MAX_CONNECTIONS_PER_IP_OVERRIDES};
 pub use keys::{BROKER_KEYS, BrokerKey, ConfigKind};
 pub use listener::ListenerConfig;
 pub use security::{ListenerSecurity, SecurityProtocol, is_known, is_sensitive};
@@ -94,10 +98,9 @@ pub struct BrokerConfig {
     pub group_session_timeout_max: Duration,
     /// `group.max.size`.
     pub group_size_max: usize,
-    /// `group.consumer.session.timeout.ms`.
-    pub consumer_session_timeout: Duration,
-    /// `group.consumer.heartbeat.interval.ms`.
-    pub consumer_heartbeat_interval: Duration,
+    /// `group.consumer.session.timeout.ms`, `group.consumer.heartbeat.interval.ms`, and
+    /// their bounds.
+    pub consumer_timeouts: ConsumerTimeouts,
     /// `group.consumer.max.size`.
     pub consumer_group_size_max: usize,
     /// `group.consumer.assignors`.
@@ -222,12 +225,11 @@ impl BrokerConfig {
             group_session_timeout_min: read.millis("group.min.session.timeout.ms", 1)?,
             group_session_timeout_max: read.millis("group.max.session.timeout.ms", 1)?,
             group_size_max: read.number("group.max.size", 1)?,
-            consumer_session_timeout: read.millis("group.consumer.session.timeout.ms", 1)?,
-            consumer_heartbeat_interval: read.millis("group.consumer.heartbeat.interval.ms", 1)?,
+            consumer_timeouts: ConsumerTimeouts::read(&read)?,
             consumer_group_size_max: read.number("group.consumer.max.size", 1)?,
             consumer_assignors: read.assignors("group.consumer.assignors")?,
             connections_max: read.number("max.connections", 1)?,
-            connections_per_address_max: read.number("max.connections.per.ip", 0)?,
+            connections_per_address_max: read.connections_per_address()?,
             connections_per_address_overrides: read.address_overrides()?,
             connection_rate_max: Some(read.number("max.connection.creation.rate", 1)?)
                 .filter(|max| *max < i32::MAX.unsigned_abs()),
@@ -321,8 +323,23 @@ impl Reader<'_> {
         Ok(WindowSettings { samples: usize::from(count), window_ms })
     }
 
+    /// A time that clients are told of.
+    fn milliseconds(&self, name: &'static str) -> Result<i32, ConfigError> {
+        let milliseconds: u32 = self.number(name, 1)?;
+        let expected = "milliseconds, no more than 2147483647";
+        i32::try_from(milliseconds).map_err(|_| self.invalid(name, expected))
+    }
+
+    fn connections_per_address(&self) -> Result<usize, ConfigError> {
+        let max = self.number(MAX_CONNECTIONS_PER_IP, 0)?;
+        match connections::lets_someone_in(max, &self.address_overrides()?) {
+            true => Ok(max),
+            false => Err(self.invalid(MAX_CONNECTIONS_PER_IP, connections::NOBODY)),
+        }
+    }
+
     fn address_overrides(&self) -> Result<HashMap<IpAddr, usize>, ConfigError> {
-        const NAME: &str = "max.connections.per.ip.overrides";
+        const NAME: &str = MAX_CONNECTIONS_PER_IP_OVERRIDES;
         let text = self.text(NAME).unwrap_or_default();
         connections::overrides(text).ok_or_else(|| self.invalid(NAME, "HOST:NUMBER, with commas"))
     }
@@ -439,6 +456,7 @@ mod tests {
             ("auto.create.topics.enable", "yes"),
             ("log.retention.hours", "x"),
             ("default.replication.factor", "3"),
+            ("max.connections.per.ip", "0"),
         ] {
             let error = BrokerConfig::from_properties([(name, value)]).unwrap_err();
             assert!(error.to_string().contains(name), "{error}");

@@ -25,6 +25,7 @@ use super::{
 };
 use crate::{
     auth::{Acl, AclFilter},
+    config::dynamic::DynamicBounds,
     limits,
 };
 
@@ -35,6 +36,7 @@ pub struct LocalController {
     journal: Arc<Mutex<Option<Journal>>>,
     image: watch::Sender<Arc<ClusterImage>>,
     defaults: TopicDefaults,
+    bounds: DynamicBounds,
     /// The sequence of the journal's next transaction.
     log_end_offset: Arc<AtomicI64>,
 }
@@ -48,6 +50,7 @@ impl LocalController {
         directory: &Path,
         default_partitions: i32,
         check: TopicConfigCheck,
+        bounds: DynamicBounds,
     ) -> Result<Self, JournalError> {
         let (journal, image) = Journal::open(directory)?;
         let log_end_offset = Arc::new(AtomicI64::new(journal.next_sequence()));
@@ -55,6 +58,7 @@ impl LocalController {
             journal: Arc::new(Mutex::new(Some(journal))),
             image: watch::Sender::new(Arc::new(image)),
             defaults: TopicDefaults { partitions: default_partitions, check },
+            bounds,
             log_end_offset,
         })
     }
@@ -177,7 +181,7 @@ impl Controller for LocalController {
         validate_only: bool,
     ) -> Result<(), ControllerError> {
         self.change(validate_only, |image| {
-            plan::alter_configs(image, self.defaults.check, &resource, &changes)
+            plan::alter_configs(image, self.defaults.check, &self.bounds, &resource, &changes)
         })
         .await
         .map(drop)
@@ -220,7 +224,7 @@ impl Controller for LocalController {
     ) -> Result<(), ControllerError> {
         self.change(validate_only, |image| {
             let changes = plan::replacing(image, &resource, configs);
-            plan::alter_configs(image, self.defaults.check, &resource, &changes)
+            plan::alter_configs(image, self.defaults.check, &self.bounds, &resource, &changes)
         })
         .await
         .map(drop)

@@ -9,7 +9,10 @@ use super::{
     PartitionRecord, TopicImage, TopicRef,
 };
 use crate::{
-    config::dynamic::{check_broker_configs, check_group_configs},
+    config::{
+        ConnectionBounds,
+        dynamic::{DynamicBounds, check_broker_configs, check_group_configs},
+    },
     limits,
 };
 
@@ -107,6 +110,7 @@ pub(super) fn create_partitions(
 pub(super) fn alter_configs(
     image: &ClusterImage,
     check: TopicConfigCheck,
+    bounds: &DynamicBounds,
     resource: &ConfigResource,
     changes: &HashMap<String, ConfigChange>,
 ) -> Result<Vec<MetadataRecord>, ControllerError> {
@@ -134,17 +138,39 @@ pub(super) fn alter_configs(
     }
     match resource {
         ConfigResource::Topic(_) => check(&configs),
-        ConfigResource::Group(_) => check_group_configs(&configs),
+        ConfigResource::Group(_) => check_group_configs(&configs, &bounds.consumer),
         ConfigResource::Broker(id) if image.brokers().all(|broker| broker.node_id != *id) => {
             Err(format!("there is no broker {id}"))
         }
         ConfigResource::Broker(_) | ConfigResource::BrokerDefault => {
             check_broker_configs(&configs, check)
+                .and_then(|()| check_connections(image, bounds, resource, &configs))
         }
     }
     .map_err(invalid)?;
     records.sort_by(|a, b| config_key(a).cmp(config_key(b)));
     Ok(records)
+}
+
+/// Checks the bounds on connections that brokers have with these configurations of one
+/// of them, or of all.
+fn check_connections(
+    image: &ClusterImage,
+    bounds: &DynamicBounds,
+    resource: &ConfigResource,
+    configs: &BTreeMap<String, String>,
+) -> Result<(), String> {
+    let present = |of: &ConfigResource| image.dynamic_configs(of).cloned().unwrap_or_default();
+    let check = |default: &BTreeMap<String, String>, own: &BTreeMap<String, String>| {
+        let bounds = bounds.connections.clone().with(default).and_then(|bounds| bounds.with(own));
+        let checked = bounds.and_then(ConnectionBounds::check);
+        checked.map(drop).map_err(|error| error.to_string())
+    };
+    if *resource != ConfigResource::BrokerDefault {
+        return check(&present(&ConfigResource::BrokerDefault), configs);
+    }
+    let mut brokers = image.brokers().map(|broker| ConfigResource::Broker(broker.node_id));
+    brokers.try_for_each(|broker| check(configs, &present(&broker)))
 }
 
 /// The changes that leave a resource with just these configurations.

@@ -2,7 +2,10 @@
 
 use super::{files, folder};
 use crate::{
-    controller::Controller as _, controller::LocalController, partition::check_topic_configs,
+    config::{BrokerConfig, dynamic::DynamicBounds},
+    controller::Controller as _,
+    controller::LocalController,
+    partition::check_topic_configs,
 };
 
 /// The parts of the input are the journal's payloads, in frames whose checksums
@@ -25,7 +28,9 @@ pub fn journals(bytes: &[u8]) {
         }
     }
     std::fs::write(dir.join("journal"), journal).expect("there is room for a file");
-    let open = || LocalController::open(&dir, 1, check_topic_configs);
+    let config = BrokerConfig::from_properties::<&str, &str>([]).expect("every default is valid");
+    let bounds = DynamicBounds::of(&config);
+    let open = || LocalController::open(&dir, 1, check_topic_configs, bounds.clone());
     let Ok(controller) = open() else { return };
     let image = controller.image().borrow().clone();
     drop(controller);

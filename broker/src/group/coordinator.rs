@@ -24,8 +24,9 @@ use super::{
 };
 use crate::{
     clock,
-    config::BrokerConfig,
+    config::{BrokerConfig, ConsumerTimeouts},
     controller::ClusterImage,
+    effective::group_timeouts,
     node::Node,
     partition::{Appended, Partition, PartitionManager},
     topics,
@@ -36,6 +37,8 @@ use crate::{
 pub(crate) struct GroupSettings {
     pub(super) bounds: Bounds,
     pub(super) consumer: ConsumerBounds,
+    /// What groups of the consumer protocol may set for themselves.
+    pub(super) timeouts: ConsumerTimeouts,
     pub(super) retention_ms: i64,
     pub(super) retention_check: Duration,
 }
@@ -43,17 +46,16 @@ pub(crate) struct GroupSettings {
 impl GroupSettings {
     pub(crate) fn from_config(config: &BrokerConfig) -> Self {
         let milliseconds = |duration: Duration| duration.as_millis() as u64;
+        let timeouts = config.consumer_timeouts;
         Self {
+            timeouts,
             bounds: Bounds {
                 initial_rebalance_delay_ms: milliseconds(config.group_initial_rebalance_delay),
                 members_max: config.group_size_max,
             },
             consumer: ConsumerBounds {
-                session_timeout_ms: milliseconds(config.consumer_session_timeout),
-                heartbeat_interval_ms: i32::try_from(milliseconds(
-                    config.consumer_heartbeat_interval,
-                ))
-                .unwrap_or(i32::MAX),
+                session_timeout_ms: timeouts.session.default_ms.unsigned_abs().into(),
+                heartbeat_interval_ms: timeouts.heartbeat.default_ms,
                 members_max: config.consumer_group_size_max,
                 assignors: config
                     .consumer_assignors
@@ -155,11 +157,17 @@ impl GroupCoordinator {
     pub(crate) async fn load(
         settings: GroupSettings,
         partitions: Arc<PartitionManager>,
+        image: Arc<ClusterImage>,
     ) -> Result<Self, tokio::task::JoinError> {
-        tokio::task::spawn_blocking(move || Self::load_blocking(settings, partitions)).await
+        let load = move || Self::load_blocking(settings, partitions, &image);
+        tokio::task::spawn_blocking(load).await
     }
 
-    fn load_blocking(settings: GroupSettings, partitions: Arc<PartitionManager>) -> Self {
+    fn load_blocking(
+        settings: GroupSettings,
+        partitions: Arc<PartitionManager>,
+        image: &ClusterImage,
+    ) -> Self {
         let mut unreadable = BTreeSet::new();
         let mut found = HashMap::new();
         for index in 0..partitions.count(topics::CONSUMER_OFFSETS) {
@@ -182,7 +190,7 @@ impl GroupCoordinator {
             timers_wake_ms: AtomicU64::new(u64::MAX),
             earlier_deadline: Notify::new(),
         }));
-        found.into_iter().for_each(|(id, loaded)| coordinator.adopt(id, loaded));
+        found.into_iter().for_each(|(id, loaded)| coordinator.adopt(id, loaded, image));
         let groups = lock(&coordinator.0.groups).len();
         tracing::info!(groups, "groups loaded");
         coordinator
@@ -200,9 +208,11 @@ impl GroupCoordinator {
         }
     }
 
-    fn adopt(&self, id: String, loaded: store::Loaded) {
+    fn adopt(&self, id: String, loaded: store::Loaded, image: &ClusterImage) {
         let bounds = self.0.settings.bounds;
-        let consumer = self.0.settings.consumer.clone();
+        let mut consumer = self.0.settings.consumer.clone();
+        (consumer.session_timeout_ms, consumer.heartbeat_interval_ms) =
+            group_timeouts(image, &id, &self.0.settings.timeouts);
         let consumer = loaded.consumer.into_group(consumer, now().monotonic_ms);
         let no_offsets = loaded.offsets.is_empty() && loaded.pending.is_empty();
         if loaded.group.is_none() && consumer.is_none() && no_offsets {

@@ -9,7 +9,6 @@ use super::connection;
 use crate::{
     auth::{SaslSettings, TlsListener},
     clock,
-    effective::connections_per_address_max,
     node::Node,
 };
 
@@ -52,8 +51,8 @@ pub(crate) async fn accept(node: Arc<Node>, socket: TcpListener, index: usize, t
                 continue;
             }
         };
-        let per_address_max = connections_per_address_max(&node.config, &node.image());
-        let place = match node.admission.place(index, peer.ip(), per_address_max) {
+        let bounds = node.admission.bounds(&node.config, node.image());
+        let place = match node.admission.place(index, peer.ip(), &bounds) {
             Ok(place) => place,
             Err(refusal) => {
                 node.bad_connections.line(|left_out| {
@@ -62,8 +61,15 @@ pub(crate) async fn accept(node: Arc<Node>, socket: TcpListener, index: usize, t
                 continue;
             }
         };
+        // Before what all addresses have in common is counted: who is refused for its
+        // own rate costs the others none of theirs.
+        if let Some(after) = node.quotas.connected(peer.ip(), clock::monotonic_ms()) {
+            tracing::debug!(%peer, "connection refused: its address connects too often");
+            hold(&node, stream, after, &tasks);
+            continue;
+        }
         prepare(&stream, peer);
-        let pause = node.admission.pause(index, clock::monotonic_ms());
+        let pause = node.admission.pause(index, &bounds, clock::monotonic_ms());
         if !pause.is_zero() {
             // The system's queue holds the next ones back (KIP-612).
             tokio::select! {
@@ -71,20 +77,26 @@ pub(crate) async fn accept(node: Arc<Node>, socket: TcpListener, index: usize, t
                 () = node.stopping.cancelled() => return,
             }
         }
-        let refused = node.quotas.connected(peer.ip(), clock::monotonic_ms());
         let node = Arc::clone(&node);
         tasks.spawn(async move {
-            if let Some(after) = refused {
-                tracing::debug!(%peer, "connection refused: its address connects too often");
-                // Held for a while, so that it does not come back at once.
-                tokio::time::sleep(after).await;
-                return;
-            }
             let open = node.metrics.connections.opened(index);
             connection::serve(node, stream, peer, index).await;
             drop((open, place));
         });
     }
+}
+
+/// Closes a connection after a while, if there is room for it until then.
+fn hold(node: &Arc<Node>, stream: TcpStream, after: Duration, tasks: &TaskTracker) {
+    let Some(held) = node.admission.hold() else { return };
+    let node = Arc::clone(node);
+    tasks.spawn(async move {
+        tokio::select! {
+            () = tokio::time::sleep(after) => {}
+            () = node.stopping.cancelled() => {}
+        }
+        drop((stream, held));
+    });
 }
 
 fn prepare(stream: &TcpStream, peer: SocketAddr) {

@@ -1,13 +1,18 @@
 //! Configurations of brokers and groups that are set while they run.
 
+use std::time::{Duration, Instant};
+
 use kafka_protocol::messages::{
-    ConsumerGroupHeartbeatRequest, DescribeConfigsRequest, FindCoordinatorRequest, GroupId,
-    IncrementalAlterConfigsRequest, ListConfigResourcesRequest,
+    ApiVersionsRequest, ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest,
+    DescribeConfigsRequest, FindCoordinatorRequest, GroupId, IncrementalAlterConfigsRequest,
+    ListConfigResourcesRequest,
     describe_configs_request::DescribeConfigsResource,
     incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
 };
 
-use crate::support::{Client, TestBroker, batch, name, text};
+use tokio::io::AsyncWriteExt;
+
+use crate::support::{Client, PATIENCE, TestBroker, batch, encode, name, text};
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
@@ -137,10 +142,20 @@ async fn what_cannot_be_changed_while_the_broker_runs_is_refused_by_name() {
         ((BROKER, "1"), "no.such.property", "3", INVALID_REQUEST),
         ((BROKER, "1"), "log.retention.ms", "soon", INVALID_REQUEST),
         ((BROKER, "1"), "max.connections.per.ip", "-1", INVALID_REQUEST),
+        // Nobody could take it back.
+        ((BROKER, "1"), "max.connections.per.ip", "0", INVALID_REQUEST),
+        ((BROKER, ""), "max.connections.per.ip", "0", INVALID_REQUEST),
+        ((BROKER, "1"), "max.connections", "0", INVALID_REQUEST),
+        ((BROKER, "1"), "max.connection.creation.rate", "0", INVALID_REQUEST),
+        ((BROKER, "1"), "max.connections.per.ip.overrides", "localhost:1", INVALID_REQUEST),
         ((BROKER, "7"), "log.retention.ms", "1", INVALID_REQUEST),
         ((BROKER, "one"), "log.retention.ms", "1", INVALID_REQUEST),
         ((GROUP, "g"), "no.such.property", "1", INVALID_CONFIG),
         ((GROUP, "g"), "consumer.session.timeout.ms", "0", INVALID_CONFIG),
+        ((GROUP, "g"), "consumer.session.timeout.ms", "44999", INVALID_CONFIG),
+        ((GROUP, "g"), "consumer.session.timeout.ms", "60001", INVALID_CONFIG),
+        ((GROUP, "g"), "consumer.heartbeat.interval.ms", "4999", INVALID_CONFIG),
+        ((GROUP, "g"), "consumer.heartbeat.interval.ms", "15001", INVALID_CONFIG),
         ((GROUP, ""), "consumer.session.timeout.ms", "1", INVALID_REQUEST),
     ] {
         let (refused, message) = alter(&mut client, resource, (key, SET, Some(value))).await;
@@ -161,6 +176,89 @@ async fn the_bound_of_connections_from_an_address_is_changed_live() {
     broker.client().await.create_topic("topic", 1).await;
 }
 
+/// Whether a further connection is let in.
+async fn is_let_in(broker: &TestBroker) -> bool {
+    let mut client = broker.client().await;
+    // Where it is closed at once, even this may fail.
+    let frame = encode(0, 1, &ApiVersionsRequest::default());
+    let _ = client.stream.write_all(&frame).await;
+    client.receive_frame().await.is_some()
+}
+
+#[tokio::test]
+async fn the_bounds_of_all_connections_and_of_single_addresses_are_changed_live() {
+    const PER_IP: &str = "max.connections.per.ip";
+    const OVERRIDES: &str = "max.connections.per.ip.overrides";
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    set(&mut client, (BROKER, ""), "max.connections", "1").await;
+    assert!(!is_let_in(&broker).await);
+    set(&mut client, (BROKER, "1"), "max.connections", "100").await;
+    assert!(is_let_in(&broker).await);
+    assert_eq!(in_force(&mut client, (BROKER, "1"), "max.connections").await, told("100", 2));
+
+    set(&mut client, (BROKER, "1"), OVERRIDES, "127.0.0.1:1").await;
+    assert!(!is_let_in(&broker).await);
+    // With an address that is let in, all others may be shut out.
+    set(&mut client, (BROKER, ""), PER_IP, "0").await;
+    set(&mut client, (BROKER, "1"), OVERRIDES, "127.0.0.1:100").await;
+    assert!(is_let_in(&broker).await);
+    for (change, value) in [(SET, Some("127.0.0.1:0")), (DELETE, None)] {
+        let (code, message) = alter(&mut client, (BROKER, "1"), (OVERRIDES, change, value)).await;
+        assert_eq!(code, INVALID_REQUEST, "{message}");
+        assert!(message.contains(OVERRIDES), "{message}");
+    }
+    let broker = broker.restart(&[]).await;
+    assert!(is_let_in(&broker).await);
+}
+
+#[tokio::test]
+async fn the_rate_of_new_connections_is_changed_live() {
+    let broker = TestBroker::start(&[("quota.window.num", "2")]).await;
+    let mut client = broker.client().await;
+    set(&mut client, (BROKER, "1"), "max.connection.creation.rate", "4").await;
+    let began = Instant::now();
+    for _ in 0..16 {
+        assert!(is_let_in(&broker).await);
+    }
+    // Two windows' worth at once at most, the others at the rate.
+    assert!(began.elapsed() >= Duration::from_millis(900), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_group_that_is_read_from_its_log_has_the_session_that_is_set_for_it() {
+    let short = [
+        ("group.consumer.min.session.timeout.ms", "1"),
+        ("group.consumer.min.heartbeat.interval.ms", "1"),
+    ];
+    let broker = TestBroker::start(&short).await;
+    let mut client = broker.client().await;
+    client.create_topic("topic", 1).await;
+    set(&mut client, (GROUP, "g"), "consumer.heartbeat.interval.ms", "100").await;
+    set(&mut client, (GROUP, "g"), "consumer.session.timeout.ms", "1000").await;
+    let find = FindCoordinatorRequest::default().with_coordinator_keys(vec![text("g")]);
+    assert_eq!(client.call(4, &find).await.coordinators[0].error_code, 0);
+    assert_eq!(client.call(0, &join("g")).await.error_code, 0);
+
+    let broker = broker.restart(&short).await;
+    let mut client = broker.client().await;
+    let describe = ConsumerGroupDescribeRequest::default().with_group_ids(vec![GroupId(text("g"))]);
+    let deadline = Instant::now() + PATIENCE;
+    while !client.call(0, &describe).await.groups[0].members.is_empty() {
+        assert!(Instant::now() < deadline, "its session would be 45 s by default");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn join(group: &str) -> ConsumerGroupHeartbeatRequest {
+    ConsumerGroupHeartbeatRequest::default()
+        .with_group_id(GroupId(text(group)))
+        .with_member_id(text("member"))
+        .with_rebalance_timeout_ms(10_000)
+        .with_subscribed_topic_names(Some(vec![name("topic")]))
+        .with_topic_partitions(Some(vec![]))
+}
+
 #[tokio::test]
 async fn a_group_has_the_heartbeat_interval_that_is_set_for_it() {
     const KEY: &str = "consumer.heartbeat.interval.ms";
@@ -168,18 +266,12 @@ async fn a_group_has_the_heartbeat_interval_that_is_set_for_it() {
     let mut client = broker.client().await;
     client.create_topic("topic", 1).await;
     assert_eq!(in_force(&mut client, (GROUP, "g"), KEY).await, told("5000", 5));
-    set(&mut client, (GROUP, "g"), KEY, "1234").await;
-    assert_eq!(in_force(&mut client, (GROUP, "g"), KEY).await, told("1234", 8));
-    for (group, interval_ms) in [("g", 1234), ("other", 5000)] {
+    set(&mut client, (GROUP, "g"), KEY, "12345").await;
+    assert_eq!(in_force(&mut client, (GROUP, "g"), KEY).await, told("12345", 8));
+    for (group, interval_ms) in [("g", 12345), ("other", 5000)] {
         let find = FindCoordinatorRequest::default().with_coordinator_keys(vec![text(group)]);
         assert_eq!(client.call(4, &find).await.coordinators[0].error_code, 0);
-        let join = ConsumerGroupHeartbeatRequest::default()
-            .with_group_id(GroupId(text(group)))
-            .with_member_id(text("member"))
-            .with_rebalance_timeout_ms(10_000)
-            .with_subscribed_topic_names(Some(vec![name("topic")]))
-            .with_topic_partitions(Some(vec![]));
-        let joined = client.call(0, &join).await;
+        let joined = client.call(0, &join(group)).await;
         assert_eq!((joined.error_code, joined.heartbeat_interval_ms), (0, interval_ms), "{group}");
     }
 }

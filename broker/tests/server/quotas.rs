@@ -9,6 +9,8 @@ use kafka_protocol::messages::{
     describe_client_quotas_request::ComponentData,
 };
 
+use tokio::net::TcpSocket;
+
 use crate::support::{
     Client, TestBroker, batch, batches, fetch_request, name, produce_request, text,
 };
@@ -310,4 +312,38 @@ async fn an_address_that_connects_too_often_is_refused_for_a_while() {
     for _ in 0..10 {
         broker.client().await.call(9, &metadata).await;
     }
+}
+
+/// A connection from an address of this machine's own, if it is let in.
+async fn connects_from(broker: &TestBroker, from: [u8; 4]) -> Client {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((from, 0).into()).unwrap();
+    Client::over(socket.connect(broker.broker.local_addr()).await.unwrap())
+}
+
+#[tokio::test]
+async fn an_address_that_connects_too_often_costs_the_others_neither_places_nor_rate() {
+    let bounds = [
+        ("quota.window.num", "2"),
+        ("max.connection.creation.rate", "10"),
+        ("max.connections", "10"),
+    ];
+    let broker = TestBroker::start(&bounds).await;
+    let mut admin = broker.client().await;
+    let address: Entity<'_> = &[("ip", Some("127.0.0.2"))];
+    let rate = [("connection_creation_rate", Some(1.0))];
+    assert_eq!(alter(&mut admin, address, &rate).await, 0);
+    let mut flood = Vec::new();
+    for _ in 0..60 {
+        flood.push(connects_from(&broker, [127, 0, 0, 2]).await);
+    }
+    let began = Instant::now();
+    let metadata = MetadataRequest::default().with_topics(None);
+    let mut open = Vec::new();
+    for _ in 0..5 {
+        let mut client = connects_from(&broker, [127, 0, 0, 1]).await;
+        client.call(9, &metadata).await;
+        open.push(client);
+    }
+    assert!(began.elapsed() < Duration::from_millis(700), "{:?}", began.elapsed());
 }

@@ -11,9 +11,8 @@ use super::{
 };
 use crate::{
     auth::{AclOperation, Authorizer, ResourceType},
-    config::dynamic::{GROUP_HEARTBEAT_INTERVAL, GROUP_SESSION_TIMEOUT},
     controller::ClusterImage,
-    effective::group_number,
+    effective::group_timeouts,
     group::{
         coordinator::{Committing, GroupCoordinator, Slot, lock, now},
         records::Key,
@@ -92,11 +91,8 @@ impl GroupCoordinator {
             None if request.epoch != 0 => return Err(ConsumerGroupError::UnknownMemberId.into()),
             None => fresh.insert(ConsumerGroup::new(self.0.settings.consumer.clone())),
         };
-        let bounds = &self.0.settings.consumer;
-        let session_timeout_ms = group_number(image, id, GROUP_SESSION_TIMEOUT)
-            .map_or(bounds.session_timeout_ms, |timeout_ms| timeout_ms.unsigned_abs().into());
-        let heartbeat_interval_ms = group_number(image, id, GROUP_HEARTBEAT_INTERVAL)
-            .unwrap_or(bounds.heartbeat_interval_ms);
+        let (session_timeout_ms, heartbeat_interval_ms) =
+            group_timeouts(image, id, &self.0.settings.timeouts);
         consumer_group.set_timeouts(session_timeout_ms, heartbeat_interval_ms);
         if !seen_image.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, image)) {
             consumer_group.refresh_topics(&view);
