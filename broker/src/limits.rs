@@ -113,6 +113,9 @@ pub(crate) const FETCH_GRANT_BYTES_MIN: usize = (1 << 20) + (4 << 10);
 /// The most that a fetch answers with while all of the fetch memory is held.
 pub(crate) const FETCH_SMALL_BYTES: usize = 64 << 10;
 
+/// Fetches of more than [`FETCH_SMALL_BYTES`] that read from logs at a time, at least.
+pub(crate) const LARGE_READS_MIN: usize = 4;
+
 /// The longest that a fetch waits for data, whatever the client asks.
 pub(crate) const FETCH_WAIT_MAX: Duration = Duration::from_secs(300);
 

@@ -16,7 +16,7 @@ use crate::{
         Endpoint, NewTopic, QuotaEntity, TopicImage, TopicRef,
     },
     group::GroupCoordinator,
-    kafka::{Admission, FetchMemory, Listener, LogLimit, RequestMemory},
+    kafka::{Admission, FetchMemory, LargeReads, Listener, LogLimit, RequestMemory},
     metrics::Metrics,
     partition::PartitionManager,
     producer_ids::ProducerIds,
@@ -38,6 +38,7 @@ pub(crate) struct Node {
     pub(crate) transactions: TransactionCoordinator,
     pub(crate) request_memory: Arc<RequestMemory>,
     pub(crate) fetch_memory: FetchMemory,
+    pub(crate) large_reads: LargeReads,
     /// In the order of the configuration.
     pub(crate) listeners: Vec<Listener>,
     /// What the salts of users that are not there are made of.

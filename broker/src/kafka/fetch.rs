@@ -10,7 +10,7 @@ use super::{
     Reply,
     access::Access,
     errors,
-    fetch_request::{Asked, AskedPartition},
+    fetch_request::{Asked, AskedPartition, AskedTopic},
     fetch_response::{Fetched, encode, whole_error},
     memory::MemoryGrant,
     request_memory::RequestGrant,
@@ -165,12 +165,16 @@ async fn read(node: &Arc<Node>, whole: &Arc<Asked>) -> Round {
     let (mut memory, granted) = node.fetch_memory.take_up_to(bytes_max).await;
     let mut bounds = ReadBounds { bytes_max: granted, first_batch_bytes_max: memory.bytes() };
     loop {
+        let ahead =
+            bytes_ahead(node, whole).min(bounds.bytes_max.max(bounds.first_batch_bytes_max));
+        let turn = node.large_reads.turn(ahead).await;
         let (reader, asked) = (Arc::clone(node), Arc::clone(whole));
         let reading = tokio::task::spawn_blocking(move || read_blocking(&reader, &asked, bounds));
         let mut round = reading.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a fetch failed");
             Round { failed: true, ..Round::empty() }
         });
+        drop(turn);
         if let Some(needed) = round.needs_bytes {
             // Given back before more is asked for: two fetches that kept theirs
             // could wait for each other.
@@ -183,6 +187,21 @@ async fn read(node: &Arc<Node>, whole: &Arc<Asked>) -> Round {
         round.memory = Some(memory);
         return round;
     }
+}
+
+/// About how many bytes a look brings if it may bring as many as there are.
+fn bytes_ahead(node: &Node, whole: &Asked) -> usize {
+    let of_partition = |topic: &str, asked: &AskedPartition| {
+        let partition = node.partitions.get(topic, asked.index);
+        let log = partition.as_ref().and_then(|partition| partition.log().ok());
+        let ahead = log.map_or(0, |log| log.bytes_ahead(asked.offset));
+        usize::try_from(ahead).unwrap_or(usize::MAX)
+    };
+    let of_topic = |topic: &AskedTopic| {
+        let partitions = topic.partitions.iter().map(|asked| of_partition(&topic.name, asked));
+        partitions.fold(0, usize::saturating_add)
+    };
+    whole.topics.iter().map(of_topic).fold(0, usize::saturating_add)
 }
 
 /// How much a round may read.

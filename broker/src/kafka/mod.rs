@@ -14,6 +14,7 @@
 //! per_address.rs bounds on the connections of one address
 //! memory.rs      a bound on memory that many connections share
 //! fetch_memory.rs  the memory of fetch responses under way
+//! large_reads.rs fetches that copy much, a few at a time
 //! request_memory.rs  the memory of requests under way, by their size
 //! pace.rs        how slowly a request may come
 //! demand.rs      who waits for memory, and whom that costs its place
@@ -76,6 +77,7 @@ mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
 mod join_group;
+mod large_reads;
 mod leave_group;
 mod list_config_resources;
 mod list_groups;
@@ -124,6 +126,7 @@ pub(crate) fn request_counts() -> RequestCounts {
 }
 
 pub(crate) use fetch_memory::FetchMemory;
+pub(crate) use large_reads::LargeReads;
 pub(crate) use listener::{Listener, accept};
 pub(crate) use request_memory::RequestMemory;
 

@@ -186,6 +186,19 @@ impl Log {
         self.segments().values().map(|segment| segment.size()).sum()
     }
 
+    /// About how many bytes a read from `offset` on may bring, which are of one segment:
+    /// as many of it as of its offsets.
+    #[must_use]
+    pub fn bytes_ahead(&self, offset: i64) -> u64 {
+        let segments = self.segments();
+        let Some((base, segment)) = segments.range(..=offset).next_back() else { return 0 };
+        let after = (std::ops::Bound::Excluded(*base), std::ops::Bound::Unbounded);
+        let next = segments.range(after).next().map(|(next, _)| *next);
+        let end = next.unwrap_or_else(|| self.log_end_offset());
+        let share = (end - offset).max(0) as f64 / (end - base).max(1) as f64;
+        (segment.size() as f64 * share) as u64
+    }
+
     /// How many segments there are, the active one included.
     #[must_use]
     pub fn segment_count(&self) -> usize {

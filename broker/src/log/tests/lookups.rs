@@ -57,3 +57,22 @@ fn an_empty_log_has_no_timestamps() {
     assert_eq!(log.offset_for_timestamp(0).unwrap(), None);
     assert_eq!(log.offset_of_max_timestamp().unwrap(), None);
 }
+
+#[test]
+fn what_a_read_may_bring_is_guessed_by_the_offsets_of_its_segment() {
+    let home = home();
+    let log = open(&home.dir, &config(&[("segment.bytes", "5000")]));
+    assert_eq!(log.bytes_ahead(0), 0);
+    for _ in 0..60 {
+        let mut builder = BatchBuilder::new(0);
+        builder.push(NOW_MS, None, Some(&[7; 100]), &[]);
+        append(&log, builder.build().unwrap());
+    }
+    let end = log.log_end_offset();
+    let one = log.bytes_ahead(end - 1);
+    assert!((150..200).contains(&one), "{one}");
+    assert_eq!((log.bytes_ahead(end), log.bytes_ahead(-1)), (0, 0));
+    let whole = log.bytes_ahead(0);
+    assert!((4000..=5000).contains(&whole), "one segment's at most: {whole}");
+    assert!(log.segment_count() > 1);
+}

@@ -1,0 +1,48 @@
+//! Reads that copy much out of the logs, a few at a time.
+//!
+//! Each runs on a thread of its own. When there are many more of them than
+//! processors, whoever wants a single record waits until all have had their slice.
+
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::limits;
+
+/// The turns of large reads.
+#[derive(Debug)]
+pub(crate) struct LargeReads(Semaphore);
+
+impl LargeReads {
+    /// As many at a time as processors can work at while others wait for a disk.
+    pub(crate) fn new() -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self(Semaphore::new((2 * processors).max(limits::LARGE_READS_MIN)))
+    }
+
+    /// The turn of a read of about so many bytes; small ones need none.
+    pub(super) async fn turn(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
+        if bytes <= limits::FETCH_SMALL_BYTES {
+            return None;
+        }
+        Some(self.0.acquire().await.expect("the turns' semaphore is never closed"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn small_reads_do_not_wait_for_large_ones() {
+        let reads = LargeReads(Semaphore::new(1));
+        let large = reads.turn(10 << 20).await;
+        assert!(large.is_some());
+        assert!(reads.turn(limits::FETCH_SMALL_BYTES).await.is_none());
+        tokio::select! {
+            biased;
+            _ = reads.turn(10 << 20) => panic!("it is not its turn"),
+            () = tokio::task::yield_now() => {}
+        }
+        drop(large);
+        assert!(reads.turn(10 << 20).await.is_some());
+    }
+}
