@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // Helpers of tests panic as tests do.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -225,8 +225,8 @@ fn topics_are_created_listed_described_and_deleted() {
     let (code, _, stderr) = server.run(&["topic", "create", "a", "--config", "retension.ms=1"]);
     assert_eq!(code, 2);
     assert!(stderr.contains("did you mean `retention.ms`?"), "{stderr}");
-    server.succeeded(&["topic", "delete", "counts"]);
-    server.fails(&["topic", "delete", "counts"], "there is no topic `counts`");
+    server.succeeded(&["topic", "delete", "counts", "--yes"]);
+    server.fails(&["topic", "delete", "counts", "--yes"], "there is no topic `counts`");
     server.fails(&["group", "describe", "nobody"], "there is no group `nobody`");
     assert_eq!(server.succeeded(&["group", "list", "--output", "json"]), "[]\n");
 }
@@ -265,4 +265,104 @@ fn a_server_ends_with_0_on_sigterm() {
     let terminated = Command::new("kill").arg(server.process.id().to_string()).status().unwrap();
     assert!(terminated.success());
     assert_eq!(server.process.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn nothing_is_deleted_or_aborted_unasked() {
+    let folder = tempfile::tempdir().unwrap();
+    let soon = file(folder.path(), "client.properties", "default.api.timeout.ms=100\n");
+    // Nobody listens there: each is refused before it would matter.
+    for command in [
+        "topic delete t",
+        "group delete g",
+        "group delete-offsets g --topic t",
+        "acl remove --topic t",
+        "acl remove --topic t --pattern match --allow-principal User:a",
+        "user delete alice",
+        "quota remove --user alice",
+        "txn abort --transactional-id x",
+        "txn abort --topic t --partition 0 --start-offset 0 --force",
+        "connector delete c",
+    ] {
+        let nowhere = ["--bootstrap-server", "127.0.0.1:1", "--rest-url", "http://127.0.0.1:1"];
+        let nowhere = nowhere.into_iter().chain(["--command-config", &soon]);
+        let arguments: Vec<&str> = command.split(' ').chain(nowhere).collect();
+        let (code, _, stderr) = told(&longshore(&arguments).stdin(Stdio::null()).output().unwrap());
+        assert!(code == 2 && stderr.contains("add --yes"), "{command}: {code} {stderr}");
+        fails(&[&arguments[..], &["--yes"]].concat(), 3, "127.0.0.1:1");
+    }
+    assert!(succeeded(&["--help"]).contains("--yes is needed"));
+}
+
+#[test]
+fn a_listener_that_does_not_answer_cannot_be_reached() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = file(folder.path(), "client.properties", "default.api.timeout.ms=500\n");
+    // Connections wait in its backlog, and nobody takes them.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap().to_string();
+    let list = ["topic", "list", "--bootstrap-server", &address, "--command-config", &config];
+    fails(&list, 3, "");
+}
+
+#[test]
+fn a_nested_value_of_client_properties_is_told_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let nested = "client.id: a\nssl:\n  enabled.protocols: TLSv1.3\nsasl.mechanism: [PLAIN]\n";
+    let nested = file(folder.path(), "client.yaml", nested);
+    let list = ["topic", "list", "--command-config", &nested];
+    fails(&list, 1, "`ssl` is a property, whose value is one word or text");
+    fails(&list, 1, "client.yaml:2:1");
+    fails(&list, 1, "`sasl.mechanism` is a property");
+}
+
+/// `script` gives the shell a terminal, in which Ctrl-C goes to both. What the
+/// terminal shows after `typed` at the prompt and Ctrl-C.
+fn interrupted(typed: Option<&[u8]>) -> String {
+    // Connections wait in its backlog: the command is under way for seconds.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let (longshore, address) = (env!("CARGO_BIN_EXE_longshore"), silent.local_addr().unwrap());
+    let line = format!(
+        "trap : INT; '{longshore}' user set alice --bootstrap-server {address}; \
+         echo \"code=$?\"; stty -a"
+    );
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--command", &line, "/dev/null"]);
+    script.stdin(Stdio::piped()).stdout(Stdio::piped()).env("SHELL", "/bin/sh");
+    let mut script = script.spawn().unwrap();
+    let mut terminal = script.stdin.take().unwrap();
+    let mut shown = BufReader::new(script.stdout.take().unwrap());
+    let mut prompt = Vec::new();
+    shown.read_until(b':', &mut prompt).unwrap();
+    assert_eq!(String::from_utf8_lossy(&prompt), "Password of alice:");
+    if let Some(typed) = typed {
+        terminal.write_all(typed).unwrap();
+        // The line ends when the password was read.
+        shown.read_until(b'\n', &mut prompt).unwrap();
+    }
+    terminal.write_all(b"\x03").unwrap();
+    let mut rest = String::new();
+    shown.read_to_string(&mut rest).unwrap();
+    script.wait().unwrap();
+    rest
+}
+
+#[test]
+fn ctrl_c_at_the_password_prompt_leaves_the_terminal_as_it_was() {
+    let shown = interrupted(None);
+    assert!(shown.contains("code=130"), "{shown}");
+    assert!(shown.contains(" echo ") && !shown.contains("-echo "), "{shown}");
+}
+
+#[test]
+fn ctrl_c_after_the_password_ends_the_command_all_the_same() {
+    let shown = interrupted(Some(b"secret\n"));
+    assert!(shown.contains("code=130") && !shown.contains("secret"), "{shown}");
+}
+
+#[test]
+fn passwords_are_hashed_as_often_as_kafkas_brokers_take() {
+    for iterations in ["4095", "16385"] {
+        fails(&["user", "set", "alice", "--iterations", iterations], 2, "4096..=16384");
+    }
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::CliError;
 use super::acl_entries::{Entries, Resources, upper};
 use super::cluster::{Cluster, ClusterArgs};
+use super::consent::Consent;
 use super::output::{OutputArgs, columns};
 use crate::kafka::admin::acls::{Acl, AclFilter, PatternFilter, PatternType};
 
@@ -17,7 +18,7 @@ Example:
   longshore acl add --allow-principal User:bob --consumer --topic orders --group readers
   longshore acl add --deny-principal User:eve --operation All --topic pay. --pattern prefixed
   longshore acl list --principal User:alice
-  longshore acl remove --allow-principal User:alice --producer --topic orders")]
+  longshore acl remove --allow-principal User:alice --producer --topic orders --yes")]
 pub(super) struct AclCommand {
     #[command(subcommand)]
     action: Action,
@@ -61,18 +62,18 @@ Example:
     #[command(after_help = "\
 Example:
   longshore acl remove --allow-principal User:alice --operation Read --topic orders
-  longshore acl remove --topic orders --force
+  longshore acl remove --topic orders --yes
 
-Without principals it removes every entry of the resources; that needs --force.")]
+Without principals it removes every entry of the resources. --pattern any and match find entries
+of prefixes and of * too, which speak of other resources as well.")]
     Remove {
         #[command(flatten)]
         entries: Entries,
         /// Which patterns of the names
         #[arg(long, alias = "resource-pattern-type", value_enum, default_value = "literal")]
         pattern: Pattern,
-        /// Remove every entry of the resources, whoever they are about
-        #[arg(long)]
-        force: bool,
+        #[command(flatten)]
+        consent: Consent,
         #[command(flatten)]
         output: OutputArgs,
     },
@@ -149,7 +150,7 @@ impl AclCommand {
                 Cluster::new(cluster)?.client().create_acls(&acls).await?;
                 show(acls, output)
             }
-            Action::Remove { entries, pattern, force, output } => {
+            Action::Remove { entries, pattern, consent, output } => {
                 let filters = if entries.names_principals() {
                     entries
                         .acls(PatternType::Literal)?
@@ -165,8 +166,9 @@ impl AclCommand {
                         })
                         .collect()
                 } else {
-                    every_entry(&entries, pattern, force)?
+                    every_entry(&entries, pattern)?
                 };
+                consent.to(&question(&filters))?;
                 let removed = Cluster::new(cluster)?.client().delete_acls(&filters).await?;
                 if removed.is_empty() {
                     let why =
@@ -180,11 +182,7 @@ impl AclCommand {
 }
 
 /// Filters for all that there is about some resources.
-fn every_entry(
-    entries: &Entries,
-    pattern: Pattern,
-    force: bool,
-) -> Result<Vec<AclFilter>, CliError> {
+fn every_entry(entries: &Entries, pattern: Pattern) -> Result<Vec<AclFilter>, CliError> {
     let resources = entries.resources.filters();
     if entries.resources.is_empty() {
         let why = "name a resource, such as --topic, or principals with --allow-principal";
@@ -193,11 +191,6 @@ fn every_entry(
     if entries.narrows() {
         let why = "an operation, a host, --producer or --consumer says which entries of a \
                    principal; name it with --allow-principal or --deny-principal";
-        return Err(CliError::usage(why));
-    }
-    if !force {
-        let why = "without principals every entry of the resources is removed; \
-                   add --force for that, or name principals with --allow-principal";
         return Err(CliError::usage(why));
     }
     let filters = resources.into_iter().map(|(resource, name)| AclFilter {
@@ -210,6 +203,26 @@ fn every_entry(
         permission: None,
     });
     Ok(filters.collect())
+}
+
+/// What the filters would remove: `every entry of topic orders, prefixes and * too`.
+fn question(filters: &[AclFilter]) -> String {
+    let what = filters.iter().map(|filter| {
+        let resource = filter.resource.map_or_else(|| "ANY".to_owned(), upper);
+        let name = filter.name.as_deref().unwrap_or("any name");
+        let pattern = match filter.pattern {
+            PatternFilter::Any => " (of any pattern)",
+            PatternFilter::Match => " (prefixes and * that match it too)",
+            PatternFilter::Exact(PatternType::Prefixed) => " (prefix)",
+            PatternFilter::Exact(_) => "",
+        };
+        let who = match (&filter.principal, filter.operation) {
+            (Some(principal), Some(operation)) => format!("{} of {principal}", upper(operation)),
+            _ => "every entry".to_owned(),
+        };
+        format!("{who} on {resource} `{name}`{pattern}")
+    });
+    format!("remove {}", what.collect::<Vec<_>>().join(", "))
 }
 
 fn show(mut acls: Vec<Acl>, output: OutputArgs) -> Result<(), CliError> {

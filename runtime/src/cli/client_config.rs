@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::CliError;
 use crate::host::resolve_text;
 use crate::kafka::{ClusterConfig, Security};
-use crate::yaml::{Report, read};
+use crate::yaml::{Entry, Problem, Report, Value, read};
 
 /// Reads a file of client properties and sets what it says. Properties of other
 /// programs' clients that share the file are left out of account.
@@ -38,13 +38,7 @@ pub(super) fn apply(path: &Path, config: &mut ClusterConfig) -> Result<(), CliEr
 fn load(path: &Path) -> Result<BTreeMap<String, String>, CliError> {
     let is_yaml = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
     let properties = if is_yaml {
-        let (document, problems) =
-            read(path).map_err(|error| CliError::failed(error.to_string()))?;
-        if let Some(report) = Report::of(&document, problems) {
-            return Err(CliError::File(Box::new(report)));
-        }
-        let entries = document.root.entries().iter();
-        entries.filter_map(|entry| Some((entry.key.text.clone(), entry.node.flat()?))).collect()
+        yaml_properties(path)?
     } else {
         let text = std::fs::read_to_string(path).map_err(|error| {
             CliError::failed(format!("{} cannot be read: {error}", path.display()))
@@ -58,6 +52,39 @@ fn load(path: &Path) -> Result<BTreeMap<String, String>, CliError> {
         Ok((name, value))
     });
     resolved.collect()
+}
+
+/// A mapping of names to scalars. Null is no value: the property is not set.
+fn yaml_properties(path: &Path) -> Result<BTreeMap<String, String>, CliError> {
+    let (document, mut problems) =
+        read(path).map_err(|error| CliError::failed(error.to_string()))?;
+    let mut properties = BTreeMap::new();
+    if !matches!(document.root.value, Value::Mapping(_) | Value::Null) {
+        let origin = document.root.origin.start();
+        let message = "a file of client properties is a mapping of names to values";
+        problems.push(Problem::new("", &origin, message, "no mapping"));
+    }
+    for Entry { key, node } in document.root.entries() {
+        match (node.flat(), &node.value) {
+            (Some(value), _) => {
+                properties.insert(key.text.clone(), value);
+            }
+            (None, Value::Null) => {}
+            (None, _) => {
+                let message =
+                    format!("`{}` is a property, whose value is one word or text", key.text);
+                let help = "write the whole name before the colon, as in `ssl.ca.location: ca.pem`; \
+                            several values are separated by commas";
+                let problem =
+                    Problem::new(&key.text, &key.origin, message, "has values of its own");
+                problems.push(problem.help(help.to_owned()));
+            }
+        }
+    }
+    match Report::of(&document, problems) {
+        Some(report) => Err(CliError::File(Box::new(report))),
+        None => Ok(properties),
+    }
 }
 
 /// `NAME=VALUE` lines as Java writes them: `#` and `!` begin comments, a

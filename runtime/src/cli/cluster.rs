@@ -166,6 +166,9 @@ pub(super) fn converter(name: &str) -> Result<Arc<dyn Converter>, String> {
 
 const START_ONE: &str = "start one with `longshore server -c configs/node.yaml`, or name another with --bootstrap-server";
 
+const NO_ANSWER: &str =
+    "is --bootstrap-server a Kafka listener, and security.protocol in --command-config its own?";
+
 impl From<ClientError> for CliError {
     fn from(error: ClientError) -> Self {
         match error {
@@ -179,7 +182,15 @@ impl From<ClientError> for CliError {
                 let words = words.map(|words| format!(" ({words})")).unwrap_or_default();
                 Self::failed(format!("{what} was refused: {}{words}{help}", upper(code)))
             }
-            other => Self::failed(other.to_string()),
+            // It was there a moment ago, or something is that does not answer.
+            ClientError::Disconnected { .. } | ClientError::TimedOut { .. } => {
+                Self::Unreachable(format!("{error}; {NO_ANSWER}"))
+            }
+            ClientError::Config { .. }
+            | ClientError::Tls { .. }
+            | ClientError::Unsupported { .. }
+            | ClientError::Malformed { .. }
+            | ClientError::Closed => Self::failed(error.to_string()),
         }
     }
 }
@@ -221,8 +232,10 @@ fn remedy(code: ResponseError) -> Option<&'static str> {
 
 impl From<ProduceError> for CliError {
     fn from(error: ProduceError) -> Self {
-        match error.class() {
-            ErrorClass::Retriable => Self::Unreachable(format!("{error}; {START_ONE}")),
+        match (&error, error.class()) {
+            (ProduceError::Closed, _) => Self::failed(error.to_string()),
+            // What may pass was tried for all of `delivery.timeout.ms`.
+            (_, ErrorClass::Retriable) => Self::Unreachable(format!("{error}; {START_ONE}")),
             _ => Self::failed(error.to_string()),
         }
     }
@@ -232,7 +245,61 @@ impl From<ConsumeError> for CliError {
     fn from(error: ConsumeError) -> Self {
         match error {
             ConsumeError::Client(error) => error.into(),
+            other if other.class() == ErrorClass::Retriable => {
+                Self::Unreachable(format!("{other}; {START_ONE}"))
+            }
             other => Self::failed(other.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_answer_is_unreachable_and_what_refuses_has_failed() {
+        let (address, reason) = (|| "a:1".to_owned(), || "x".to_owned());
+        let partition = || TopicPartition::new("t", 0);
+        let refused = |code| ClientError::Refused { what: "it".into(), code, message: reason() };
+        let of_client: [(CliError, u8); 9] = [
+            (ClientError::Unreachable { addresses: address(), reason: reason() }.into(), 3),
+            (ClientError::Disconnected { address: address(), reason: reason() }.into(), 3),
+            (ClientError::TimedOut { what: "it".into(), after: API_TIME_MAX }.into(), 3),
+            (ClientError::Config { name: "n".into(), reason: reason() }.into(), 1),
+            (ClientError::Tls { address: address(), reason: reason() }.into(), 1),
+            (
+                ClientError::Malformed { address: address(), what: "it".into(), reason: reason() }
+                    .into(),
+                1,
+            ),
+            (ClientError::Closed.into(), 1),
+            (refused(ResponseError::TopicAuthorizationFailed).into(), 1),
+            // A broker answered, so it can be reached.
+            (refused(ResponseError::RequestTimedOut).into(), 1),
+        ];
+        let delivery = |class| ProduceError::Delivery {
+            topic: "t".into(),
+            partition: None,
+            reason: reason(),
+            class,
+        };
+        let of_producer: [(CliError, u8); 4] = [
+            (delivery(ErrorClass::Retriable).into(), 3),
+            (delivery(ErrorClass::Authorization).into(), 1),
+            (ProduceError::TimedOut { unacknowledged: 1, after: API_TIME_MAX }.into(), 3),
+            (ProduceError::Closed.into(), 1),
+        ];
+        let read =
+            |class| ConsumeError::Partition { partition: partition(), reason: reason(), class };
+        let of_consumer: [(CliError, u8); 4] = [
+            (read(ErrorClass::Retriable).into(), 3),
+            (read(ErrorClass::Fatal).into(), 1),
+            (ConsumeError::OutOfRange { partition: partition(), position: 1 }.into(), 1),
+            (ConsumeError::Client(ClientError::Closed).into(), 1),
+        ];
+        for (error, code) in of_client.into_iter().chain(of_producer).chain(of_consumer) {
+            assert_eq!(error.code(), code, "{error}");
         }
     }
 }

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
 
 use super::CliError;
+use super::consent::Consent;
 use super::output::{OutputArgs, columns, print};
 use super::rest::Rest;
 use crate::worker::herder::{ConnectorConfig, ConnectorInfo, ConnectorStatus, State};
@@ -61,10 +62,12 @@ Example:
         only_failed: bool,
     },
     /// Delete a connector
-    #[command(after_help = "Example:\n  longshore connector delete wordcount-read")]
+    #[command(after_help = "Example:\n  longshore connector delete wordcount-read --yes")]
     Delete {
         /// The connector
         name: String,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
@@ -87,7 +90,8 @@ impl Connector {
                 rest.post(&path, &json!({})).await?;
                 print(&format!("restarting {name}"))
             }
-            Action::Delete { name } => {
+            Action::Delete { name, consent } => {
+                consent.to(&format!("delete connector `{name}`"))?;
                 rest.delete(&format!("/connectors/{}", Rest::segment(&name))).await?;
                 print(&format!("deleted {name}"))
             }

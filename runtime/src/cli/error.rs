@@ -57,7 +57,7 @@ impl CliError {
         ExitCode::from(self.code())
     }
 
-    const fn code(&self) -> u8 {
+    pub(super) const fn code(&self) -> u8 {
         match self {
             Self::Failed(_) | Self::File(_) | Self::Told => 1,
             Self::Usage(_) => 2,

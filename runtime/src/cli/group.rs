@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::CliError;
 use super::cluster::{Cluster, ClusterArgs};
+use super::consent::Consent;
 use super::output::{OutputArgs, columns, print};
 use super::reset::{Reset, Scope};
 use crate::kafka::admin::consumers::{GroupDetails, MemberDetails, Partitions};
@@ -53,19 +54,25 @@ Example:
     #[command(after_help = super::reset::EXAMPLE)]
     ResetOffsets(Reset),
     /// Make a group forget the offsets of topics that it does not read any more
-    #[command(after_help = "Example:\n  longshore group delete-offsets readers --topic orders:0,1")]
+    #[command(
+        after_help = "Example:\n  longshore group delete-offsets readers --topic orders:0,1 --yes"
+    )]
     DeleteOffsets {
         /// The group
         group: String,
         #[command(flatten)]
         scope: Scope,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Delete groups without members, and their offsets
-    #[command(after_help = "Example:\n  longshore group delete readers")]
+    #[command(after_help = "Example:\n  longshore group delete readers --yes")]
     Delete {
         /// The groups
         #[arg(required = true)]
         groups: Vec<String>,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
@@ -112,7 +119,8 @@ impl Group {
                 output.print(&described(&cluster, &group).await?, describe)
             }
             Action::ResetOffsets(reset) => Box::pin(reset.run(&cluster)).await,
-            Action::DeleteOffsets { group, scope } => {
+            Action::DeleteOffsets { group, scope, consent } => {
+                consent.to(&format!("delete offsets of group `{group}` of {scope}"))?;
                 let partitions = scope.partitions(&cluster, &group).await?;
                 let outcomes = cluster.admin().delete_offsets(&group, &partitions).await?;
                 let mut failed = false;
@@ -134,7 +142,10 @@ impl Group {
                 }
                 if failed { Err(CliError::failed("some offsets were not deleted")) } else { Ok(()) }
             }
-            Action::Delete { groups } => {
+            Action::Delete { groups, consent } => {
+                let named = groups.iter().map(|group| format!("`{group}`"));
+                let named = named.collect::<Vec<_>>().join(", ");
+                consent.to(&format!("delete {named} with all committed offsets"))?;
                 for group in groups {
                     cluster.admin().delete_group(&group).await?;
                     print(&format!("deleted {group}"))?;

@@ -56,22 +56,7 @@ pub(super) async fn find(
         producer.transaction_start.is_some() && producer.last_timestamp_ms <= latest_ms
     });
     let ids: BTreeSet<i64> = suspects.iter().map(|(_, producer)| producer.producer_id).collect();
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let filter =
-        TransactionFilter { producer_ids: ids.into_iter().collect(), ..Default::default() };
-    let mut owners: BTreeMap<i64, TransactionDescription> = BTreeMap::new();
-    for listed in cluster.client().list_transactions(&filter).await? {
-        match cluster.client().describe_transaction(&listed.transactional_id).await {
-            Ok(found) => {
-                owners.insert(listed.producer_id, found);
-            }
-            // It expired between the two questions.
-            Err(error) if error.code() == Some(ResponseError::TransactionalIdNotFound) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
+    let owners = owners(cluster, ids.into_iter().collect()).await?;
     let hanging = suspects.into_iter().filter_map(|(partition, producer)| {
         let owner = owners.get(&producer.producer_id);
         if owner.is_some_and(|owner| will_end(owner, &partition, &producer)) {
@@ -87,6 +72,42 @@ pub(super) async fn find(
     Ok(hanging.collect())
 }
 
+/// The transactional ids of producers, as their coordinators know them.
+async fn owners(
+    cluster: &Cluster,
+    producer_ids: Vec<i64>,
+) -> Result<BTreeMap<i64, TransactionDescription>, CliError> {
+    let mut owners = BTreeMap::new();
+    // A filter without ids would list everything.
+    if producer_ids.is_empty() {
+        return Ok(owners);
+    }
+    let filter = TransactionFilter { producer_ids, ..Default::default() };
+    for listed in cluster.client().list_transactions(&filter).await? {
+        match cluster.client().describe_transaction(&listed.transactional_id).await {
+            Ok(found) => {
+                owners.insert(listed.producer_id, found);
+            }
+            // It expired between the two questions.
+            Err(error) if error.code() == Some(ResponseError::TransactionalIdNotFound) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(owners)
+}
+
+/// The transaction that a coordinator is going to end, if one has the open
+/// transaction of this producer on the partition.
+pub(super) async fn alive(
+    cluster: &Cluster,
+    partition: &TopicPartition,
+    producer: &ProducerState,
+) -> Result<Option<TransactionDescription>, CliError> {
+    let mut owners = owners(cluster, vec![producer.producer_id]).await?;
+    let owner = owners.remove(&producer.producer_id);
+    Ok(owner.filter(|owner| will_end(owner, partition, producer)))
+}
+
 /// Whether the coordinator has a transaction of this producer with the partition
 /// in it: then it is the one to end it, by a commit, an abort or its time-out.
 fn will_end(
@@ -94,7 +115,8 @@ fn will_end(
     partition: &TopicPartition,
     producer: &ProducerState,
 ) -> bool {
-    owner.producer_id == producer.producer_id
+    !owner.is_over()
+        && owner.producer_id == producer.producer_id
         && owner
             .partitions
             .get(&*partition.topic)
@@ -152,19 +174,22 @@ mod tests {
             coordinator_epoch: None,
             transaction_start: Some(3),
         };
-        let owner = |producer_id, partition: i32| TransactionDescription {
+        let owner = |producer_id, partition: i32, state: &str| TransactionDescription {
             transactional_id: "id".to_owned(),
             coordinator: 1,
             producer_id,
             producer_epoch: 0,
-            state: "Ongoing".to_owned(),
+            state: state.to_owned(),
             timeout_ms: 1,
             start_ms: Some(0),
             partitions: BTreeMap::from([("t".to_owned(), BTreeSet::from([partition]))]),
         };
         let partition = TopicPartition::new("t", 0);
-        assert!(will_end(&owner(7, 0), &partition, &producer));
-        assert!(!will_end(&owner(7, 1), &partition, &producer), "not this partition");
-        assert!(!will_end(&owner(8, 0), &partition, &producer), "not this producer");
+        for state in ["Ongoing", "PrepareCommit", "PrepareAbort", "PrepareEpochFence"] {
+            assert!(will_end(&owner(7, 0, state), &partition, &producer), "{state}");
+        }
+        assert!(!will_end(&owner(7, 1, "Ongoing"), &partition, &producer), "not this partition");
+        assert!(!will_end(&owner(8, 0, "Ongoing"), &partition, &producer), "not this producer");
+        assert!(!will_end(&owner(7, 0, "CompleteCommit"), &partition, &producer), "it is over");
     }
 }

@@ -5,6 +5,8 @@
 //! | `error` | what a command may fail with, and its exit code |
 //! | `output` | tables and JSON on stdout |
 //! | `signals` | SIGINT and SIGTERM: the first drains, the second ends |
+//! | `consent` | `--yes`, for what deletes or aborts |
+//! | `prompt` | a password typed on a terminal |
 //! | [`node`] | a node's file, and its roles running |
 //! | `server` | `longshore server` |
 //! | `run` | `longshore run` |
@@ -24,6 +26,7 @@ mod client_config;
 mod cluster;
 mod config;
 mod connector;
+mod consent;
 mod consume;
 mod error;
 mod group;
@@ -34,6 +37,7 @@ mod output;
 mod plugin;
 mod plugins;
 mod produce;
+mod prompt;
 mod quota;
 mod render;
 mod reset;
@@ -61,9 +65,13 @@ Exit codes:
   3    the cluster or the worker cannot be reached
   130  ended by a signal before it was done";
 
+fn after_help() -> String {
+    format!("{}\n\n{EXIT_CODES}", consent::RULE)
+}
+
 /// Moves data between external systems and a replicated log that speaks Kafka's protocol.
 #[derive(Debug, Parser)]
-#[command(name = "longshore", version, after_long_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "longshore", version, after_long_help = after_help(), max_term_width = 100)]
 pub struct Cli {
     /// What is logged to stderr: error, warn, info, debug, trace, or MODULE=LEVEL,...
     #[arg(

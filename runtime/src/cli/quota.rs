@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::CliError;
 use super::cluster::{Cluster, ClusterArgs};
+use super::consent::Consent;
 use super::output::{OutputArgs, columns, print};
 use crate::kafka::admin::quotas::{QuotaEntity, QuotaMatch, Quotas};
 use crate::yaml::did_you_mean;
@@ -26,7 +27,7 @@ Example:
   longshore quota set --user alice producer_byte_rate=1048576 consumer_byte_rate=2097152
   longshore quota set --user-default --client-id batch request_percentage=50
   longshore quota list --user alice
-  longshore quota remove --user alice producer_byte_rate
+  longshore quota remove --user alice producer_byte_rate --yes
 
 Quotas: producer_byte_rate and consumer_byte_rate in bytes a second, request_percentage of one
 thread's time, controller_mutation_rate in changes a second, connection_creation_rate (of --ip)
@@ -61,13 +62,17 @@ Example:
         quotas: Vec<(String, f64)>,
     },
     /// Remove quotas of an entity
-    #[command(after_help = "Example:\n  longshore quota remove --user alice producer_byte_rate")]
+    #[command(
+        after_help = "Example:\n  longshore quota remove --user alice producer_byte_rate --yes"
+    )]
     Remove {
         #[command(flatten)]
         entity: Entity,
         /// Which; all of the entity when left out
         #[arg(value_name = "QUOTA", value_parser = quota_name)]
         quotas: Vec<String>,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
@@ -162,8 +167,10 @@ impl Quota {
                 cluster.client().alter_quotas(&named, &changes).await?;
                 print(&format!("set quotas of {}", shown(&named)))
             }
-            Action::Remove { entity, quotas } => {
+            Action::Remove { entity, quotas, consent } => {
                 let named = entity.named()?;
+                let which = if quotas.is_empty() { "all quotas".into() } else { quotas.join(", ") };
+                consent.to(&format!("remove {which} of {}", shown(&named)))?;
                 let cluster = Cluster::new(cluster)?;
                 let known = cluster.client().quotas(&entity.wanted(), true).await?;
                 let known = known.into_iter().find(|found| found.entity == named);

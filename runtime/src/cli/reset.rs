@@ -1,6 +1,7 @@
 //! `longshore group reset-offsets`: where a group goes on from.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
@@ -30,6 +31,24 @@ pub(super) struct Scope {
     /// Every topic that the group has committed offsets of
     #[arg(long, conflicts_with = "topic", required_unless_present = "topic")]
     all_topics: bool,
+}
+
+/// `every topic`, or `orders:0,1, payments`.
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.all_topics {
+            return f.write_str("every topic");
+        }
+        for (at, (topic, numbers)) in self.topic.iter().enumerate() {
+            let comma = if at == 0 { "" } else { ", " };
+            write!(f, "{comma}{topic}")?;
+            if let Some(numbers) = numbers {
+                let numbers: Vec<String> = numbers.iter().map(i32::to_string).collect();
+                write!(f, ":{}", numbers.join(","))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn partitions(text: &str) -> Result<(String, Option<Vec<i32>>), String> {
@@ -326,5 +345,8 @@ mod tests {
         let reset = parsed("--topic a:0,2 --to-latest").unwrap();
         assert!(!reset.execute);
         assert_eq!(reset.scope.topic, [("a".to_owned(), Some(vec![0, 2]))]);
+        assert_eq!(reset.scope.to_string(), "a:0,2");
+        let all = parsed("--all-topics --to-latest").unwrap();
+        assert_eq!(all.scope.to_string(), "every topic");
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::CliError;
 use super::cluster::{Cluster, ClusterArgs};
+use super::consent::Consent;
 use super::output::{OutputArgs, columns, print};
 use crate::kafka::Admin;
 use crate::kafka::admin::configs::{ConfigChange, ConfigResource};
@@ -100,13 +101,15 @@ More partitions change where keys go from then on; there is no way back to fewer
         delete_config: Vec<String>,
     },
     /// Delete a topic and all its records
-    #[command(after_help = "Example:\n  longshore topic delete orders")]
+    #[command(after_help = "Example:\n  longshore topic delete orders --yes")]
     Delete {
         /// The topic
         name: String,
         /// A topic that is not there is no error
         #[arg(long)]
         if_exists: bool,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
@@ -203,7 +206,8 @@ impl Topic {
                 }
                 print(&format!("altered {name}"))
             }
-            Action::Delete { name, if_exists } => {
+            Action::Delete { name, if_exists, consent } => {
+                consent.to(&format!("delete topic `{name}` with all its records"))?;
                 if if_exists && admin.describe_topics(&[&name]).await?.is_empty() {
                     return print(&format!("there is no {name}"));
                 }

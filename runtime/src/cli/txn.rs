@@ -7,13 +7,14 @@ use kafka_protocol::ResponseError;
 use serde::Serialize;
 
 use super::cluster::{Cluster, ClusterArgs};
+use super::consent::Consent;
 use super::output::{OutputArgs, columns, print};
 use super::topic::existing;
 use super::{CliError, hanging, time};
-use crate::kafka::TopicPartition;
 use crate::kafka::admin::transactions::{
     ProducerState, TransactionDescription, TransactionFilter, TransactionListing,
 };
+use crate::kafka::{Start, TopicPartition};
 use crate::yaml::did_you_mean;
 
 /// Transactions: which are open, which hang, and how to end them
@@ -22,9 +23,9 @@ use crate::yaml::did_you_mean;
 Example:
   longshore txn list --state Ongoing --longer-than 15m
   longshore txn describe pay-1
-  longshore txn abort --transactional-id pay-1
+  longshore txn abort --transactional-id pay-1 --yes
   longshore txn hanging --topic orders
-  longshore txn abort --topic orders --partition 0 --start-offset 1234")]
+  longshore txn abort --topic orders --partition 0 --start-offset 1234 --yes")]
 pub(super) struct Txn {
     #[command(subcommand)]
     action: Action,
@@ -102,13 +103,15 @@ ever, and the log is not compacted beyond it."
     /// End a transaction: fence its producer, or write an abort marker to one partition
     #[command(after_help = "\
 Example:
-  longshore txn abort --transactional-id pay-1
-  longshore txn abort --topic orders --partition 0 --start-offset 1234
+  longshore txn abort --transactional-id pay-1 --yes
+  longshore txn abort --topic orders --partition 0 --start-offset 1234 --yes
 
 By --transactional-id whoever has the id is fenced (InitProducerId) and its open transaction is
 aborted by the coordinator: the way for a producer that lives or came to harm.
 By --topic, --partition and --start-offset an abort marker is written to the partition alone
-(WriteTxnMarkers): for what `longshore txn hanging` finds, and for nothing else.")]
+(WriteTxnMarkers): for what `longshore txn hanging` finds. A transaction that its coordinator still
+has is refused, since its other partitions would be left to a commit; --force ends it all the
+same.")]
     Abort {
         /// The transactional id to fence
         #[arg(long, value_name = "ID", required_unless_present = "topic")]
@@ -127,6 +130,12 @@ By --topic, --partition and --start-offset an abort marker is written to the par
         /// Its first offset, which `txn hanging` and `txn producers` tell
         #[arg(long, requires = "topic", value_name = "OFFSET")]
         start_offset: Option<i64>,
+        /// End one that its coordinator still has, on this partition alone
+        #[arg(long, requires = "start_offset")]
+        force: bool,
+        /// Do not ask first; needed where stdin is no terminal
+        #[arg(short, long)]
+        yes: bool,
     },
 }
 
@@ -198,14 +207,21 @@ impl Txn {
                 let found = hanging::find(&cluster, producers, older_than).await?;
                 output.print(&found, |found| hanging::table(found))
             }
-            Action::Abort { transactional_id: Some(id), .. } => fence(&cluster, &id).await,
-            Action::Abort { topic, partition, start_offset, .. } => {
+            Action::Abort { transactional_id: Some(id), yes, .. } => {
+                let what = format!("fence the producer of `{id}` and abort its open transaction");
+                Consent::of(yes).to(&what)?;
+                fence(&cluster, &id).await
+            }
+            Action::Abort { topic, partition, start_offset, force, yes, .. } => {
                 let (Some(topic), Some(partition), Some(start)) = (topic, partition, start_offset)
                 else {
                     let why = "name --transactional-id, or --topic, --partition and --start-offset";
                     return Err(CliError::usage(why));
                 };
-                abort(&cluster, &topic, partition, start).await
+                let what =
+                    format!("abort the transaction at offset {start} of {topic}-{partition}");
+                Consent::of(yes).to(&what)?;
+                abort(&cluster, &topic, partition, start, force).await
             }
         }
     }
@@ -250,35 +266,99 @@ async fn partitions(
 /// Fencing an id that nobody has would make it, so it must be known.
 async fn fence(cluster: &Cluster, id: &str) -> Result<(), CliError> {
     let found = known(cluster, id).await?;
-    let epoch = cluster.client().fence(id, found.timeout_ms).await?;
-    let ended = if found.start_ms.is_some() { " and aborted its transaction" } else { "" };
+    let fenced = cluster.client().fence(id, found.timeout_ms).await?;
     print(&format!(
-        "fenced `{id}`{ended}: its producer {} had epoch {}, now it is {epoch}",
-        found.producer_id, found.producer_epoch
+        "fenced `{id}`: its producer {} had epoch {}, now it is {}; {}",
+        found.producer_id,
+        found.producer_epoch,
+        fenced.epoch,
+        outcome(fenced.ended.as_deref())
     ))
 }
 
-async fn abort(cluster: &Cluster, topic: &str, partition: i32, start: i64) -> Result<(), CliError> {
+/// What became of the transaction of a fenced id, by the state that it was in
+/// while it was ended. When it began says nothing: Kafka keeps that after the end.
+fn outcome(ended: Option<&str>) -> &'static str {
+    match ended {
+        None => "no transaction was open",
+        Some("PrepareCommit" | "CompleteCommit") => {
+            "its transaction was being committed, and is committed"
+        }
+        Some(_) => "its transaction was aborted",
+    }
+}
+
+async fn abort(
+    cluster: &Cluster,
+    topic: &str,
+    partition: i32,
+    start: i64,
+    force: bool,
+) -> Result<(), CliError> {
     let partition = partitions(cluster, topic, Some(partition)).await?.remove(0);
-    let producers = cluster.client().producers(std::slice::from_ref(&partition)).await?;
-    let open = producers.iter().find(|(_, state)| state.transaction_start == Some(start));
-    let Some((_, producer)) = open else {
-        let open = producers.iter().filter_map(|(_, state)| state.transaction_start);
-        let open: Vec<String> = open.map(|offset| offset.to_string()).collect();
-        let there = if open.is_empty() {
-            "none is open".to_owned()
-        } else {
-            format!("open are those at {}", open.join(", "))
-        };
-        return Err(CliError::failed(format!(
-            "no open transaction begins at offset {start} of {partition}; {there}"
-        )));
-    };
-    cluster.client().abort_hanging(&partition, producer).await?;
+    let found = open_at(cluster, &partition, start).await?;
+    if !force && let Some(owner) = hanging::alive(cluster, &partition, &found).await? {
+        return Err(CliError::failed(is_alive(&partition, start, &owner)));
+    }
+    // One that ended between the two questions looked like one that hangs: the
+    // marker would end the next.
+    let producer = open_at(cluster, &partition, start).await?;
+    cluster.client().abort_hanging(&partition, &producer).await?;
     print(&format!(
         "aborted the transaction of producer {} that began at offset {start} of {partition}",
         producer.producer_id
     ))
+}
+
+/// Why a transaction is left to its coordinator.
+fn is_alive(partition: &TopicPartition, start: i64, owner: &TransactionDescription) -> String {
+    let (id, state) = (&owner.transactional_id, owner.state.as_str());
+    let remedy = if state == "Ongoing" {
+        format!("`longshore txn abort --transactional-id {id}` aborts it on all its partitions")
+    } else {
+        "its coordinator is writing the markers".to_owned()
+    };
+    format!(
+        "the transaction at offset {start} of {partition} does not hang: it is {state} at the \
+         coordinator of `{id}`; {remedy}, --force ends it on this partition alone"
+    )
+}
+
+/// The producer whose open transaction begins at an offset.
+async fn open_at(
+    cluster: &Cluster,
+    partition: &TopicPartition,
+    start: i64,
+) -> Result<ProducerState, CliError> {
+    let mut producers = cluster.client().producers(std::slice::from_ref(partition)).await?;
+    let open = producers.iter().position(|(_, state)| state.transaction_start == Some(start));
+    if let Some(open) = open {
+        return Ok(producers.swap_remove(open).1);
+    }
+    let mut open: Vec<i64> =
+        producers.iter().filter_map(|(_, state)| state.transaction_start).collect();
+    open.sort_unstable();
+    let ends = cluster.admin().list_offsets(&[(partition.clone(), Start::Latest)]).await?;
+    let there = decided(start, &open, ends.get(partition).copied());
+    Err(CliError::failed(format!(
+        "no open transaction begins at offset {start} of {partition}; {there}"
+    )))
+}
+
+/// What there is at an offset where no open transaction begins.
+fn decided(start: i64, open: &[i64], end: Option<i64>) -> String {
+    let all: Vec<String> = open.iter().map(i64::to_string).collect();
+    let all = if all.is_empty() {
+        "none is open".to_owned()
+    } else {
+        format!("open are those at {}", all.join(", "))
+    };
+    match end {
+        Some(end) if start >= end => format!("the log ends at {end}, and {all}"),
+        // In the middle of an open transaction, perhaps.
+        _ if open.iter().any(|at| *at < start) => all,
+        _ => format!("what is there is committed, aborted or was in no transaction, and {all}"),
+    }
 }
 
 fn list(found: &[TransactionListing]) -> String {
@@ -305,7 +385,7 @@ fn describe(found: &TransactionDescription, now_ms: i64) -> String {
         found.producer_epoch,
         found.timeout_ms
     );
-    if let Some(start) = found.start_ms {
+    if let Some(start) = found.start_ms.filter(|_| !found.is_over()) {
         let seconds = (now_ms - start).max(0) / 1000;
         text.push_str(&format!("open since {}, {seconds} s\n", time::shown(start)));
     }
@@ -357,6 +437,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_decided_already_is_told_so() {
+        assert_eq!(decided(1, &[0], Some(5)), "open are those at 0");
+        assert_eq!(decided(9, &[], Some(5)), "the log ends at 5, and none is open");
+        let over = "what is there is committed, aborted or was in no transaction, and ";
+        assert_eq!(decided(0, &[], Some(5)), format!("{over}none is open"));
+        assert_eq!(decided(0, &[3], Some(5)), format!("{over}open are those at 3"));
+    }
+
+    #[test]
+    fn what_became_of_a_transaction_is_told_by_its_state_alone() {
+        assert_eq!(outcome(None), "no transaction was open");
+        assert_eq!(outcome(Some("PrepareAbort")), "its transaction was aborted");
+        assert!(outcome(Some("CompleteCommit")).ends_with("is committed"));
+    }
+
+    #[test]
     fn a_description_tells_who_has_the_id_since_when_and_what_was_written() {
         let found = TransactionDescription {
             transactional_id: "pay-1".to_owned(),
@@ -376,5 +472,11 @@ mod tests {
         TOPIC   PARTITIONS
         orders  0,3
         ");
+        let over = TransactionDescription {
+            state: "CompleteCommit".to_owned(),
+            partitions: BTreeMap::new(),
+            ..found
+        };
+        assert!(!describe(&over, 1_700_000_090_500).contains("open since"), "it is over");
     }
 }

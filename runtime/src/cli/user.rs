@@ -1,16 +1,19 @@
 //! `longshore user`.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use longshore_broker::auth::{Mechanism, Secret};
-use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 
-use super::CliError;
 use super::cluster::{Cluster, ClusterArgs};
+use super::consent::Consent;
 use super::output::{OutputArgs, columns, print};
+use super::{CliError, prompt};
 use crate::kafka::admin::users::UserCredential;
+
+/// Kafka's bounds (`ScramMechanism`, `ScramControlManager`): fewer can be guessed
+/// too cheaply, and clients pay for more at each connection.
+const ITERATIONS: std::ops::RangeInclusive<i64> = 4096..=16384;
 
 /// Users that authenticate by SCRAM
 #[derive(Debug, Args)]
@@ -19,7 +22,7 @@ Example:
   longshore user set alice
   longshore user set alice --mechanism SCRAM-SHA-256 --password-file alice.password
   longshore user list
-  longshore user delete alice")]
+  longshore user delete alice --yes")]
 pub(super) struct User {
     #[command(subcommand)]
     action: Action,
@@ -51,7 +54,7 @@ here and never sent.")]
         #[arg(long, value_name = "NAME", value_parser = mechanism, default_value = "SCRAM-SHA-512")]
         mechanism: Vec<Mechanism>,
         /// How often the password is hashed; brokers take 4096 to 16384
-        #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(i32).range(1..))]
+        #[arg(long, default_value_t = 4096, value_parser = clap::value_parser!(i32).range(ITERATIONS))]
         iterations: i32,
         /// The file whose first line is the password
         #[arg(long, value_name = "FILE", conflicts_with = "password_env")]
@@ -61,13 +64,17 @@ here and never sent.")]
         password_env: Option<String>,
     },
     /// Take a user's passwords away
-    #[command(after_help = "Example:\n  longshore user delete alice --mechanism SCRAM-SHA-256")]
+    #[command(
+        after_help = "Example:\n  longshore user delete alice --mechanism SCRAM-SHA-256 --yes"
+    )]
     Delete {
         /// The user's name, without User:
         name: String,
         /// That of this mechanism alone; may be repeated
         #[arg(long, value_name = "NAME", value_parser = mechanism)]
         mechanism: Vec<Mechanism>,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
@@ -97,7 +104,7 @@ impl User {
                 output.print(&found, |users| table(users))
             }
             Action::Set { name, mechanism, iterations, password_file, password_env } => {
-                let password = password(&name, password_file, password_env)?;
+                let password = password(&name, password_file, password_env).await?;
                 for mechanism in mechanism {
                     let credential = UserCredential { user: name.clone(), mechanism, iterations };
                     cluster.client().set_password(&credential, &password).await?;
@@ -105,7 +112,8 @@ impl User {
                 }
                 Ok(())
             }
-            Action::Delete { name, mechanism } => {
+            Action::Delete { name, mechanism, consent } => {
+                consent.to(&format!("delete the password of user `{name}`{}", of(&mechanism)))?;
                 let known =
                     cluster.client().user_credentials(Some(std::slice::from_ref(&name))).await?;
                 let known: Vec<Mechanism> = known.iter().map(|user| user.mechanism).collect();
@@ -124,7 +132,13 @@ impl User {
     }
 }
 
-fn password(
+/// ` for SCRAM-SHA-256`, or nothing when all are meant.
+fn of(mechanisms: &[Mechanism]) -> String {
+    let names: Vec<&str> = mechanisms.iter().map(|mechanism| mechanism.name()).collect();
+    if names.is_empty() { String::new() } else { format!(" for {}", names.join(" and ")) }
+}
+
+async fn password(
     user: &str,
     file: Option<PathBuf>,
     variable: Option<String>,
@@ -138,34 +152,12 @@ fn password(
         }
         (None, Some(name)) => std::env::var(&name)
             .map_err(|_| CliError::failed(format!("the variable `{name}` is not set")))?,
-        (None, None) => typed(user)
-            .map_err(|error| CliError::failed(format!("stdin cannot be read: {error}")))?,
+        (None, None) => prompt::password(user).await?,
     };
     if text.is_empty() {
         return Err(CliError::failed("the password is empty; nothing was changed"));
     }
     Ok(Secret::new(text))
-}
-
-/// A line of stdin; on a terminal it is asked for and not shown.
-fn typed(user: &str) -> std::io::Result<String> {
-    let stdin = std::io::stdin();
-    let mut line = String::new();
-    if !stdin.is_terminal() {
-        stdin.lock().read_line(&mut line)?;
-        return Ok(line.trim_end_matches(['\r', '\n']).to_owned());
-    }
-    let before = tcgetattr(&stdin)?;
-    let mut hidden = before.clone();
-    hidden.local_modes.remove(LocalModes::ECHO);
-    eprint!("Password of {user}: ");
-    std::io::stderr().flush()?;
-    tcsetattr(&stdin, OptionalActions::Flush, &hidden)?;
-    let read = stdin.lock().read_line(&mut line);
-    tcsetattr(&stdin, OptionalActions::Flush, &before)?;
-    eprintln!();
-    read?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 fn table(users: &[UserCredential]) -> String {

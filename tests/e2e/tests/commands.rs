@@ -137,10 +137,10 @@ fn topics_and_configs(node: &Node) {
     assert!(code == 1 && told.contains("`retention.ms`"), "{told}");
     let (code, told) = refused(node, "config alter topic tuned --add retention.ms=soon");
     assert!(code == 1 && told.contains("INVALID_CONFIG"), "{told}");
-    run(node, "topic delete tuned");
-    let (code, _) = refused(node, "topic delete tuned");
+    run(node, "topic delete tuned --yes");
+    let (code, _) = refused(node, "topic delete tuned --yes");
     assert_eq!(code, 1);
-    run(node, "topic delete tuned --if-exists");
+    run(node, "topic delete tuned --if-exists --yes");
 }
 
 fn acls(node: &Node) {
@@ -184,12 +184,13 @@ fn acls(node: &Node) {
     let matching = look(node, "acl list --topic pay.eu --pattern match");
     assert_eq!(matching[0]["resource_name"], "pay.", "a prefix speaks of the topic");
 
-    run(node, "acl remove --allow-principal User:alice --producer --topic orders");
+    run(node, "acl remove --allow-principal User:alice --producer --topic orders --yes");
     let (code, told) =
-        refused(node, "acl remove --allow-principal User:alice --producer --topic orders");
+        refused(node, "acl remove --allow-principal User:alice --producer --topic orders --yes");
     assert!(code == 1 && told.contains("no entry was removed"), "{told}");
-    let (code, told) = refused(node, "acl remove --topic orders");
-    assert!(code == 2 && told.contains("--force"), "{told}");
+    let (code, told) = refused(node, "acl remove --topic orders --pattern match");
+    assert!(code == 2 && told.contains("--yes"), "{told}");
+    // Kafka's tool calls it so.
     let removed = look(node, "acl remove --topic orders --force");
     assert_eq!(removed.as_array().map(Vec::len), Some(2), "{removed}");
     let listed = java::acls(&bootstrap, &["--list", "--topic", "orders"]).join("\n");
@@ -232,13 +233,13 @@ fn users_and_quotas(node: &Node) {
     assert_eq!(quotas[0]["quotas"], json!({"consumer_byte_rate": 1000.0}));
     assert_eq!(quotas[0]["entity"], json!({"client-id": "batch"}));
 
-    run(node, "user delete alice");
+    run(node, "user delete alice --yes");
     eventually(node, "user list", |users| users.as_array().is_some_and(|all| all.len() == 1));
-    let (code, told) = refused(node, "user delete alice");
+    let (code, told) = refused(node, "user delete alice --yes");
     assert!(code == 1 && told.contains("no user `alice`"), "{told}");
-    run(node, "quota remove --user alice --client-id app");
+    run(node, "quota remove --user alice --client-id app --yes");
     eventually(node, "quota list --user alice", |found| found == &json!([]));
-    let (code, told) = refused(node, "quota remove --user alice --client-id app");
+    let (code, told) = refused(node, "quota remove --user alice --client-id app --yes");
     assert!(code == 1 && told.contains("has no quotas"), "{told}");
 }
 
@@ -289,7 +290,7 @@ fn groups(node: &Node) {
     let (code, told) =
         refused(node, "group reset-offsets readers --topic pages --to-latest --execute");
     assert!(code == 1 && told.contains("stop its members"), "{told}");
-    let (code, told) = refused(node, "group delete readers");
+    let (code, told) = refused(node, "group delete readers --yes");
     assert!(code == 1 && told.contains("NON_EMPTY_GROUP"), "{told}");
     drop(member);
 
@@ -303,8 +304,8 @@ fn groups(node: &Node) {
     assert_eq!(described["state"], "Stable");
     member.leave();
     eventually(node, "group describe newer", |found| found["state"] == "Empty");
-    run(node, "group delete-offsets newer --topic pages");
-    run(node, "group delete newer");
+    run(node, "group delete-offsets newer --topic pages --yes");
+    run(node, "group delete newer --yes");
     let (code, told) = refused(node, "group describe newer");
     assert!(code == 1 && told.contains("no group `newer`"), "{told}");
 }
@@ -331,14 +332,19 @@ fn transactions(node: &Node) {
     let open = producers.as_array().expect("a list").iter().find(|row| row["producer_id"] == id);
     assert_eq!(open.expect("the producer is known")["transaction_start"], 0);
     assert_eq!(look(node, "txn hanging --older-than 0s"), json!([]), "its coordinator has it");
-    let (code, told) = refused(node, "txn abort --transactional-id pay-2");
+    let (code, told) = refused(node, "txn abort --transactional-id pay-2 --yes");
     assert!(
         code == 1 && told.contains("TRANSACTIONAL_ID_NOT_FOUND") && told.contains("pay-1"),
         "{told}"
     );
     assert!(reader.consumed().is_empty(), "nothing is read beyond an open transaction");
 
-    run(node, "txn abort --transactional-id pay-1");
+    let at_0 = "txn abort --topic orders --partition 0 --start-offset 0 --yes";
+    let (code, told) = refused(node, at_0);
+    assert!(code == 1 && told.contains("does not hang") && told.contains("`pay-1`"), "{told}");
+    assert!(reader.consumed().is_empty(), "it goes on");
+    let told = run(node, "txn abort --transactional-id pay-1 --yes").join("\n");
+    assert!(told.contains("its transaction was aborted"), "{told}");
     reader.wait_consumed(3);
     let ended = eventually(node, "txn describe pay-1", |found| found["state"] != "PrepareAbort");
     assert!(
@@ -349,7 +355,25 @@ fn transactions(node: &Node) {
     assert_eq!(offsets, [2, 3, 4], "what was aborted is not read");
     writeln!(producer.stdin().expect("stdin is piped"), "commit").expect("the producer lives");
     producer.wait_for("fencing", limits::CLIENT, |line| (line.text == "fenced").then_some(()));
-    run(node, "topic delete orders");
+    let (code, told) = refused(node, at_0);
+    assert!(code == 1 && told.contains("aborted or was in no transaction"), "{told}");
+
+    let mut producer = open_transaction(&bootstrap, "pay-3", "orders", 1);
+    writeln!(producer.stdin().expect("stdin is piped"), "commit").expect("the producer lives");
+    producer.wait_for("commit", limits::CLIENT, |line| (line.text == "committed").then_some(()));
+    eventually(node, "txn describe pay-3", |found| found["state"] == "CompleteCommit");
+    let told = run(node, "txn abort --transactional-id pay-3 --yes").join("\n");
+    assert!(told.contains("no transaction was open"), "what is committed stays so: {told}");
+
+    let forced = open_transaction(&bootstrap, "pay-4", "orders", 1);
+    let producers = look(node, "txn producers --topic orders --partition 0");
+    let starts = producers.as_array().expect("a list").iter();
+    let start = starts.filter_map(|row| row["transaction_start"].as_i64()).next();
+    let start = start.expect("it is open");
+    let abort = format!("txn abort --topic orders --partition 0 --start-offset {start} --force -y");
+    run(node, &abort);
+    drop(forced);
+    run(node, "topic delete orders --yes");
 }
 
 /// A transaction whose coordinator lost its state: nobody will end it.
@@ -373,11 +397,11 @@ fn hanging_transaction(node: &mut Node) {
     assert_eq!(found.as_array().map(Vec::len), Some(1), "{found}");
     assert_eq!(found[0]["topic"], "lost");
     assert_eq!(found[0]["transaction_start"], 0);
-    let (code, told) = refused(node, "txn abort --topic lost --partition 0 --start-offset 1");
+    let (code, told) = refused(node, "txn abort --topic lost --partition 0 --start-offset 1 --yes");
     assert!(code == 1 && told.contains("open are those at 0"), "{told}");
     assert!(reader.consumed().is_empty(), "nothing is read beyond an open transaction");
 
-    run(node, "txn abort --topic lost --partition 0 --start-offset 0");
+    run(node, "txn abort --topic lost --partition 0 --start-offset 0 --yes");
     reader.wait_consumed(3);
     assert_eq!(look(node, "txn hanging --older-than 0s"), json!([]));
 }

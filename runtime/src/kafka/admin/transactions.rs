@@ -1,7 +1,7 @@
 //! Transactions (KIP-664): which there are, which hang, and how to end them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
@@ -66,6 +66,24 @@ pub struct TransactionDescription {
     pub start_ms: Option<i64>,
     /// The partitions that the transaction wrote to, by topic.
     pub partitions: BTreeMap<String, BTreeSet<i32>>,
+}
+
+impl TransactionDescription {
+    /// Whether no transaction is open: neither the time that one began, which
+    /// Kafka keeps, nor an id that is known tells so.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state.as_str(), "Empty" | "CompleteCommit" | "CompleteAbort" | "Dead")
+    }
+}
+
+/// What became of a transactional id that was fenced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fenced {
+    /// The epoch that no producer before it has.
+    pub epoch: i16,
+    /// The state of the transaction that had to end first, if one had to:
+    /// `PrepareAbort`, `CompleteCommit`, ...
+    pub ended: Option<String>,
 }
 
 /// A producer as a partition remembers it.
@@ -221,9 +239,25 @@ impl AdminClient {
     }
 
     /// Gives a transactional id to a producer that does not exist: whoever has
-    /// it is fenced, and its open transaction is aborted. The new epoch.
-    pub async fn fence(&self, transactional_id: &str, timeout_ms: i32) -> Result<i16, ClientError> {
-        self.cluster.retry(|| self.try_fence(transactional_id, timeout_ms)).await
+    /// it is fenced, and its open transaction is aborted.
+    pub async fn fence(
+        &self,
+        transactional_id: &str,
+        timeout_ms: i32,
+    ) -> Result<Fenced, ClientError> {
+        let ended = Mutex::new(None);
+        let attempt = || async {
+            let fenced = self.try_fence(transactional_id, timeout_ms).await;
+            let code = fenced.as_ref().err().and_then(ClientError::code);
+            // The answer while a transaction is being ended; how, its state tells.
+            if code == Some(ResponseError::ConcurrentTransactions) {
+                let found = self.try_describe_transaction(transactional_id).await?;
+                *ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.state);
+            }
+            fenced
+        };
+        let epoch = self.cluster.retry(attempt).await?;
+        Ok(Fenced { epoch, ended: ended.into_inner().unwrap_or_else(PoisonError::into_inner) })
     }
 
     async fn try_fence(&self, transactional_id: &str, timeout_ms: i32) -> Result<i16, ClientError> {
