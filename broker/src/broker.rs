@@ -7,7 +7,10 @@ use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::{self, Authorizer, ITERATIONS_DEFAULT, ScramCredential, TlsError, TlsListener},
+    auth::{
+        self, Authorizer, ITERATIONS_DEFAULT, Mechanism, ScramCredential, Secret, TlsError,
+        TlsListener,
+    },
     config::{BrokerConfig, ConfigError, ListenerConfig, dynamic::DynamicBounds},
     controller::{
         BrokerRecord, Controller, ControllerError, Endpoint, JournalError, LocalController,
@@ -84,6 +87,12 @@ pub enum StartError {
     NotAdvertisable {
         /// As configured.
         listener: ListenerConfig,
+    },
+    /// Hashing the passwords of the configuration's users panicked.
+    #[error("the passwords of SCRAM users cannot be hashed: {reason}")]
+    ScramUsers {
+        /// What the task said.
+        reason: String,
     },
     /// Reading the groups and their offsets panicked.
     #[error("the groups cannot be read: {reason}; restore the folders of __consumer_offsets")]
@@ -338,22 +347,26 @@ fn listeners(config: &BrokerConfig) -> Result<Vec<Listener>, StartError> {
 async fn add_scram_users(
     config: &BrokerConfig,
     controller: &impl Controller,
-) -> Result<(), ControllerError> {
+) -> Result<(), StartError> {
     let image = controller.image().borrow().clone();
     let sasl = config.security.values().filter_map(|security| security.sasl.as_ref());
-    let changes = sasl
+    let missing: Vec<(Mechanism, String, Secret)> = sasl
         .flat_map(|sasl| &sasl.scram_users)
         .filter(|((mechanism, user), _)| image.scram_credential(*mechanism, user).is_none())
-        .map(|((mechanism, user), password)| ScramChange {
-            user: user.clone(),
-            mechanism: *mechanism,
-            credential: Some(ScramCredential::from_password(
-                *mechanism,
-                password,
-                ITERATIONS_DEFAULT,
-            )),
+        .map(|((mechanism, user), password)| (*mechanism, user.clone(), password.clone()))
+        .collect();
+    let hashing = tokio::task::spawn_blocking(move || {
+        let added = missing.into_iter().map(|(mechanism, user, password)| {
+            let credential =
+                ScramCredential::from_password(mechanism, &password, ITERATIONS_DEFAULT);
+            ScramChange { user, mechanism, credential: Some(credential) }
         });
-    controller.alter_scram_credentials(changes.collect()).await.map(drop)
+        added.collect()
+    });
+    let changes =
+        hashing.await.map_err(|error| StartError::ScramUsers { reason: error.to_string() })?;
+    controller.alter_scram_credentials(changes).await?;
+    Ok(())
 }
 
 async fn bind_metrics(config: &BrokerConfig) -> Result<Option<TcpListener>, StartError> {

@@ -284,15 +284,8 @@ impl<'a> Scoped<'a> {
 
     fn tls_versions(&self) -> Result<TlsVersions, ConfigError> {
         const NAME: &str = "ssl.enabled.protocols";
-        let mut versions = TlsVersions { tls12: false, tls13: false };
-        for name in self.text(NAME).unwrap_or_default().split(',') {
-            match name.trim() {
-                "TLSv1.2" => versions.tls12 = true,
-                "TLSv1.3" => versions.tls13 = true,
-                _ => return Err(self.invalid(NAME, "TLSv1.2, TLSv1.3 or both")),
-            }
-        }
-        Ok(versions)
+        let text = self.text(NAME).unwrap_or_default();
+        text.parse().map_err(|()| self.invalid(NAME, "TLSv1.2, TLSv1.3 or both"))
     }
 }
 

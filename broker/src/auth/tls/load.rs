@@ -3,17 +3,16 @@
 use std::{fs, io, path::PathBuf, sync::Arc};
 
 use rustls::{
-    RootCertStore, ServerConfig, SupportedProtocolVersion,
+    RootCertStore, ServerConfig,
     crypto::{CryptoProvider, ring},
     pki_types::{
         CertificateDer, PrivateKeyDer,
         pem::{self, PemObject},
     },
     server::{VerifierBuilderError, WebPkiClientVerifier, danger::ClientCertVerifier},
-    version::{TLS12, TLS13},
 };
 
-use super::{ClientAuth, PemSource, TlsSettings, TlsVersions};
+use super::{ClientAuth, PemSource, TlsSettings};
 
 /// Why a listener has no certificates to show. No text of a key is in it.
 #[derive(Debug, thiserror::Error)]
@@ -67,7 +66,7 @@ pub(super) fn load(settings: &TlsSettings) -> Result<Arc<ServerConfig>, TlsError
     let certificates = certificates(&settings.certificates)?;
     let key = private_key(&settings.key)?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(versions(settings.versions))?;
+        .with_protocol_versions(settings.versions.supported())?;
     let builder = match client_verifier(settings, provider)? {
         Some(verifier) => builder.with_client_cert_verifier(verifier),
         None => builder.with_no_client_auth(),
@@ -94,17 +93,6 @@ fn client_verifier(
         ClientAuth::Requested | ClientAuth::None => builder.allow_unauthenticated(),
     };
     Ok(Some(builder.build()?))
-}
-
-fn versions(versions: TlsVersions) -> &'static [&'static SupportedProtocolVersion] {
-    static TLS12_ONLY: [&SupportedProtocolVersion; 1] = [&TLS12];
-    static TLS13_ONLY: [&SupportedProtocolVersion; 1] = [&TLS13];
-    static BOTH: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
-    match (versions.tls12, versions.tls13) {
-        (true, false) => &TLS12_ONLY,
-        (false, true) => &TLS13_ONLY,
-        _ => &BOTH,
-    }
 }
 
 /// The certificates of a source, in their order; at least one.

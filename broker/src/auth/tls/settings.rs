@@ -1,6 +1,11 @@
 //! What a TLS listener's properties say.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
+
+use rustls::{
+    SupportedProtocolVersion,
+    version::{TLS12, TLS13},
+};
 
 use crate::auth::{PrincipalMapping, Secret};
 
@@ -31,6 +36,41 @@ pub struct TlsVersions {
     pub tls12: bool,
     /// TLSv1.3.
     pub tls13: bool,
+}
+
+impl TlsVersions {
+    /// Both, which is the default.
+    pub const ALL: Self = Self { tls12: true, tls13: true };
+
+    /// In rustls's words, the newest first.
+    #[must_use]
+    pub fn supported(self) -> &'static [&'static SupportedProtocolVersion] {
+        static TLS12_ONLY: [&SupportedProtocolVersion; 1] = [&TLS12];
+        static TLS13_ONLY: [&SupportedProtocolVersion; 1] = [&TLS13];
+        static BOTH: [&SupportedProtocolVersion; 2] = [&TLS13, &TLS12];
+        match (self.tls12, self.tls13) {
+            (true, false) => &TLS12_ONLY,
+            (false, true) => &TLS13_ONLY,
+            _ => &BOTH,
+        }
+    }
+}
+
+/// A comma-separated list, as `ssl.enabled.protocols` has it.
+impl FromStr for TlsVersions {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut versions = Self { tls12: false, tls13: false };
+        for name in text.split(',') {
+            match name.trim() {
+                "TLSv1.2" => versions.tls12 = true,
+                "TLSv1.3" => versions.tls13 = true,
+                _ => return Err(()),
+            }
+        }
+        Ok(versions)
+    }
 }
 
 /// A TLS listener's settings.

@@ -77,7 +77,7 @@ impl AdminClient {
         password: &Secret,
     ) -> Result<(), ClientError> {
         let iterations = u32::try_from(credential.iterations).unwrap_or(1);
-        let salted = salted(credential.mechanism, password, iterations);
+        let salted = salted(credential.mechanism, password.clone(), iterations).await?;
         let upsertion = ScramCredentialUpsertion::default()
             .with_name(text(&credential.user))
             .with_mechanism(credential.mechanism.scram_number())

@@ -76,7 +76,7 @@ impl ConnectorConsumer {
     /// looks offsets up and commits them. Must be called within a Tokio runtime.
     pub fn new(config: &ConsumerConfig, admin: Arc<dyn Admin>) -> Result<Self, ConsumeError> {
         let mut consumer =
-            BaseConsumer::from_config_and_context(&settings::consumer(config), LogContext)
+            BaseConsumer::from_config_and_context(&settings::consumer(config)?, LogContext)
                 .map_err(|error| failed("start", &error))?;
         let events = Arc::new(Notify::new());
         let announce = events.clone();

@@ -153,11 +153,10 @@ impl KafkaProducer {
             waits_for_room: AtomicBool::new(false),
             fatal: AtomicBool::new(false),
         });
-        let client = BaseProducer::from_config_and_context(
-            &settings::producer(config, budget_bytes),
-            Context(shared.clone()),
-        )
-        .map_err(|error| refuse(error.to_string()))?;
+        let settings =
+            settings::producer(config, budget_bytes).map_err(|error| refuse(error.to_string()))?;
+        let client = BaseProducer::from_config_and_context(&settings, Context(shared.clone()))
+            .map_err(|error| refuse(error.to_string()))?;
         let client = Arc::new(client);
         let stop = Arc::new(AtomicBool::new(false));
         let (polled, stopped, counts) = (client.clone(), stop.clone(), shared.clone());

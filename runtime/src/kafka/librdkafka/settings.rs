@@ -7,6 +7,7 @@ use rdkafka::ClientConfig;
 use crate::kafka::config::{
     ClusterConfig, ConsumerConfig, Overrides, ProducerConfig, Transactional,
 };
+use crate::kafka::error::ClientError;
 use crate::kafka::types::OffsetReset;
 
 /// The smallest read-ahead of a partition, in bytes, however many there are.
@@ -18,7 +19,7 @@ const ANSWER_MIN: Duration = Duration::from_secs(1);
 /// librdkafka's limits of `message.max.bytes` and `queue.buffering.max.kbytes`.
 const LIBRDKAFKA_BYTES_MAX: usize = 1_000_000_000;
 
-fn cluster(config: &ClusterConfig) -> ClientConfig {
+fn cluster(config: &ClusterConfig) -> Result<ClientConfig, ClientError> {
     let mut client = ClientConfig::new();
     client
         .set("bootstrap.servers", &config.bootstrap_servers)
@@ -28,10 +29,10 @@ fn cluster(config: &ClusterConfig) -> ClientConfig {
         .set("reconnect.backoff.max.ms", "2000")
         // A topic that was just created is found soon.
         .set("topic.metadata.refresh.fast.interval.ms", "100");
-    for (name, value) in config.security.librdkafka() {
+    for (name, value) in config.security.librdkafka()? {
         client.set(name, value);
     }
-    client
+    Ok(client)
 }
 
 /// Overrides come last and win. Names that only the Java clients have are
@@ -61,8 +62,11 @@ pub(super) fn buffer_bytes(config: &ProducerConfig) -> Result<usize, String> {
     }
 }
 
-pub(super) fn producer(config: &ProducerConfig, buffer_bytes: usize) -> ClientConfig {
-    let mut client = cluster(&config.cluster);
+pub(super) fn producer(
+    config: &ProducerConfig,
+    buffer_bytes: usize,
+) -> Result<ClientConfig, ClientError> {
+    let mut client = cluster(&config.cluster)?;
     // Our own budget makes `send` wait long before this queue is full.
     let queue_kbytes = (buffer_bytes.saturating_mul(2) + config.max_record_bytes) >> 10;
     client
@@ -92,11 +96,11 @@ pub(super) fn producer(config: &ProducerConfig, buffer_bytes: usize) -> ClientCo
             .set("transaction.timeout.ms", timeout.as_millis().to_string())
             .set("socket.timeout.ms", answer.as_millis().to_string());
     }
-    client
+    Ok(client)
 }
 
-pub(super) fn consumer(config: &ConsumerConfig) -> ClientConfig {
-    let mut client = cluster(&config.cluster);
+pub(super) fn consumer(config: &ConsumerConfig) -> Result<ClientConfig, ClientError> {
+    let mut client = cluster(&config.cluster)?;
     // With split queues librdkafka's limit counts for each partition.
     let partition_bytes =
         (config.buffer_bytes / config.partitions_max.max(1)).max(PARTITION_BUFFER_BYTES_MIN);
@@ -130,7 +134,7 @@ pub(super) fn consumer(config: &ConsumerConfig) -> ClientConfig {
             (fetch_bytes + record_bytes + (1 << 20)).max(100_000_000).to_string(),
         );
     overrides(&mut client, &config.overrides);
-    client
+    Ok(client)
 }
 
 #[cfg(test)]
@@ -142,21 +146,24 @@ mod tests {
         let mut config = ConsumerConfig::new(ClusterConfig::new("localhost:1", "test"), None);
         config.buffer_bytes = 64 << 20;
         config.partitions_max = 64;
-        assert_eq!(consumer(&config).get("queued.max.messages.kbytes"), Some("1024"));
+        let kbytes = |config: &ConsumerConfig| {
+            consumer(config).unwrap().get("queued.max.messages.kbytes").map(str::to_owned)
+        };
+        assert_eq!(kbytes(&config).as_deref(), Some("1024"));
         config.partitions_max = 100_000;
-        assert_eq!(consumer(&config).get("queued.max.messages.kbytes"), Some("64"));
+        assert_eq!(kbytes(&config).as_deref(), Some("64"));
     }
 
     #[test]
     fn a_lost_request_of_a_transaction_is_repeated_within_the_time_of_its_step() {
         let mut config = ProducerConfig::new(ClusterConfig::new("localhost:1", "test"));
         config.delivery_timeout = Duration::from_millis(7_500);
-        assert_eq!(producer(&config, 1000).get("socket.timeout.ms"), None);
+        assert_eq!(producer(&config, 1000).unwrap().get("socket.timeout.ms"), None);
         let timeout = Duration::from_secs(15);
         config.transactional = Some(Transactional { id: "id".into(), timeout });
-        assert_eq!(producer(&config, 1000).get("socket.timeout.ms"), Some("3750"));
+        assert_eq!(producer(&config, 1000).unwrap().get("socket.timeout.ms"), Some("3750"));
         config.delivery_timeout = Duration::from_millis(500);
-        assert_eq!(producer(&config, 1000).get("socket.timeout.ms"), Some("1000"));
+        assert_eq!(producer(&config, 1000).unwrap().get("socket.timeout.ms"), Some("1000"));
     }
 
     #[test]
@@ -166,7 +173,7 @@ mod tests {
         config.overrides.insert("linger.ms".into(), "77".into());
         config.overrides.insert("buffer.memory".into(), "1000".into());
         assert_eq!(buffer_bytes(&config), Ok(1000));
-        let client = producer(&config, 1000);
+        let client = producer(&config, 1000).unwrap();
         assert_eq!(client.get("message.max.bytes"), Some("1234567"));
         assert_eq!(client.get("linger.ms"), Some("77"));
         assert_eq!(client.get("buffer.memory"), None);

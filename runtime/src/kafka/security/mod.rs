@@ -15,7 +15,7 @@ mod properties;
 mod scram;
 mod tls;
 
-use longshore_broker::auth::{Mechanism, PemSource, Secret};
+use longshore_broker::auth::{Mechanism, PemSource, Secret, TlsVersions};
 
 pub(in crate::kafka) use scram::Exchange;
 pub use scram::{SaltedPassword, salted};
@@ -41,6 +41,8 @@ pub struct TlsSettings {
     /// Whether the certificate must name the host that was connected to:
     /// `ssl.endpoint.identification.algorithm=https`.
     pub verify_host: bool,
+    /// `ssl.enabled.protocols`.
+    pub versions: TlsVersions,
 }
 
 /// A name and its password.

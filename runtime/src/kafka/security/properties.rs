@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use longshore_broker::auth::{Mechanism, PemSource, Secret, jaas_options};
+use longshore_broker::auth::{Mechanism, PemSource, Secret, TlsVersions, jaas_options};
 use longshore_broker::config::SecurityProtocol;
 
 use super::{SaslSettings, Security, TlsSettings};
@@ -175,7 +175,26 @@ impl Given {
             Some(text) if text.eq_ignore_ascii_case("https") => true,
             Some(text) => return refuse(HOST, format!("`{text}` is neither `https` nor `none`")),
         };
-        Ok(TlsSettings { authorities, identity, verify_host })
+        let versions = self.tls_versions()?;
+        Ok(TlsSettings { authorities, identity, verify_host, versions })
+    }
+
+    fn tls_versions(&self) -> Result<TlsVersions, ClientError> {
+        // Java makes its context of this one, and then enables what the other says.
+        if let Some((name, text)) = self.first(&["ssl.protocol"])
+            && !["TLS", "TLSv1.2", "TLSv1.3"].contains(&text)
+        {
+            return refuse(name, format!("`{text}` is none of TLS, TLSv1.2, TLSv1.3"));
+        }
+        match self.first(&["ssl.enabled.protocols"]) {
+            None => Ok(TlsVersions::ALL),
+            Some((name, text)) => text.parse().or_else(|()| {
+                refuse(
+                    name,
+                    format!("`{text}` is not TLSv1.2, TLSv1.3 or both, with a comma between"),
+                )
+            }),
+        }
     }
 
     fn pem(&self, inline: &[&str], files: &[&str]) -> Option<PemSource> {
@@ -300,10 +319,32 @@ mod tests {
                 "ssl.certificate.location",
             ),
             (&[("ssl.ca.locations", "a")], "ssl.ca.locations"),
+            (
+                &[("security.protocol", "SSL"), ("ssl.enabled.protocols", "TLSv1.1,TLSv1.2")],
+                "ssl.enabled.protocols",
+            ),
+            (&[("security.protocol", "SSL"), ("ssl.protocol", "SSLv3")], "ssl.protocol"),
         ] {
             let told = read(lines).unwrap_err();
             assert!(told.starts_with(&format!("`{name}`")), "{told}");
             assert!(!told.contains("hidden-word"), "{told}");
+        }
+    }
+
+    #[test]
+    fn tls_is_held_to_the_versions_that_are_enabled() {
+        for (text, tls12, tls13) in [
+            (None, true, true),
+            (Some("TLSv1.2,TLSv1.3"), true, true),
+            (Some("TLSv1.2"), true, false),
+            (Some(" TLSv1.3 "), false, true),
+        ] {
+            let mut lines = vec![("security.protocol", "SSL")];
+            lines.extend(text.map(|text| ("ssl.enabled.protocols", text)));
+            let (security, _) = read(&lines).unwrap();
+            assert_eq!(security.tls.as_ref().unwrap().versions, TlsVersions { tls12, tls13 });
+            // librdkafka has no such setting: it must not pass for having it.
+            assert_eq!(security.librdkafka().is_ok(), tls12 && tls13, "{text:?}");
         }
     }
 

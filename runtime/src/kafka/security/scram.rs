@@ -7,11 +7,14 @@ use longshore_broker::auth::{Mechanism, Secret};
 use ring::rand::SecureRandom;
 use ring::{digest, hmac, pbkdf2};
 
+use crate::kafka::error::ClientError;
+
 /// Fewer would let whoever poses as the server guess the password cheaply; Kafka's
 /// clients ask for as many, as RFC 7677 advises.
 const ITERATIONS_MIN: u32 = 4096;
-/// More than any broker asks for: a hostile one must not keep this thread busy.
-const ITERATIONS_MAX: u32 = 1 << 20;
+/// Kafka's brokers store no more (`ScramControlManager`): one that asks for more
+/// keeps its clients busy.
+const ITERATIONS_MAX: u32 = 16384;
 const NONCE_BYTES: usize = 24;
 const SALT_BYTES: usize = 24;
 
@@ -23,11 +26,20 @@ pub struct SaltedPassword {
     pub salted_password: Vec<u8>,
 }
 
-/// Salts a password with fresh bytes. Costs some milliseconds.
-pub fn salted(mechanism: Mechanism, password: &Secret, iterations: u32) -> SaltedPassword {
-    let salt = random::<SALT_BYTES>().to_vec();
-    let salted_password = hashed(mechanism, password, &salt, iterations);
-    SaltedPassword { salt, salted_password }
+/// Salts a password with fresh bytes, on a thread that may be busy with it for
+/// some milliseconds.
+pub async fn salted(
+    mechanism: Mechanism,
+    password: Secret,
+    iterations: u32,
+) -> Result<SaltedPassword, ClientError> {
+    let salting = tokio::task::spawn_blocking(move || {
+        let salt = random::<SALT_BYTES>().to_vec();
+        let salted_password = hashed(mechanism, &password, &salt, iterations);
+        SaltedPassword { salt, salted_password }
+    });
+    // Only a runtime that ends takes no such work.
+    salting.await.map_err(|_| ClientError::Closed)
 }
 
 fn hashed(mechanism: Mechanism, password: &Secret, salt: &[u8], iterations: u32) -> Vec<u8> {
@@ -47,9 +59,9 @@ fn random<const BYTES: usize>() -> [u8; BYTES] {
 }
 
 /// An exchange that waits for the server's first message.
-pub(in crate::kafka) struct Exchange<'a> {
+pub(in crate::kafka) struct Exchange {
     mechanism: Mechanism,
-    password: &'a Secret,
+    password: Secret,
     /// The first message without its header, which the proof covers.
     bare: String,
     nonce: String,
@@ -58,12 +70,12 @@ pub(in crate::kafka) struct Exchange<'a> {
 /// An exchange that waits for the server to prove that it knows the password.
 pub(in crate::kafka) struct Proof(hmac::Tag);
 
-impl<'a> Exchange<'a> {
+impl Exchange {
     /// Begins; what to send first.
     pub(in crate::kafka) fn begin(
         mechanism: Mechanism,
         username: &str,
-        password: &'a Secret,
+        password: Secret,
     ) -> (Self, String) {
         Self::begin_with(mechanism, username, password, STANDARD.encode(random::<NONCE_BYTES>()))
     }
@@ -71,7 +83,7 @@ impl<'a> Exchange<'a> {
     fn begin_with(
         mechanism: Mechanism,
         username: &str,
-        password: &'a Secret,
+        password: Secret,
         nonce: String,
     ) -> (Self, String) {
         let name = username.replace('=', "=3D").replace(',', "=2C");
@@ -81,7 +93,8 @@ impl<'a> Exchange<'a> {
     }
 
     /// Takes the server's first message; what to send then. The error says what
-    /// is wrong with the message.
+    /// is wrong with the message. Costs some milliseconds: not for a thread that
+    /// others wait for.
     pub(in crate::kafka) fn prove(self, message: &[u8]) -> Result<(Proof, String), String> {
         let text = std::str::from_utf8(message).map_err(|_| "it is not UTF-8")?;
         let field = |name: &str| text.split(',').find_map(|field| field.strip_prefix(name));
@@ -96,7 +109,7 @@ impl<'a> Exchange<'a> {
             .filter(|count| (ITERATIONS_MIN..=ITERATIONS_MAX).contains(count))
             .ok_or("its iterations cannot be used")?;
         let (hash, mac, _) = self.mechanism.algorithms();
-        let salted = hashed(self.mechanism, self.password, &salt, iterations);
+        let salted = hashed(self.mechanism, &self.password, &salt, iterations);
         let key = hmac::Key::new(mac, &salted);
         let client_key = hmac::sign(&key, b"Client Key");
         let stored_key = digest::digest(hash, client_key.as_ref());
@@ -129,8 +142,9 @@ impl Proof {
 mod tests {
     use super::*;
 
-    fn begun(password: &Secret) -> Exchange<'_> {
+    fn begun() -> Exchange {
         let nonce = "rOprNGfwEbeRWgbNEkqO".to_owned();
+        let password = Secret::new("pencil");
         let (exchange, first) =
             Exchange::begin_with(Mechanism::ScramSha256, "user", password, nonce);
         assert_eq!(first, "n,,n=user,r=rOprNGfwEbeRWgbNEkqO");
@@ -140,9 +154,8 @@ mod tests {
     /// The example of RFC 7677, section 3.
     #[test]
     fn the_standards_own_exchange_is_carried_out_to_the_letter() {
-        let password = Secret::new("pencil");
         let answer = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
-        let (proof, last) = begun(&password).prove(answer.as_bytes()).unwrap();
+        let (proof, last) = begun().prove(answer.as_bytes()).unwrap();
         assert_eq!(
             last,
             "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
@@ -155,7 +168,6 @@ mod tests {
 
     #[test]
     fn a_server_that_breaks_the_rules_gets_no_proof() {
-        let password = Secret::new("pencil");
         for answer in [
             "",
             "r=rOprNGfwEbeRWgbNEkqO,s=QUJD,i=4096",
@@ -164,9 +176,10 @@ mod tests {
             "r=rOprNGfwEbeRWgbNEkqOx,s=*,i=4096",
             "r=rOprNGfwEbeRWgbNEkqOx,s=QUJD,i=0",
             "r=rOprNGfwEbeRWgbNEkqOx,s=QUJD,i=4095",
+            "r=rOprNGfwEbeRWgbNEkqOx,s=QUJD,i=16385",
             "r=rOprNGfwEbeRWgbNEkqOx,s=QUJD,i=4000000000",
         ] {
-            assert!(begun(&password).prove(answer.as_bytes()).is_err(), "{answer}");
+            assert!(begun().prove(answer.as_bytes()).is_err(), "{answer}");
         }
     }
 
@@ -174,7 +187,23 @@ mod tests {
     fn commas_and_equals_signs_of_a_name_are_escaped() {
         let password = Secret::new("x");
         let (_, first) =
-            Exchange::begin_with(Mechanism::ScramSha512, "a,b=", &password, "n".to_owned());
+            Exchange::begin_with(Mechanism::ScramSha512, "a,b=", password, "n".to_owned());
         assert_eq!(first, "n,,n=a=2Cb=3D,r=n");
+    }
+
+    /// With one thread for such work, which is taken, salting has to wait.
+    #[test]
+    fn a_password_is_salted_on_a_thread_that_no_task_needs() {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.max_blocking_threads(1).build().unwrap().block_on(async {
+            let (go, wait) = std::sync::mpsc::channel::<()>();
+            let taken = tokio::task::spawn_blocking(move || wait.recv());
+            let mut salting =
+                Box::pin(salted(Mechanism::ScramSha256, Secret::new("x"), ITERATIONS_MIN));
+            assert!(futures::poll!(&mut salting).is_pending());
+            go.send(()).unwrap();
+            assert_eq!(salting.await.unwrap().salted_password.len(), 32);
+            taken.await.unwrap().unwrap();
+        });
     }
 }

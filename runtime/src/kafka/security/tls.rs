@@ -38,8 +38,8 @@ pub(in crate::kafka) fn client_config(
         .build()
         .map_err(|error| wrong("ssl.ca.location", &error))?;
     let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| wrong("security.protocol", &error))?;
+        .with_protocol_versions(settings.versions.supported())
+        .map_err(|error| wrong("ssl.enabled.protocols", &error))?;
     let builder = if settings.verify_host {
         builder.with_webpki_verifier(verifier)
     } else {
