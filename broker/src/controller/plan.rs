@@ -229,6 +229,9 @@ fn changed(
     }
 }
 
+/// What a list without a value of its own begins with: the default of its
+/// definition, whatever the broker gives to topics without one (Kafka's
+/// `ConfigurationControlManager.getParts`).
 fn default_of_list(key: &str) -> &'static str {
     if key.ends_with("cleanup.policy") { "delete" } else { "" }
 }

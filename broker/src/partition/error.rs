@@ -21,6 +21,8 @@ pub(crate) enum PartitionError {
     UnknownLeaderEpoch { asked: i32, current: i32 },
     #[error("{present} replica(s) are in sync, min.insync.replicas is {needed}")]
     NotEnoughReplicas { present: i32, needed: i32 },
+    #[error("the topic's cleanup.policy is compact alone: add delete to it first")]
+    NotDeletable,
 }
 
 impl PartitionError {
@@ -34,6 +36,7 @@ impl PartitionError {
             PartitionError::FencedLeaderEpoch { .. } => ResponseError::FencedLeaderEpoch,
             PartitionError::UnknownLeaderEpoch { .. } => ResponseError::UnknownLeaderEpoch,
             PartitionError::NotEnoughReplicas { .. } => ResponseError::NotEnoughReplicas,
+            PartitionError::NotDeletable => ResponseError::PolicyViolation,
         }
     }
 }

@@ -380,6 +380,9 @@ impl Partition {
     /// the first offset that is left.
     pub(crate) fn delete_before(&self, offset: i64) -> Result<i64, PartitionError> {
         let log = self.log()?;
+        if !log.config().cleanup_policy.delete {
+            return Err(PartitionError::NotDeletable);
+        }
         let offset = if offset == -1 { log.high_watermark() } else { offset };
         Ok(log.delete_records_before(offset)?)
     }

@@ -132,6 +132,21 @@ async fn a_list_of_a_brokers_is_appended_to() {
     assert_eq!(policy, told("delete,compact", 2));
 }
 
+/// Kafka's controller begins with the definition's default: what a topic has
+/// from its broker is not its own to add to.
+#[tokio::test]
+async fn a_list_of_a_topics_begins_with_the_default_not_with_its_brokers() {
+    let broker = TestBroker::start(&[("log.cleanup.policy", "compact")]).await;
+    let mut client = broker.client().await;
+    client.create_topic("topic", 1).await;
+    let policy = in_force(&mut client, (TOPIC, "topic"), "cleanup.policy").await;
+    assert_eq!(policy, told("compact", 4));
+    let change = ("cleanup.policy", APPEND, Some("compact"));
+    assert_eq!(alter(&mut client, (TOPIC, "topic"), change).await.0, 0);
+    let policy = in_force(&mut client, (TOPIC, "topic"), "cleanup.policy").await;
+    assert_eq!(policy, told("delete,compact", 1));
+}
+
 #[tokio::test]
 async fn what_cannot_be_changed_while_the_broker_runs_is_refused_by_name() {
     let broker = TestBroker::start(&[]).await;

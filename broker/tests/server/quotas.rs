@@ -260,6 +260,35 @@ async fn a_consumer_above_its_quota_gets_empty_answers_until_it_is_below() {
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
 }
 
+/// Any request takes longer than a hundred-thousandth of a processor's time.
+#[tokio::test]
+async fn time_of_requests_is_bound_by_the_most_special_quota() {
+    let broker = TestBroker::start(&SHORT_WINDOWS).await;
+    let mut admin = broker.client().await.named("admin");
+    let percent = |bound| [("request_percentage", Some(bound))];
+    for (entity, bound) in [
+        (&[("user", Some("ANONYMOUS")), ("client-id", Some("admin"))][..], 100_000.0),
+        (&[("user", Some("ANONYMOUS")), ("client-id", None)], 0.001),
+        (&[("user", None)], 100_000.0),
+        (&[("client-id", Some("reader"))], 100_000.0),
+    ] {
+        assert_eq!(alter(&mut admin, entity, &percent(bound)).await, 0);
+    }
+    let metadata = MetadataRequest::default().with_topics(None);
+    let mut reader = broker.client().await.named("reader");
+    let asked = Instant::now();
+    let throttle_ms = reader.call(9, &metadata).await.throttle_time_ms;
+    assert!((1..=1000).contains(&throttle_ms), "a window at most: {throttle_ms} ms");
+    reader.call(9, &metadata).await;
+    let throttled = Duration::from_millis(throttle_ms as u64);
+    assert!(asked.elapsed() >= throttled, "the connection was read while it was muted");
+    assert_eq!(admin.call(9, &metadata).await.throttle_time_ms, 0, "it has a quota of its own");
+    let own: Entity<'_> = &[("user", Some("ANONYMOUS")), ("client-id", None)];
+    assert_eq!(alter(&mut admin, own, &[("request_percentage", None)]).await, 0);
+    let mut later = broker.client().await.named("reader");
+    assert_eq!(later.call(9, &metadata).await.throttle_time_ms, 0, "the default for users binds");
+}
+
 #[tokio::test]
 async fn topics_beyond_the_mutation_quota_are_refused_to_new_clients_and_delay_old_ones() {
     let broker = TestBroker::start(&SHORT_WINDOWS).await;
