@@ -212,6 +212,7 @@ impl Broker {
             quotas,
             metrics: Metrics {
                 requests: kafka::request_counts(),
+                under_way: Arc::default(),
                 connections: Arc::new(ConnectionCounts::new(config.listeners.len())),
             },
             transactions,

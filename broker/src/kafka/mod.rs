@@ -133,7 +133,7 @@ pub(crate) use request_memory::RequestMemory;
 use crate::{
     auth::Principal,
     clock,
-    metrics::RequestCounts,
+    metrics::{DelayedOperation, RequestCounts},
     node::Node,
     quota::{ClientShares, QuotaExceeded},
 };
@@ -196,11 +196,35 @@ impl Reply {
     {
         Reply::Later(Box::pin(async move { Response::encode(id, &message.await) }))
     }
+
+    /// The same, counted while it waits for what such requests wait for.
+    fn counted(self, node: &Node, key: ApiKey) -> Self {
+        match (self, DelayedOperation::of(key)) {
+            (Reply::Later(answer), Some(operation)) => {
+                let counts = Arc::clone(&node.metrics.under_way);
+                Reply::Later(Box::pin(counts.delay(operation, answer)))
+            }
+            (reply, _) => reply,
+        }
+    }
 }
 
 /// Decodes a request and begins to answer it. Its shape has been checked. `memory` is
 /// what it holds; whose answer keeps nothing of it lets it go here.
 async fn dispatch(
+    node: &Arc<Node>,
+    key: ApiKey,
+    id: RequestId,
+    client: Client,
+    body: BytesMut,
+    memory: RequestGrant,
+) -> Result<Reply, ConnectionError> {
+    let _begun = node.metrics.under_way.begin();
+    let reply = handle(node, key, id, client, body, memory).await?;
+    Ok(reply.counted(node, key))
+}
+
+async fn handle(
     node: &Arc<Node>,
     key: ApiKey,
     id: RequestId,

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! requests.rs     requests by API and version, and their times
+//! waiting.rs      requests that are under way, and what their answers wait for
 //! connections.rs  connections that are open, by listener
 //! report.rs       everything at one moment, as text
 //! http.rs         that text at GET /metrics
@@ -15,15 +16,18 @@ mod connections;
 mod http;
 mod report;
 mod requests;
+mod waiting;
 
 pub(crate) use connections::ConnectionCounts;
 pub(crate) use http::serve;
 pub(crate) use report::render;
 pub(crate) use requests::{RequestCounts, RequestTimer};
+pub(crate) use waiting::{DelayedOperation, UnderWay};
 
 /// What is counted where it happens and nowhere else.
 #[derive(Debug)]
 pub(crate) struct Metrics {
     pub(crate) requests: RequestCounts,
+    pub(crate) under_way: std::sync::Arc<UnderWay>,
     pub(crate) connections: std::sync::Arc<ConnectionCounts>,
 }

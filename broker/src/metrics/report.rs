@@ -13,7 +13,12 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::{group::GroupState, node::Node, partition::Partition, time_histogram::TimeCounts};
+use crate::{
+    group::GroupState,
+    node::Node,
+    partition::{Partition, TrafficCounts},
+    time_histogram::TimeCounts,
+};
 
 /// The metrics of a node in the OpenMetrics text format.
 pub(crate) fn render(node: &Arc<Node>) -> String {
@@ -76,7 +81,7 @@ fn gauge(metric: &mut MetricEncoder<'_>, labels: Labels<'_>, value: i64) -> fmt:
 
 fn histogram(counts: &TimeCounts, metric: &mut MetricEncoder<'_>) -> fmt::Result {
     let buckets: Vec<(f64, u64)> =
-        counts.buckets().map(|(bound, count)| (bound.unwrap_or(f64::MAX), count)).collect();
+        counts.buckets().map(|(bound, count)| (bound.unwrap_or(f64::INFINITY), count)).collect();
     metric.encode_histogram::<NoLabelSet>(counts.total_ms(), counts.count(), &buckets, None)
 }
 
@@ -91,6 +96,22 @@ fn requests(report: &mut Report<'_>, node: &Node) -> fmt::Result {
         "kafka_network_socketserver_memorypoolavailable",
         "Bytes that further requests may hold",
         all - used,
+    )?;
+    report.gauge(
+        "kafka_network_requestchannel_requestqueuesize",
+        "Requests that have come and whose answer is not begun",
+        node.metrics.under_way.queued() as usize,
+    )?;
+    report.family(
+        "kafka_server_delayedoperationpurgatory_purgatorysize",
+        "Answers that wait: of fetches for records, of produces for a flush, of joins for members",
+        MetricType::Gauge,
+        |metric| {
+            for (operation, waiting) in node.metrics.under_way.delayed() {
+                gauge(metric, &[("delayedOperation", operation)], waiting.cast_signed())?;
+            }
+            Ok(())
+        },
     )?;
     report.family(
         "kafka_network_requestmetrics_requests",
@@ -138,24 +159,13 @@ fn requests(report: &mut Report<'_>, node: &Node) -> fmt::Result {
     )
 }
 
-#[derive(Default)]
-struct TopicTraffic {
-    messages_in: u64,
-    bytes_in: u64,
-    bytes_out: u64,
-}
-
 fn topics(report: &mut Report<'_>, partitions: &[Arc<Partition>]) -> fmt::Result {
-    let mut topics: BTreeMap<&str, TopicTraffic> = BTreeMap::new();
+    let mut topics: BTreeMap<&str, TrafficCounts> = BTreeMap::new();
     for partition in partitions {
-        let of_topic = topics.entry(partition.topic()).or_default();
-        let traffic = partition.traffic();
-        of_topic.messages_in += traffic.messages_in.load(Ordering::Relaxed);
-        of_topic.bytes_in += traffic.bytes_in.load(Ordering::Relaxed);
-        of_topic.bytes_out += traffic.bytes_out.load(Ordering::Relaxed);
+        partition.traffic().add_to(topics.entry(partition.topic()).or_default());
     }
-    type Pick = fn(&TopicTraffic) -> u64;
-    let families: [(&str, &str, Pick); 3] = [
+    type Pick = fn(&TrafficCounts) -> u64;
+    let families: [(&str, &str, Pick); 8] = [
         (
             "kafka_server_brokertopicmetrics_messagesin",
             "Records appended since the start, by topic",
@@ -170,6 +180,31 @@ fn topics(report: &mut Report<'_>, partitions: &[Arc<Partition>]) -> fmt::Result
             "kafka_server_brokertopicmetrics_bytesout",
             "Bytes of records read for fetches since the start, by topic",
             |traffic| traffic.bytes_out,
+        ),
+        (
+            "kafka_server_brokertopicmetrics_bytesrejected",
+            "Bytes of batches that were too large, by topic",
+            |traffic| traffic.bytes_rejected,
+        ),
+        (
+            "kafka_server_brokertopicmetrics_totalproducerequests",
+            "Batches that clients sent to partitions, by topic",
+            |traffic| traffic.produces,
+        ),
+        (
+            "kafka_server_brokertopicmetrics_failedproducerequests",
+            "Of these the refused, without those too large or damaged, by topic",
+            |traffic| traffic.failed_produces,
+        ),
+        (
+            "kafka_server_brokertopicmetrics_totalfetchrequests",
+            "Looks of fetches into partitions, by topic",
+            |traffic| traffic.fetches,
+        ),
+        (
+            "kafka_server_brokertopicmetrics_failedfetchrequests",
+            "Of these the failed, without those at offsets that are not there, by topic",
+            |traffic| traffic.failed_fetches,
         ),
     ];
     for (name, help, pick) in families {
@@ -278,8 +313,32 @@ fn cluster(report: &mut Report<'_>, node: &Node, partitions: &[Arc<Partition>]) 
             "Partitions without a leader that can serve",
             offline,
         ),
+        (
+            "kafka_controller_kafkacontroller_preferredreplicaimbalancecount",
+            "Partitions that another than their first replica leads",
+            0,
+        ),
+        (
+            "kafka_server_replicamanager_reassigningpartitions",
+            "Partitions on their way to other brokers",
+            0,
+        ),
     ] {
         report.gauge(name, help, value)?;
+    }
+    // What only replicas on other brokers could raise: dashboards ask for them.
+    for (name, help) in [
+        ("kafka_server_replicamanager_isrshrinks", "Replicas that fell out of sync"),
+        ("kafka_server_replicamanager_isrexpands", "Replicas that came to be in sync"),
+        ("kafka_server_replicamanager_failedisrupdates", "Changes of an ISR that were refused"),
+        (
+            "kafka_controller_controllerstats_uncleanleaderelections",
+            "Leaders that were not in sync when elected",
+        ),
+    ] {
+        report.family(name, help, MetricType::Counter, |metric| {
+            metric.encode_counter::<NoLabelSet, u64, f64>(&0, None)
+        })?;
     }
     Ok(())
 }

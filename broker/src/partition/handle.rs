@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicI32, AtomicU64, Ordering},
+        atomic::{AtomicI32, Ordering},
     },
 };
 
@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::{
     error::PartitionError,
+    traffic::Traffic,
     waiter::{FetchWaiter, Waiters},
 };
 pub(crate) use crate::log::Appended;
@@ -35,14 +36,6 @@ pub(crate) struct Partition {
     recovered: bool,
     waiters: Waiters,
     traffic: Traffic,
-}
-
-/// What went in and out since the start.
-#[derive(Debug, Default)]
-pub(crate) struct Traffic {
-    pub(crate) messages_in: AtomicU64,
-    pub(crate) bytes_in: AtomicU64,
-    pub(crate) bytes_out: AtomicU64,
 }
 
 /// What ListOffsets asks for.
@@ -187,6 +180,17 @@ impl Partition {
         acks_all: bool,
         verification: Option<Verification>,
     ) -> Result<Appended, PartitionError> {
+        let appended = self.append_of_client(batches, acks_all, verification);
+        self.traffic.produced(batches.len(), &appended);
+        appended
+    }
+
+    fn append_of_client(
+        &self,
+        batches: &mut [u8],
+        acks_all: bool,
+        verification: Option<Verification>,
+    ) -> Result<Appended, PartitionError> {
         let log = self.log()?;
         let needed = log.config().min_insync_replicas;
         if acks_all && needed > 1 {
@@ -261,8 +265,7 @@ impl Partition {
         let appended = log.append(batches, &options)?;
         if !appended.duplicate {
             let records = appended.last_offset - appended.base_offset + 1;
-            self.traffic.messages_in.fetch_add(records.cast_unsigned(), Ordering::Relaxed);
-            self.traffic.bytes_in.fetch_add(batches.len() as u64, Ordering::Relaxed);
+            self.traffic.appended(records.cast_unsigned(), batches.len());
         }
         self.waiters.wake();
         Ok(appended)
@@ -290,6 +293,21 @@ impl Partition {
         at_least_one: bool,
         isolation: Isolation,
     ) -> Result<ReadRecords, PartitionError> {
+        let read = self.read_up_to(offset, bytes_max, at_least_one, isolation);
+        match &read {
+            Ok(found) if at_least_one => self.traffic.fetched_more(found.records.len()),
+            _ => self.traffic.fetched(read.as_ref().map(|found| found.records.len())),
+        }
+        read
+    }
+
+    fn read_up_to(
+        &self,
+        offset: i64,
+        bytes_max: usize,
+        at_least_one: bool,
+        isolation: Isolation,
+    ) -> Result<ReadRecords, PartitionError> {
         let up_to = match isolation {
             Isolation::ReadUncommitted => ReadUpTo::HighWatermark,
             Isolation::ReadCommitted => ReadUpTo::LastStable,
@@ -298,7 +316,6 @@ impl Partition {
         let fetched = self.log()?.read(offset, &limit)?;
         #[cfg(feature = "sabotage")]
         let fetched = crate::sabotage::skip_abort_index(fetched);
-        self.traffic.bytes_out.fetch_add(fetched.batches.len() as u64, Ordering::Relaxed);
         Ok(ReadRecords {
             records: fetched.batches,
             aborted: fetched.aborted,

@@ -4,6 +4,7 @@
 //! ```text
 //! handle.rs      one partition as requests see it: leader checks, append, read
 //! error.rs       why a partition refused, as Kafka's codes
+//! traffic.rs     what went in and out since the start
 //! waiter.rs      fetches that wait for appends
 //! manager.rs     all partitions; follows the cluster's image
 //! metadata.rs    partition.metadata: which topic id a folder belongs to
@@ -17,6 +18,7 @@ mod handle;
 mod manager;
 mod metadata;
 mod strays;
+mod traffic;
 mod waiter;
 
 pub(crate) use background::Background;
@@ -24,4 +26,5 @@ pub(crate) use error::PartitionError;
 pub(crate) use handle::{Appended, Isolation, OffsetSpec, Partition};
 pub(crate) use manager::{PartitionManager, check_topic_configs};
 pub(crate) use strays::set_strays_aside;
+pub(crate) use traffic::TrafficCounts;
 pub(crate) use waiter::FetchWaiter;

@@ -7,7 +7,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::{PATIENCE, TestBroker, batch};
+use crate::support::{PATIENCE, TestBroker, batch, fetch_request};
 
 /// The value of the line that begins with a name and its labels.
 fn value(text: &str, line: &str) -> Option<f64> {
@@ -27,7 +27,11 @@ async fn what_was_produced_and_fetched_is_told_by_topic_and_partition() {
     }
     // What is refused does not count.
     assert_eq!(client.produce("topic", 1, -1, vec![0; 70]).await.error_code, 2);
+    assert_eq!(client.produce("safe", 0, -1, sent.clone()).await.error_code, 19);
+    let large = batch(&["x".repeat(2 << 20).as_str()]);
+    assert_eq!(client.produce("safe", 0, 1, large.clone()).await.error_code, 10);
     client.fetch("topic", 1, 0).await;
+    client.fetch("topic", 1, 100).await;
 
     let text = broker.broker.metrics();
     let bytes = (3 * sent.len()) as f64;
@@ -39,9 +43,20 @@ async fn what_was_produced_and_fetched_is_told_by_topic_and_partition() {
         ("kafka_log_log_size{topic=\"topic\",partition=\"0\"}", 0.0),
         ("kafka_log_log_logendoffset{topic=\"topic\",partition=\"1\"}", 6.0),
         ("kafka_log_log_logstartoffset{topic=\"topic\",partition=\"1\"}", 0.0),
-        ("kafka_network_requestmetrics_requests_total{request=\"Produce\",version=\"9\"}", 4.0),
-        ("kafka_network_requestmetrics_requests_total{request=\"Fetch\",version=\"12\"}", 1.0),
-        ("kafka_network_requestmetrics_totaltimems_count{request=\"Produce\"}", 4.0),
+        ("kafka_server_brokertopicmetrics_totalproducerequests_total{topic=\"topic\"}", 4.0),
+        ("kafka_server_brokertopicmetrics_totalproducerequests_total{topic=\"safe\"}", 2.0),
+        // A damaged batch and one too large are the client's fault, too few replicas is not.
+        ("kafka_server_brokertopicmetrics_failedproducerequests_total{topic=\"topic\"}", 0.0),
+        ("kafka_server_brokertopicmetrics_failedproducerequests_total{topic=\"safe\"}", 1.0),
+        ("kafka_server_brokertopicmetrics_bytesrejected_total{topic=\"safe\"}", large.len() as f64),
+        ("kafka_server_brokertopicmetrics_totalfetchrequests_total{topic=\"topic\"}", 2.0),
+        ("kafka_server_brokertopicmetrics_failedfetchrequests_total{topic=\"topic\"}", 0.0),
+        ("kafka_network_requestmetrics_requests_total{request=\"Produce\",version=\"9\"}", 6.0),
+        ("kafka_network_requestmetrics_requests_total{request=\"Fetch\",version=\"12\"}", 2.0),
+        ("kafka_network_requestmetrics_totaltimems_count{request=\"Produce\"}", 6.0),
+        ("kafka_network_requestmetrics_totaltimems_bucket{le=\"+Inf\",request=\"Produce\"}", 6.0),
+        ("kafka_network_requestchannel_requestqueuesize", 0.0),
+        ("kafka_server_replicamanager_isrshrinks_total", 0.0),
         ("kafka_server_replicamanager_partitioncount", 3.0),
         ("kafka_server_replicamanager_offlinereplicacount", 0.0),
         ("kafka_server_replicamanager_underreplicatedpartitions", 0.0),
@@ -62,6 +77,35 @@ async fn what_was_produced_and_fetched_is_told_by_topic_and_partition() {
     let millis = value(&text, "kafka_log_logflushstats_logflushrateandtimems_sum").unwrap();
     assert!(millis > 0.0);
     assert!(text.ends_with("# EOF\n"));
+}
+
+#[tokio::test]
+async fn a_fetch_that_waits_is_in_purgatory_until_there_is_something() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    client.create_topic("topic", 1).await;
+    let line = "kafka_server_delayedoperationpurgatory_purgatorysize{delayedOperation=\"Fetch\"}";
+    let becomes = async |waiting: f64| {
+        let seen = async {
+            while value(&broker.broker.metrics(), line) != Some(waiting) {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, seen).await.unwrap_or_else(|_| panic!("never {waiting} in purgatory"));
+    };
+    assert_eq!(value(&broker.broker.metrics(), line), Some(0.0));
+    let mut reader = broker.client().await;
+    let patient = fetch_request("topic", 0, 0).with_max_wait_ms(60_000);
+    reader.send(12, &patient).await;
+    becomes(1.0).await;
+    client.produce("topic", 0, 1, batch(&["news"])).await;
+    assert!(reader.receive_frame().await.is_some());
+    becomes(0.0).await;
+    // Whoever goes away waits no more.
+    reader.send(12, &fetch_request("topic", 0, 1).with_max_wait_ms(60_000)).await;
+    becomes(1.0).await;
+    drop(reader);
+    becomes(0.0).await;
 }
 
 #[tokio::test]

@@ -308,6 +308,18 @@ pub fn open_transaction(bootstrap: &str, id: &str, topic: &str, records: u32) ->
     process
 }
 
+/// The metrics at an address as Prometheus' own Python client reads them: families
+/// with `name`, `type` and `samples`.
+///
+/// # Panics
+/// When that parser refuses them.
+pub fn scrape(url: &str) -> Vec<serde_json::Value> {
+    let mut command = program_of_python("prometheus_scrape.py");
+    let families = Process::run("scrape", command.arg(url));
+    let parse = |line: &String| serde_json::from_str(line).expect("it prints JSON");
+    families.iter().map(parse).collect()
+}
+
 fn program_of_python(name: &str) -> Command {
     let mut command = Command::new(paths::installed("python").join("bin/python"));
     command.arg("-u").arg(paths::repository().join("tests/conformance").join(name));

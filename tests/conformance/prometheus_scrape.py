@@ -1,0 +1,31 @@
+"""Reads a node's metrics as Prometheus' own Python client reads them.
+
+usage: prometheus_scrape.py URL
+
+The parser is strict: it refuses what breaks the OpenMetrics specification. Prints
+one JSON object a family: its name, type and samples.
+"""
+
+import json
+import sys
+from urllib.request import urlopen
+
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+TIMEOUT_S = 60
+
+
+def main(url):
+    with urlopen(url, timeout=TIMEOUT_S) as answer:
+        text = answer.read().decode()
+    for family in text_string_to_metric_families(text):
+        samples = [
+            {"name": sample.name, "labels": sample.labels, "value": sample.value}
+            for sample in family.samples
+        ]
+        row = {"name": family.name, "type": family.type, "samples": samples}
+        print(json.dumps(row), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
