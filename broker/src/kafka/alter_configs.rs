@@ -1,65 +1,39 @@
 //! AlterConfigs (33): replaces all configurations of a resource by those given.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
+use std::{collections::BTreeMap, sync::Arc};
+
+use kafka_protocol::messages::{
+    AlterConfigsRequest, AlterConfigsResponse, alter_configs_request::AlterConfigsResource,
+    alter_configs_response::AlterConfigsResourceResponse,
 };
 
-use kafka_protocol::{
-    error::ResponseError,
-    messages::{
-        AlterConfigsRequest, AlterConfigsResponse, alter_configs_request::AlterConfigsResource,
-        alter_configs_response::AlterConfigsResourceResponse,
-    },
-};
-
-use super::{errors, incremental_alter_configs};
+use super::config_changes::{self, Asked, Change, Refusal};
 use crate::node::Node;
 
 pub(super) async fn handle(node: &Arc<Node>, request: AlterConfigsRequest) -> AlterConfigsResponse {
-    let mut seen = HashSet::new();
-    let mut responses = Vec::with_capacity(request.resources.len());
-    for resource in request.resources {
-        let key = (resource.resource_type, resource.resource_name.clone());
-        let altered = if seen.insert(key) {
-            replace(node, &resource, request.validate_only).await
-        } else {
-            let message = "the resource is named more than once in the request";
-            Err((ResponseError::InvalidRequest, message.to_owned()))
-        };
-        let (code, message) = match altered {
-            Ok(()) => (errors::NONE, None),
-            Err((code, message)) => (code.code(), errors::message(&message)),
-        };
-        responses.push(
-            AlterConfigsResourceResponse::default()
-                .with_error_code(code)
-                .with_error_message(message)
-                .with_resource_type(resource.resource_type)
-                .with_resource_name(resource.resource_name),
-        );
-    }
-    AlterConfigsResponse::default().with_responses(responses)
+    let asked = request.resources.into_iter().map(|resource| Asked {
+        kind: resource.resource_type,
+        change: replacement(&resource),
+        name: resource.resource_name,
+    });
+    let outcomes = config_changes::make(node, asked.collect(), request.validate_only).await;
+    let responses = outcomes.into_iter().map(|outcome| {
+        AlterConfigsResourceResponse::default()
+            .with_error_code(outcome.code)
+            .with_error_message(outcome.message)
+            .with_resource_type(outcome.kind)
+            .with_resource_name(outcome.name)
+    });
+    AlterConfigsResponse::default().with_responses(responses.collect())
 }
 
-async fn replace(
-    node: &Arc<Node>,
-    asked: &AlterConfigsResource,
-    validate_only: bool,
-) -> Result<(), (ResponseError, String)> {
-    let invalid = |message: String| (ResponseError::InvalidRequest, message);
-    let resource = incremental_alter_configs::resource(asked.resource_type, &asked.resource_name)
-        .map_err(invalid)?;
+fn replacement(asked: &AlterConfigsResource) -> Result<Change, Refusal> {
     let mut configs = BTreeMap::new();
     for config in &asked.configs {
-        let Some(value) = &config.value else {
-            return Err(invalid(format!("configuration `{}` has no value", config.name)));
-        };
-        if configs.insert(config.name.to_string(), value.to_string()).is_some() {
-            return Err(invalid(format!("configuration `{}` is named twice", config.name)));
+        let value = config_changes::value(&config.name, config.value.as_ref())?;
+        if configs.insert(config.name.to_string(), value).is_some() {
+            return Err(config_changes::named_twice(&config.name));
         }
     }
-    node.replace_configs(resource, configs, validate_only)
-        .await
-        .map_err(|error| (errors::controller(&error), error.to_string()))
+    Ok(Change::Replace(configs))
 }

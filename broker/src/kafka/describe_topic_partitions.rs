@@ -13,7 +13,10 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 
-use super::errors;
+use super::{
+    errors,
+    metadata::{broker_ids, leader_error},
+};
 use crate::{
     controller::{ClusterImage, PartitionImage, TopicImage, is_topic_name},
     limits,
@@ -122,18 +125,13 @@ fn describe_partition(
     index: i32,
     partition: &PartitionImage,
 ) -> DescribeTopicPartitionsResponsePartition {
-    let ids = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect();
-    let error = match partition.leader {
-        -1 => ResponseError::LeaderNotAvailable.code(),
-        _ => errors::NONE,
-    };
     DescribeTopicPartitionsResponsePartition::default()
-        .with_error_code(error)
+        .with_error_code(leader_error(partition))
         .with_partition_index(index)
         .with_leader_id(BrokerId(partition.leader))
         .with_leader_epoch(partition.leader_epoch)
-        .with_replica_nodes(ids(&partition.replicas))
-        .with_isr_nodes(ids(&partition.isr))
+        .with_replica_nodes(broker_ids(&partition.replicas))
+        .with_isr_nodes(broker_ids(&partition.isr))
         .with_eligible_leader_replicas(Some(Vec::new()))
         .with_last_known_elr(Some(Vec::new()))
 }

@@ -116,16 +116,23 @@ fn describe(topic: &TopicImage) -> MetadataResponseTopic {
 }
 
 fn describe_partition(partition: &PartitionImage, index: i32) -> MetadataResponsePartition {
-    let ids = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect();
-    let error = match partition.leader {
-        -1 => ResponseError::LeaderNotAvailable.code(),
-        _ => errors::NONE,
-    };
     MetadataResponsePartition::default()
-        .with_error_code(error)
+        .with_error_code(leader_error(partition))
         .with_partition_index(index)
         .with_leader_id(BrokerId(partition.leader))
         .with_leader_epoch(partition.leader_epoch)
-        .with_replica_nodes(ids(&partition.replicas))
-        .with_isr_nodes(ids(&partition.isr))
+        .with_replica_nodes(broker_ids(&partition.replicas))
+        .with_isr_nodes(broker_ids(&partition.isr))
+}
+
+/// Whether a partition can be led now.
+pub(super) fn leader_error(partition: &PartitionImage) -> i16 {
+    match partition.leader {
+        -1 => ResponseError::LeaderNotAvailable.code(),
+        _ => errors::NONE,
+    }
+}
+
+pub(super) fn broker_ids(ids: &[i32]) -> Vec<BrokerId> {
+    ids.iter().copied().map(BrokerId).collect()
 }

@@ -9,7 +9,7 @@
 //! guard/         who may send which request
 //! access.rs      what the client of a request may do
 //! frame.rs       length-prefixed frames, read without trusting the length
-//! shape.rs       a request's arrays and strings checked before decoding
+//! shape/         a request's arrays and strings checked before decoding
 //! versions.rs    the table of what is served
 //! per_address.rs bounds on the connections of one address
 //! memory.rs      a bound on memory that many connections share
@@ -20,10 +20,11 @@
 //! demand.rs      who waits for memory, and whom that costs its place
 //! response.rs    answers as pieces, record bytes never copied
 //! errors.rs      our errors as Kafka's codes
+//! config_changes.rs  what the two requests that change configurations share
 //! bad_connections.rs  log lines about bad connections, at a bounded rate
 //! ```
 //!
-//! Each API key has a file of its own, named as Kafka names it; [`dispatch`]
+//! Each API key has a file of its own, named as Kafka names it; [`handle`]
 //! is the list of them.
 
 mod access;
@@ -38,6 +39,7 @@ mod alter_user_scram_credentials;
 mod api_versions;
 mod authentication;
 mod bad_connections;
+mod config_changes;
 mod connection;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;

@@ -1,56 +1,12 @@
-//! Requests are checked against their shape before they are decoded.
-//!
-//! The decoder reserves memory for as many elements as an array claims, so an
-//! array that claims two thousand million elements would end the process. The
-//! walk here follows a request without building anything: every array's
-//! elements and every string's bytes must really be there, and the number of
-//! elements is bounded, so what decoding allocates is bounded too.
+//! The fields of every request that is served, by version.
 
 use kafka_protocol::messages::ApiKey;
 
-use crate::limits;
-
-/// Why a request cannot be what it claims.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ShapeError {
-    /// The bytes end inside a field.
-    #[error("the request ends inside a field")]
-    Short,
-    /// A length or count below -1, or a number of more than 32 bits.
-    #[error("a length in the request is no length")]
-    Length,
-    /// A string that is no UTF-8.
-    #[error("a string in the request is no UTF-8")]
-    Text,
-    /// More elements than a request may have.
-    #[error("the request has more than {} elements", limits::REQUEST_ELEMENTS_MAX)]
-    Elements,
-}
-
-enum Field {
-    /// A number of so many bytes.
-    Fixed(usize),
-    /// A string or null.
-    Text,
-    /// Bytes or null.
-    Blob,
-    /// An array of single fields, or null.
-    Plain(&'static Field),
-    /// An array of structures, or null.
-    Structs(&'static [At]),
-    /// One structure behind a byte that is -1 for null.
-    Nullable(&'static [At]),
-}
-
-/// A field and the versions that have it.
-struct At(i16, i16, Field);
-
-/// A request's fields, and the first version with compact lengths and tags.
-struct Shape {
-    key: ApiKey,
-    flexible_from: i16,
-    fields: &'static [At],
-}
+use super::{
+    At,
+    Field::{self, Blob, Nullable, Plain, Structs, Text},
+    Shape,
+};
 
 const LAST: i16 = i16::MAX;
 /// For requests none of whose versions has compact lengths.
@@ -61,7 +17,6 @@ const INT32: Field = Field::Fixed(4);
 const INT64: Field = Field::Fixed(8);
 const FLOAT64: Field = Field::Fixed(8);
 const UUID: Field = Field::Fixed(16);
-use Field::{Blob, Nullable, Plain, Structs, Text};
 
 const fn all(field: Field) -> At {
     At(0, LAST, field)
@@ -73,14 +28,19 @@ const fn until(version: i16, field: Field) -> At {
     At(0, version, field)
 }
 
+/// A topic and the numbers of its partitions.
 const INT32_PARTITIONS: &[At] = &[all(Text), all(Plain(&INT32))];
+
+/// An ACL, or a filter of them: resource type, name and pattern, principal, host,
+/// operation, permission.
+const ACL: &[At] = &[all(INT8), all(Text), all(INT8), all(Text), all(Text), all(INT8), all(INT8)];
 
 const fn request(key: ApiKey, flexible_from: i16, fields: &'static [At]) -> Shape {
     Shape { key, flexible_from, fields }
 }
 
 /// The shapes of all requests that are served.
-const SHAPES: &[Shape] = &[
+pub(super) const SHAPES: &[Shape] = &[
     request(
         ApiKey::Produce,
         9,
@@ -203,37 +163,9 @@ const SHAPES: &[Shape] = &[
             all(Structs(&[all(Text), all(Blob)])),
         ],
     ),
-    request(
-        ApiKey::DescribeAcls,
-        2,
-        &[all(INT8), all(Text), all(INT8), all(Text), all(Text), all(INT8), all(INT8)],
-    ),
-    request(
-        ApiKey::CreateAcls,
-        2,
-        &[all(Structs(&[
-            all(INT8),
-            all(Text),
-            all(INT8),
-            all(Text),
-            all(Text),
-            all(INT8),
-            all(INT8),
-        ]))],
-    ),
-    request(
-        ApiKey::DeleteAcls,
-        2,
-        &[all(Structs(&[
-            all(INT8),
-            all(Text),
-            all(INT8),
-            all(Text),
-            all(Text),
-            all(INT8),
-            all(INT8),
-        ]))],
-    ),
+    request(ApiKey::DescribeAcls, 2, ACL),
+    request(ApiKey::CreateAcls, 2, &[all(Structs(ACL))]),
+    request(ApiKey::DeleteAcls, 2, &[all(Structs(ACL))]),
     request(ApiKey::SaslHandshake, LAST, &[all(Text)]),
     request(ApiKey::SaslAuthenticate, 2, &[all(Blob)]),
     request(ApiKey::DescribeUserScramCredentials, 0, &[all(Structs(&[all(Text)]))]),
@@ -418,129 +350,3 @@ const SHAPES: &[Shape] = &[
         &[all(Structs(&[all(Text)])), all(INT32), all(Nullable(&[all(Text), all(INT32)]))],
     ),
 ];
-
-/// Follows `body` as a request of this key and version; bytes left over are
-/// allowed, as they are in Kafka.
-pub(crate) fn check(key: ApiKey, version: i16, body: &[u8]) -> Result<(), ShapeError> {
-    let found = SHAPES.iter().find(|shape| shape.key as i16 == key as i16);
-    let shape = found.expect("every API of the table of versions has a shape");
-    let flexible = version >= shape.flexible_from;
-    let mut walk = Walk { rest: body, version, flexible, elements: 0 };
-    walk.structure(shape.fields)
-}
-
-struct Walk<'a> {
-    rest: &'a [u8],
-    version: i16,
-    flexible: bool,
-    elements: usize,
-}
-
-impl Walk<'_> {
-    fn structure(&mut self, fields: &[At]) -> Result<(), ShapeError> {
-        for At(min, max, field) in fields {
-            if (*min..=*max).contains(&self.version) {
-                self.field(field)?;
-            }
-        }
-        if self.flexible { self.tags() } else { Ok(()) }
-    }
-
-    fn field(&mut self, field: &Field) -> Result<(), ShapeError> {
-        match field {
-            Field::Fixed(bytes) => self.skip(*bytes),
-            Field::Text => {
-                let length = self.length(2)?;
-                self.skip(length)
-            }
-            Field::Blob => {
-                let length = self.length(4)?;
-                self.skip(length)
-            }
-            Field::Plain(element) => {
-                for _ in 0..self.count()? {
-                    self.field(element)?;
-                }
-                Ok(())
-            }
-            Field::Structs(fields) => {
-                for _ in 0..self.count()? {
-                    self.structure(fields)?;
-                }
-                Ok(())
-            }
-            Field::Nullable(fields) => match self.rest.split_first() {
-                Some((&presence, rest)) => {
-                    self.rest = rest;
-                    if presence.cast_signed() < 0 { Ok(()) } else { self.structure(fields) }
-                }
-                None => Err(ShapeError::Short),
-            },
-        }
-    }
-
-    fn tags(&mut self) -> Result<(), ShapeError> {
-        let count = self.varint()? as usize;
-        self.add_elements(count)?;
-        for _ in 0..count {
-            self.varint()?;
-            let bytes = self.varint()? as usize;
-            self.skip(bytes)?;
-        }
-        Ok(())
-    }
-
-    fn count(&mut self) -> Result<usize, ShapeError> {
-        let count = self.length(4)?;
-        self.add_elements(count)?;
-        Ok(count)
-    }
-
-    fn add_elements(&mut self, count: usize) -> Result<(), ShapeError> {
-        // No element takes less than a byte.
-        if count > self.rest.len() {
-            return Err(ShapeError::Short);
-        }
-        self.elements += count;
-        if self.elements > limits::REQUEST_ELEMENTS_MAX {
-            return Err(ShapeError::Elements);
-        }
-        Ok(())
-    }
-
-    /// A length of `bytes` bytes, or a varint one greater; null counts as 0.
-    fn length(&mut self, bytes: usize) -> Result<usize, ShapeError> {
-        if self.flexible {
-            return Ok(self.varint()?.saturating_sub(1) as usize);
-        }
-        let (head, rest) = self.rest.split_at_checked(bytes).ok_or(ShapeError::Short)?;
-        self.rest = rest;
-        let length = match *head {
-            [a, b] => i64::from(i16::from_be_bytes([a, b])),
-            [a, b, c, d] => i64::from(i32::from_be_bytes([a, b, c, d])),
-            _ => return Err(ShapeError::Length),
-        };
-        match length {
-            -1 => Ok(0),
-            length => usize::try_from(length).map_err(|_| ShapeError::Length),
-        }
-    }
-
-    fn varint(&mut self) -> Result<u32, ShapeError> {
-        let mut value = 0_u64;
-        for shift in [0, 7, 14, 21, 28] {
-            let (&byte, rest) = self.rest.split_first().ok_or(ShapeError::Short)?;
-            self.rest = rest;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return u32::try_from(value).map_err(|_| ShapeError::Length);
-            }
-        }
-        Err(ShapeError::Length)
-    }
-
-    fn skip(&mut self, bytes: usize) -> Result<(), ShapeError> {
-        self.rest = self.rest.get(bytes..).ok_or(ShapeError::Short)?;
-        Ok(())
-    }
-}
