@@ -21,6 +21,7 @@
 //! | `fuzzing` | what the fuzz targets in `broker/fuzz` call |
 //! | `metrics` | metrics for Prometheus, and where they are served |
 //! | `time_histogram` | times counted into buckets |
+//! | `random` | random numbers and seeds of the simulations, in tests only |
 //! | `limits` | every bound of the crate |
 //!
 //! Data flows one way: socket, frame, handler, partition, log. A module never
@@ -48,6 +49,8 @@ mod node;
 mod partition;
 mod producer_ids;
 mod quota;
+#[cfg(test)]
+mod random;
 mod replay;
 #[cfg(feature = "sabotage")]
 pub mod sabotage;

@@ -6,83 +6,27 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use tokio::sync::{Notify, oneshot};
 
 use super::{
-    consumer::{Assignor, ConsumerBounds, ConsumerGroup, ConsumerGroupError},
+    consumer::ConsumerGroup,
     join::{JoinAnswer, JoinRequest},
     membership::LeavingMember,
-    offsets::{CommittedOffset, Offsets},
+    offset_commits::CommitError,
+    offsets::Offsets,
     pending::PendingOffsets,
     records::{self, Key},
-    state::{Action, Bounds, Group, GroupError, GroupState, Now, StoredGroup, Token, WriteId},
+    settings::GroupSettings,
+    state::{Action, Group, GroupError, GroupState, Now, StoredGroup, Token, WriteId},
     store::{self, Entries, StoreError},
     sync::{SyncAnswer, SyncRequest},
 };
 use crate::{
-    clock,
-    config::{BrokerConfig, ConsumerTimeouts},
-    controller::ClusterImage,
-    effective::group_timeouts,
-    node::Node,
-    partition::{Appended, Partition, PartitionManager},
-    topics,
+    clock, controller::ClusterImage, effective::group_timeouts, node::Node,
+    partition::PartitionManager, topics,
 };
-
-/// What the configuration says about groups.
-#[derive(Debug, Clone)]
-pub(crate) struct GroupSettings {
-    pub(super) bounds: Bounds,
-    pub(super) consumer: ConsumerBounds,
-    /// What groups of the consumer protocol may set for themselves.
-    pub(super) timeouts: ConsumerTimeouts,
-    pub(super) retention_ms: i64,
-    pub(super) retention_check: Duration,
-}
-
-impl GroupSettings {
-    pub(crate) fn from_config(config: &BrokerConfig) -> Self {
-        let milliseconds = |duration: Duration| duration.as_millis() as u64;
-        let timeouts = config.consumer_timeouts;
-        Self {
-            timeouts,
-            bounds: Bounds {
-                initial_rebalance_delay_ms: milliseconds(config.group_initial_rebalance_delay),
-                members_max: config.group_size_max,
-            },
-            consumer: ConsumerBounds {
-                session_timeout_ms: timeouts.session.default_ms.unsigned_abs().into(),
-                heartbeat_interval_ms: timeouts.heartbeat.default_ms,
-                members_max: config.consumer_group_size_max,
-                assignors: config
-                    .consumer_assignors
-                    .iter()
-                    .filter_map(|name| Assignor::named(name))
-                    .collect(),
-            },
-            retention_ms: milliseconds(config.offsets_retention) as i64,
-            retention_check: config.offsets_retention_check,
-        }
-    }
-}
-
-/// Why offsets were not committed, or a group not deleted.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CommitError {
-    #[error(transparent)]
-    Group(#[from] GroupError),
-    #[error(transparent)]
-    Consumer(#[from] ConsumerGroupError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("the group does not exist")]
-    NoGroup,
-    #[error("the group has members")]
-    NonEmpty,
-}
 
 /// A group, its offsets, and the requests that wait for it.
 #[derive(Debug)]
@@ -120,22 +64,6 @@ pub(super) struct Shared {
     /// When the timers wake next; an earlier deadline wakes them at once.
     pub(super) timers_wake_ms: AtomicU64,
     pub(super) earlier_deadline: Notify,
-}
-
-/// A committed batch of offsets on its way to the disk.
-#[derive(Debug)]
-pub(crate) struct Committing(Arc<Partition>, Appended);
-
-impl Committing {
-    pub(super) fn new(partition: Arc<Partition>, appended: Appended) -> Self {
-        Self(partition, appended)
-    }
-
-    /// Resolves when the commit is as durable as the topic promises.
-    pub(crate) async fn settled(self) -> Result<(), CommitError> {
-        let settled = self.0.settled(&self.1).await;
-        settled.map_err(|error| CommitError::Store(error.into()))
-    }
 }
 
 pub(super) fn now() -> Now {
@@ -348,69 +276,6 @@ impl GroupCoordinator {
         left
     }
 
-    /// Commits offsets of a member, or of nobody (an empty member id and a
-    /// negative generation).
-    pub(crate) fn commit(
-        &self,
-        id: &str,
-        member_id: &str,
-        instance_id: Option<&str>,
-        generation: i32,
-        version: i16,
-        offsets: Vec<(String, i32, CommittedOffset)>,
-    ) -> Result<Option<Committing>, CommitError> {
-        self.check_readable(id)?;
-        let shared = match self.find(id) {
-            Some(shared) => shared,
-            None if generation < 0 => self.find_or_create(id),
-            None => return Err(CommitError::NoGroup),
-        };
-        let mut slot = lock(&shared);
-        match &slot.consumer {
-            Some(consumer) => consumer.check_commit(member_id, generation, version)?,
-            None => slot.group.commit(member_id, instance_id, generation, now())?,
-        }
-        if offsets.is_empty() {
-            return Ok(None);
-        }
-        let mut entries = Entries::default();
-        for (topic, partition, offset) in &offsets {
-            let key =
-                Key::Offset { group: id.to_owned(), topic: topic.clone(), partition: *partition };
-            entries.put(&key, Some(records::encode_offset(offset)));
-        }
-        let (partition, appended) = store::append(&self.0.partitions, id, &entries)?;
-        for (topic, partition, offset) in offsets {
-            slot.pending.forget(&topic, partition);
-            slot.offsets.set(&topic, partition, offset);
-        }
-        Ok(Some(Committing(partition, appended)))
-    }
-
-    /// The committed offsets of these partitions, in order; `None` where there is none.
-    pub(crate) fn committed(
-        &self,
-        id: &str,
-        topic: &str,
-        partitions: &[i32],
-    ) -> Vec<Option<CommittedOffset>> {
-        let Some(shared) = self.find(id) else { return vec![None; partitions.len()] };
-        let slot = lock(&shared);
-        partitions.iter().map(|partition| slot.offsets.get(topic, *partition).cloned()).collect()
-    }
-
-    /// All committed offsets of a group, by topic.
-    pub(crate) fn all_committed(&self, id: &str) -> Vec<(String, Vec<(i32, CommittedOffset)>)> {
-        let Some(shared) = self.find(id) else { return Vec::new() };
-        let slot = lock(&shared);
-        let topics = slot.offsets.iter().map(|(topic, partitions)| {
-            let partitions =
-                partitions.iter().map(|(partition, offset)| (*partition, offset.clone()));
-            (topic.to_owned(), partitions.collect())
-        });
-        topics.collect()
-    }
-
     /// Deletes a group that has no members, and its offsets.
     pub(crate) fn delete(&self, id: &str) -> Result<(), CommitError> {
         self.check_readable(id)?;
@@ -441,40 +306,6 @@ impl GroupCoordinator {
             groups.remove(&id);
         }
         Ok(())
-    }
-
-    pub(super) fn forget_offsets(
-        &self,
-        slot: &mut Slot,
-        keys: &[(String, i32)],
-    ) -> Result<(), StoreError> {
-        let mut entries = Entries::default();
-        for (topic, partition) in keys {
-            let group = slot.id.clone();
-            let key = Key::Offset { group, topic: topic.clone(), partition: *partition };
-            entries.put(&key, None);
-        }
-        if entries.is_empty() {
-            return Ok(());
-        }
-        store::append(&self.0.partitions, &slot.id, &entries)?;
-        for (topic, partition) in keys {
-            slot.pending.forget(topic, *partition);
-            slot.offsets.remove(topic, *partition);
-        }
-        Ok(())
-    }
-
-    /// Forgets what was committed for a topic that is gone.
-    pub(crate) fn topic_deleted(&self, topic: &str) {
-        for shared in self.slots() {
-            let mut slot = lock(&shared);
-            let mut keys = slot.offsets.of_topic(topic);
-            keys.extend(slot.pending.of_topic(topic));
-            if let Err(error) = self.forget_offsets(&mut slot, &keys) {
-                tracing::warn!(group = %slot.id, topic, %error, "offsets of a deleted topic remain");
-            }
-        }
     }
 
     /// Does what a group asked for, and lets the timers know when it is due.

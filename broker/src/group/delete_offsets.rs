@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::{
-    coordinator::{CommitError, GroupCoordinator, lock},
+    coordinator::{GroupCoordinator, lock},
+    offset_commits::CommitError,
     state::{Group, GroupState},
 };
 

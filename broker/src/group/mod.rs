@@ -16,7 +16,9 @@
 //! records.rs      Kafka's record formats of __consumer_offsets
 //! consumer/       groups of the consumer protocol (KIP-848)
 //! store.rs        those records, written to and read from the topic
+//! settings.rs     what the configuration says about groups
 //! coordinator.rs  the driver: locks, waiting answers, storage
+//! offset_commits.rs  the driver's offsets: committed, looked up, forgotten
 //! transactional.rs  the driver's commits in transactions
 //! timers.rs       the driver's clock: sessions, phases, expiry
 //! delete_offsets.rs  single offsets deleted on demand
@@ -36,12 +38,12 @@ mod describe;
 mod fuzzing;
 mod join;
 mod membership;
+mod offset_commits;
 mod offsets;
 mod pending;
-#[cfg(test)]
-mod random;
 mod rebalance;
 mod records;
+mod settings;
 #[cfg(test)]
 mod simulation;
 mod state;
@@ -59,13 +61,15 @@ pub(crate) use consumer::{
     ConsumerGroupError, DescribedConsumerGroup, DescribedConsumerMember, HeartbeatRefusal,
     HeartbeatRequest, Identity, Partitions,
 };
-pub(crate) use coordinator::{CommitError, GroupCoordinator, GroupSettings};
+pub(crate) use coordinator::GroupCoordinator;
 pub(crate) use delete_offsets::OffsetDeletion;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use fuzzing::read_record;
 pub(crate) use join::{JoinAnswer, JoinRequest};
 pub(crate) use membership::LeavingMember;
+pub(crate) use offset_commits::CommitError;
 pub(crate) use offsets::CommittedOffset;
+pub(crate) use settings::GroupSettings;
 pub(crate) use state::{GroupError, GroupState};
 pub(crate) use store::TransactionalProducer;
 pub(crate) use sync::{SyncAnswer, SyncRequest};

@@ -1,7 +1,8 @@
 //! Offsets that are committed in transactions (KIP-98, KIP-447).
 
 use super::{
-    coordinator::{CommitError, Committing, GroupCoordinator, lock, now},
+    coordinator::{GroupCoordinator, lock, now},
+    offset_commits::{CommitError, Committing},
     offsets::CommittedOffset,
     records::{self, Key},
     state::{GroupError, GroupState},

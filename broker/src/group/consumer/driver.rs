@@ -14,7 +14,8 @@ use crate::{
     controller::ClusterImage,
     effective::group_timeouts,
     group::{
-        coordinator::{Committing, GroupCoordinator, Slot, lock, now},
+        coordinator::{GroupCoordinator, Slot, lock, now},
+        offset_commits::Committing,
         records::Key,
         state::{Group, GroupState},
         store::{self, Entries, StoreError},

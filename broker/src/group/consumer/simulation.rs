@@ -20,7 +20,7 @@ use super::{
     state::{ConsumerGroup, ConsumerGroupError, Partitions, contains, gather, pairs},
     tests::{Disk, TestTopics, beat, bounds, join},
 };
-use crate::group::random::{Random, for_each_seed};
+use crate::random::{Random, for_each_seed};
 
 const STEP_MS_MAX: u64 = 1500;
 const BEAT_MS: u64 = 5000;

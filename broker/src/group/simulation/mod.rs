@@ -23,10 +23,10 @@ use client::{Client, Doing};
 use super::{
     join::{JoinAnswer, JoinRequest},
     membership::LeavingMember,
-    random::{Random, for_each_seed},
     state::{Action, Bounds, Group, GroupError, GroupState, Now, StoredGroup, Token, WriteId},
     sync::{SyncAnswer, SyncRequest},
 };
+use crate::random::{Random, for_each_seed};
 
 const SESSION_MS: u64 = 10_000;
 const REBALANCE_MS: u64 = 20_000;

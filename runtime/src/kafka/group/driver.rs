@@ -17,8 +17,9 @@ use kafka_protocol::protocol::{Request, StrBytes};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use super::events::{Action, Event, Failure, Joined, Timing};
 use super::lease::{BootInstant, Lease};
-use super::state::{Action, Event, Failure, Joined, Machine, Timing};
+use super::state::Machine;
 use super::{Delegate, Member, MembershipConfig, Status};
 use crate::kafka::error::ClientError;
 use crate::kafka::net::{Cluster, Lane, Target};

@@ -7,10 +7,12 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`lease`] | until when the membership is known to be good |
+//! | `events` | what the state machine is told, and what it asks for |
 //! | `state` | the state machine: events in, actions out |
 //! | `driver` | [`Membership`]: requests, the delegate's calls, timers |
 
 mod driver;
+mod events;
 pub mod lease;
 #[cfg(test)]
 mod sim;

@@ -9,44 +9,24 @@
 //! - no transaction of a fenced producer commits after the fence was answered;
 //! - once the chaos ends, nothing is left open or half ended.
 //!
-//! A failure prints its seed: run again with `LONGSHORE_SEED=<seed>`.
+//! `producers.rs` has what producers and the network do. A failure prints its seed:
+//! run again with `LONGSHORE_SEED=<seed>`.
+
+mod producers;
 
 use std::collections::BTreeMap;
 
-use super::{
-    end::EndRequest,
-    init::InitRequest,
-    state::{
-        Action, Answer, ClientVersion, Metadata, Partitions, ProducerIdAndEpoch, Token,
-        Transaction, TransactionError, TransactionResult, TransactionState,
-    },
+use self::producers::{Producer, Request};
+use super::state::{
+    Action, ClientVersion, Metadata, ProducerIdAndEpoch, Token, Transaction, TransactionResult,
+    TransactionState,
 };
+use crate::random::{Random, for_each_seed};
 
 const PRODUCERS: usize = 3;
 const PARTITIONS: i32 = 4;
 const TIMEOUT_MS: i32 = 30_000;
 const STEP_MS_MAX: u64 = 200;
-
-/// SplitMix64: small, and the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    fn once_in(&mut self, times: u64) -> bool {
-        self.below(times) == 0
-    }
-}
 
 /// A transaction of one producer, by a number that no other has.
 type Serial = u64;
@@ -56,35 +36,6 @@ type Serial = u64;
 struct Log {
     /// By producer id: its epoch, and the transactions whose records are open.
     open: BTreeMap<i64, (i16, Vec<Serial>)>,
-}
-
-#[derive(Debug, Clone)]
-enum Request {
-    Init(InitRequest),
-    Add(ProducerIdAndEpoch, Vec<i32>),
-    /// Asks the coordinator as a partition does, and writes if it may.
-    Write(ProducerIdAndEpoch, i32, Serial),
-    End(EndRequest, Serial),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Doing {
-    /// It will ask for its producer id and epoch.
-    Out,
-    /// It has none of its own transactions open.
-    Ready,
-    /// It adds and writes.
-    InTransaction(Serial),
-    /// It has asked for the end.
-    Ending(Serial, TransactionResult),
-}
-
-#[derive(Debug)]
-struct Producer {
-    has: ProducerIdAndEpoch,
-    doing: Doing,
-    /// The request that is waited for; later answers to earlier ones are dropped.
-    waits_for: Option<Token>,
 }
 
 struct World {
@@ -123,14 +74,12 @@ impl World {
             0 => ClientVersion::Classic,
             _ => ClientVersion::EpochBump,
         };
-        let producer =
-            || Producer { has: ProducerIdAndEpoch::NONE, doing: Doing::Out, waits_for: None };
         Self {
             random: Random(seed),
             now_ms: 0,
             version,
             machine: Transaction::new(),
-            producers: (0..PRODUCERS).map(|_| producer()).collect(),
+            producers: (0..PRODUCERS).map(|_| Producer::new()).collect(),
             network: Vec::new(),
             next_token: 0,
             next_serial: 0,
@@ -275,119 +224,6 @@ impl World {
         self.machine = Transaction::load(metadata);
     }
 
-    fn send(&mut self, number: usize, request: Request) {
-        self.next_token += 1;
-        let token = self.next_token;
-        self.producers[number].waits_for = Some(token);
-        self.network.push((number, token, request));
-    }
-
-    fn act(&mut self, number: usize, chaos: bool) {
-        if self.producers[number].waits_for.is_some() {
-            // The answer was lost, or it will come too late.
-            if self.random.once_in(20) {
-                self.producers[number].waits_for = None;
-            }
-            return;
-        }
-        let has = self.producers[number].has;
-        let version = self.version;
-        match self.producers[number].doing {
-            // Not too often, or they do nothing but fence each other.
-            Doing::Out if chaos && self.random.once_in(60) => {
-                let goes_on = has != ProducerIdAndEpoch::NONE && self.random.once_in(2);
-                let current = goes_on.then_some(has);
-                self.send(number, Request::Init(InitRequest { timeout_ms: TIMEOUT_MS, current }));
-            }
-            Doing::Out => {}
-            Doing::Ready => {
-                self.next_serial += 1;
-                self.producers[number].doing = Doing::InTransaction(self.next_serial);
-            }
-            Doing::InTransaction(serial) => {
-                let partition = self.random.below(PARTITIONS as u64) as i32;
-                match self.random.below(4) {
-                    0 => self.send(number, Request::Add(has, vec![partition])),
-                    1 | 2 => self.send(number, Request::Write(has, partition, serial)),
-                    _ => {
-                        let result = match self.random.once_in(3) {
-                            true => TransactionResult::Abort,
-                            false => TransactionResult::Commit,
-                        };
-                        self.producers[number].doing = Doing::Ending(serial, result);
-                    }
-                }
-            }
-            Doing::Ending(serial, result) => {
-                let end = EndRequest { producer: has, result, client_version: version };
-                self.send(number, Request::End(end, serial));
-            }
-        }
-    }
-
-    fn deliver(&mut self, chaos: bool) {
-        if self.network.is_empty() || self.random.once_in(4) {
-            return;
-        }
-        let index = self.random.below(self.network.len() as u64) as usize;
-        let (number, token, request) = self.network[index].clone();
-        // Some come twice, the second time much later.
-        if !(chaos && self.random.once_in(6)) {
-            self.network.swap_remove(index);
-        }
-        if self.is_late(number, &request) {
-            return;
-        }
-        self.trace.push(format!("{} {number} asks {token} {request:?}", self.now_ms));
-        self.requests.insert(token, (number, request.clone()));
-        match request {
-            Request::Init(init) => self.machine.init(init, token, self.now_ms),
-            Request::Add(producer, partitions) => {
-                let mut all = Partitions::default();
-                partitions.iter().for_each(|partition| all.insert("topic", *partition));
-                let version = self.version;
-                self.machine.add_partitions(producer, &all, version, token, self.now_ms);
-            }
-            Request::Write(producer, partition, serial) => {
-                self.write(producer, partition, serial);
-                self.answered(token, Ok(producer));
-            }
-            Request::End(end, _) => self.machine.end(end, token, self.now_ms),
-        }
-        self.carry_out();
-    }
-
-    /// A produce: the partition's log judges the epoch, the coordinator whether
-    /// a transaction may begin.
-    fn write(&mut self, producer: ProducerIdAndEpoch, partition: i32, serial: Serial) {
-        let known = self.logs[partition as usize].open.get(&producer.id);
-        if known.is_some_and(|(epoch, _)| *epoch > producer.epoch) {
-            return;
-        }
-        let is_open =
-            known.is_some_and(|(epoch, open)| *epoch == producer.epoch && !open.is_empty());
-        if !is_open && self.machine.verify(producer, "topic", partition).is_err() {
-            return;
-        }
-        self.trace.push(format!("{} written {serial} to {partition}", self.now_ms));
-        let log = &mut self.logs[partition as usize];
-        let (epoch, open) = log.open.entry(producer.id).or_insert((producer.epoch, Vec::new()));
-        *epoch = producer.epoch;
-        open.push(serial);
-    }
-
-    /// A classic client's late request may fall into its next transaction, which
-    /// is what KIP-890 is for: only the order of its connection protects it.
-    fn is_late(&self, number: usize, request: &Request) -> bool {
-        let (Request::Write(_, _, of) | Request::End(_, of)) = request else { return false };
-        let doing = self.producers[number].doing;
-        let is_current = matches!(
-            doing,
-            Doing::InTransaction(serial) | Doing::Ending(serial, _) if serial == *of
-        );
-        self.version == ClientVersion::Classic && !is_current
-    }
-
     fn carry_out(&mut self) {
         loop {
             let actions = self.machine.take_actions();
@@ -411,51 +247,6 @@ impl World {
                     Action::Answer(token, answer) => self.answered(token, answer),
                 }
             }
-        }
-    }
-
-    fn answered(&mut self, token: Token, answer: Answer) {
-        let Some((number, request)) = self.requests.remove(&token) else { return };
-        self.trace.push(format!("{} {number} hears {token} {answer:?}", self.now_ms));
-        if let (Request::Init(_), Ok(given)) = (&request, answer) {
-            // From here on everyone else is fenced.
-            self.holder = given;
-        }
-        if let (Request::End(end, serial), Ok(next)) = (&request, answer) {
-            if end.client_version == ClientVersion::EpochBump && self.holder == end.producer {
-                self.holder = next;
-            }
-            // A second copy may be about what the first one ended.
-            self.told.entry(*serial).or_insert(end.result);
-        }
-        let producer = &mut self.producers[number];
-        if producer.waits_for != Some(token) {
-            return;
-        }
-        producer.waits_for = None;
-        match (request, answer) {
-            (Request::Init(_), Ok(given)) => {
-                producer.has = given;
-                producer.doing = Doing::Ready;
-            }
-            (Request::End(..), Ok(next)) => {
-                if self.version == ClientVersion::EpochBump {
-                    producer.has = next;
-                }
-                producer.doing = Doing::Ready;
-            }
-            (Request::Init(_), Err(TransactionError::ProducerFenced)) => {
-                producer.has = ProducerIdAndEpoch::NONE;
-            }
-            (
-                _,
-                Err(
-                    TransactionError::ProducerFenced
-                    | TransactionError::InvalidProducerIdMapping
-                    | TransactionError::InvalidTransactionState,
-                ),
-            ) => producer.doing = Doing::Out,
-            _ => {}
         }
     }
 
@@ -502,17 +293,9 @@ fn run(seed: u64) -> (Vec<String>, [usize; 2]) {
 
 #[test]
 fn no_transaction_is_torn_and_no_fenced_producer_commits() {
-    let seeds = match std::env::var("LONGSHORE_SEED").ok().and_then(|text| text.parse().ok()) {
-        Some(seed) => seed..seed + 1,
-        None => 0..300,
-    };
-    let (mut commits, mut aborts, runs) = (0, 0, seeds.clone().count());
-    for seed in seeds {
-        let result = std::panic::catch_unwind(|| run(seed));
-        let Ok((_, ended)) = result else { panic!("run again with LONGSHORE_SEED={seed}") };
-        commits += ended[0];
-        aborts += ended[1];
-    }
+    let runs = for_each_seed(300, |seed| run(seed).1);
+    let ended = |way: usize| runs.iter().map(|ended| ended[way]).sum::<usize>();
+    let (commits, aborts, runs) = (ended(0), ended(1), runs.len());
     // Else the chaos is such that nothing is tried.
     assert!(commits > 2 * runs && aborts > 2 * runs, "{commits} commits, {aborts} aborts");
 }

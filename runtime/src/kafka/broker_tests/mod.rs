@@ -1,17 +1,22 @@
 //! The clients against the included broker, over real sockets.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | `membership` | a group of workers |
+//! | `speed` | a measurement, by hand |
 
-use std::collections::{BTreeMap, BTreeSet};
+mod membership;
+mod speed;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use longshore_broker::{Broker, BrokerConfig};
 use tokio::sync::watch;
 
 use super::admin::{Admin, AdminClient, NewTopic};
-use super::group::{Assigned, Delegate, Lost, Member, Membership, MembershipConfig, Status};
 use super::{
     ClientError, ClusterConfig, ConnectorConsumer, ConsumeError, Consumer, ConsumerConfig,
     KafkaProducer, OffsetCommit, OffsetReset, ProduceError, Producer, ProducerConfig, Start,
@@ -403,147 +408,4 @@ async fn a_full_buffer_makes_senders_wait_and_a_flush_tells_what_is_left() {
     tokio::time::timeout(DEADLINE, first.wait()).await.unwrap().unwrap();
     tokio::time::timeout(DEADLINE, second).await.unwrap().unwrap().unwrap();
     producer.flush(DEADLINE).await.unwrap();
-}
-
-/// Run with `--ignored --nocapture`; prints nanoseconds a record.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn measure_a_million_small_records() {
-    const RECORDS: usize = 1_000_000;
-    const BATCH: usize = 5_000;
-    let cluster = Cluster::start().await;
-    cluster.topic("t", 1, &[]).await;
-    let producer = cluster.producer();
-    let batch = values((0..BATCH).map(|n| format!("{n:0>100}")));
-    let started = Instant::now();
-    let cpu = cpu_time();
-    let mut receipts = Vec::new();
-    for _ in 0..RECORDS / BATCH {
-        receipts.push(producer.send("t", Some(0), &batch).await.unwrap());
-    }
-    for receipt in receipts {
-        receipt.wait().await.unwrap();
-    }
-    report("produce", started, cpu, RECORDS);
-    let consumer = cluster.consumer("connect-c", OffsetReset::Earliest).share();
-    let (started, cpu) = (Instant::now(), cpu_time());
-    consumer.assign(&[(TopicPartition::new("t", 0), Start::Earliest)]).await.unwrap();
-    let (mut records, mut reads) = (0, 0);
-    read_until(&consumer, |_, batch, next_offset, _| {
-        records += batch.len();
-        reads += 1;
-        next_offset == RECORDS as i64
-    })
-    .await;
-    assert_eq!(records, RECORDS);
-    report("consume", started, cpu, RECORDS);
-    println!("{} records a read", records / reads);
-}
-
-/// CPU time of this process, broker included.
-fn cpu_time() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-}
-
-fn report(what: &str, started: Instant, cpu: Duration, records: usize) {
-    println!(
-        "{what}: {} ns a record, {} ns of CPU (client and broker)",
-        started.elapsed().as_nanos() / records as u128,
-        (cpu_time() - cpu).as_nanos() / records as u128,
-    );
-}
-
-/// A delegate that deals twelve units out, and shows what it holds.
-struct Dealer(watch::Sender<BTreeSet<u8>>);
-
-#[async_trait]
-impl Delegate for Dealer {
-    async fn join(&mut self) -> Bytes {
-        self.0.send_replace(BTreeSet::new());
-        Bytes::from_static(b"worker")
-    }
-
-    async fn assign(&mut self, members: Vec<Member>) -> Result<Vec<(String, Bytes)>, String> {
-        assert!(members.iter().all(|member| member.metadata == "worker"));
-        let count = members.len();
-        let units = |at| (0..12u8).filter(move |unit| usize::from(*unit) % count == at);
-        Ok(members
-            .into_iter()
-            .enumerate()
-            .map(|(at, member)| (member.member_id, units(at).collect::<Vec<_>>().into()))
-            .collect())
-    }
-
-    async fn assigned(&mut self, assigned: Assigned) {
-        self.0.send_replace(assigned.assignment.iter().copied().collect());
-    }
-
-    async fn lost(&mut self, _: Lost) {
-        self.0.send_replace(BTreeSet::new());
-    }
-}
-
-fn member(port: u16) -> (Membership, watch::Receiver<BTreeSet<u8>>) {
-    let mut config = MembershipConfig::new(config(port), "fleet");
-    config.session_timeout = Duration::from_secs(6);
-    config.heartbeat_interval = Duration::from_millis(200);
-    let (sender, work) = watch::channel(BTreeSet::new());
-    (Membership::start(config, Box::new(Dealer(sender))).unwrap(), work)
-}
-
-/// Waits until the members hold all units, `each` of them having its share.
-async fn dealt(works: &mut [watch::Receiver<BTreeSet<u8>>], each: usize) {
-    let deadline = tokio::time::Instant::now() + DEADLINE;
-    loop {
-        let held: Vec<_> = works.iter().map(|work| work.borrow().clone()).collect();
-        let all: BTreeSet<u8> = held.iter().flatten().copied().collect();
-        if all.len() == 12 && held.iter().all(|work| work.len() == each) {
-            return;
-        }
-        let changes = works.iter_mut().map(|work| Box::pin(work.changed()));
-        let change = futures::future::select_all(changes);
-        tokio::time::timeout_at(deadline, change).await.expect("the group settles").0.unwrap();
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_workers_share_the_work_as_they_come_leave_and_die() {
-    let mut cluster = Cluster::start().await;
-    let (one, work_one) = member(cluster.port);
-    dealt(&mut [work_one.clone()], 12).await;
-    assert!(one.lease().is_valid());
-    let (two, work_two) = member(cluster.port);
-    let (three, work_three) = member(cluster.port);
-    dealt(&mut [work_one.clone(), work_two.clone(), work_three.clone()], 4).await;
-    let group = cluster.admin.describe_group("fleet").await.unwrap();
-    assert_eq!((&*group.protocol_type, group.members.len()), ("connect", 3));
-
-    // In order: the others need not wait for a session to time out.
-    let started = Instant::now();
-    let lease = two.lease();
-    two.leave().await;
-    assert!(!lease.is_valid());
-    dealt(&mut [work_one.clone(), work_three.clone()], 6).await;
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-
-    // Without a word: its session times out.
-    let lease = three.lease();
-    drop(three);
-    assert!(!lease.is_valid());
-    dealt(&mut [work_one.clone()], 12).await;
-
-    // The coordinator goes and comes back: the member outlives it.
-    cluster.stop().await;
-    cluster.start_again().await;
-    let mut status = one.status();
-    one.rejoin();
-    tokio::time::timeout(DEADLINE, async {
-        status.wait_for(|status| matches!(status, Status::Member { .. })).await.unwrap();
-    })
-    .await
-    .unwrap();
-    dealt(&mut [work_one], 12).await;
-    assert!(one.lease().is_valid());
-    one.leave().await;
 }

@@ -1,7 +1,7 @@
 //! Random numbers and seeds of the simulations.
 
 /// SplitMix64: small, and the same everywhere.
-pub(super) struct Random(pub(super) u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -12,24 +12,25 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
 
-    pub(super) fn once_in(&mut self, times: u64) -> bool {
+    pub(crate) fn once_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }
 }
 
 /// Runs a simulation with each of the first seeds, or with the one that
-/// `LONGSHORE_SEED` names; says which one failed.
-pub(super) fn for_each_seed(count: u64, run: fn(u64) -> Vec<String>) {
+/// `LONGSHORE_SEED` names; says which one failed. What each run gave.
+pub(crate) fn for_each_seed<T>(count: u64, run: fn(u64) -> T) -> Vec<T> {
     let seeds = match std::env::var("LONGSHORE_SEED").ok().and_then(|text| text.parse().ok()) {
         Some(seed) => seed..seed + 1,
         None => 0..count,
     };
-    for seed in seeds {
+    let one = |seed| {
         let result = std::panic::catch_unwind(|| run(seed));
-        assert!(result.is_ok(), "run again with LONGSHORE_SEED={seed}");
-    }
+        result.unwrap_or_else(|_| panic!("run again with LONGSHORE_SEED={seed}"))
+    };
+    seeds.map(one).collect()
 }

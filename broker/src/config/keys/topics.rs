@@ -1,0 +1,156 @@
+//! Defaults of topics.
+
+use super::{
+    BrokerKey,
+    ConfigKind::{Boolean, Double, Int, List, Long, String},
+    topic_default, unset,
+};
+
+pub(super) const KEYS: &[BrokerKey] = &[
+    topic_default(
+        "log.message.timestamp.after.max.ms",
+        Long,
+        "message.timestamp.after.max.ms",
+        "How far a producer's timestamp may lie in the future.",
+    ),
+    topic_default(
+        "log.message.timestamp.before.max.ms",
+        Long,
+        "message.timestamp.before.max.ms",
+        "How far a producer's timestamp may lie in the past.",
+    ),
+    topic_default(
+        "unclean.leader.election.enable",
+        Boolean,
+        "unclean.leader.election.enable",
+        "Whether a replica that is not in sync may become leader.",
+    ),
+    topic_default("log.cleanup.policy", List, "cleanup.policy", "delete, compact or both."),
+    topic_default(
+        "compression.type",
+        String,
+        "compression.type",
+        "producer keeps batches as they come.",
+    ),
+    topic_default(
+        "compression.gzip.level",
+        Int,
+        "compression.gzip.level",
+        "How hard gzip tries where the broker compresses.",
+    ),
+    topic_default(
+        "compression.lz4.level",
+        Int,
+        "compression.lz4.level",
+        "Accepted for compatibility.",
+    ),
+    topic_default(
+        "compression.zstd.level",
+        Int,
+        "compression.zstd.level",
+        "How hard zstd tries where the broker compresses.",
+    ),
+    topic_default(
+        "log.local.retention.bytes",
+        Long,
+        "local.retention.bytes",
+        "Accepted for compatibility.",
+    ),
+    topic_default(
+        "log.local.retention.ms",
+        Long,
+        "local.retention.ms",
+        "Accepted for compatibility.",
+    ),
+    topic_default(
+        "log.cleaner.delete.retention.ms",
+        Long,
+        "delete.retention.ms",
+        "How long a tombstone stays readable.",
+    ),
+    topic_default(
+        "log.segment.delete.delay.ms",
+        Long,
+        "file.delete.delay.ms",
+        "How long a deleted file stays on disk.",
+    ),
+    topic_default(
+        "log.flush.interval.messages",
+        Long,
+        "flush.messages",
+        "Records after which a log is flushed to disk.",
+    ),
+    topic_default(
+        "log.flush.interval.ms",
+        Long,
+        "flush.ms",
+        "Time after which a log is flushed to disk.",
+    ),
+    topic_default(
+        "log.index.interval.bytes",
+        Int,
+        "index.interval.bytes",
+        "Bytes between two entries of the offset index.",
+    ),
+    topic_default("message.max.bytes", Int, "max.message.bytes", "The largest batch accepted."),
+    topic_default(
+        "log.cleaner.max.compaction.lag.ms",
+        Long,
+        "max.compaction.lag.ms",
+        "The longest that a record stays ineligible for compaction.",
+    ),
+    topic_default(
+        "log.message.timestamp.type",
+        String,
+        "message.timestamp.type",
+        "CreateTime or LogAppendTime.",
+    ),
+    topic_default(
+        "log.cleaner.min.cleanable.ratio",
+        Double,
+        "min.cleanable.dirty.ratio",
+        "The share of dirty bytes from which a log is compacted.",
+    ),
+    topic_default(
+        "log.cleaner.min.compaction.lag.ms",
+        Long,
+        "min.compaction.lag.ms",
+        "The shortest that a record stays uncompacted.",
+    ),
+    topic_default(
+        "min.insync.replicas",
+        Int,
+        "min.insync.replicas",
+        "The replicas that acks=all needs.",
+    ),
+    topic_default("log.preallocate", Boolean, "preallocate", "Whether segments are preallocated."),
+    topic_default(
+        "log.retention.bytes",
+        Long,
+        "retention.bytes",
+        "The bytes of a partition beyond which its oldest segments go.",
+    ),
+    topic_default(
+        "log.retention.ms",
+        Long,
+        "retention.ms",
+        "The age at which segments go; minutes and hours have keys of their own.",
+    ),
+    unset("log.retention.minutes", Int, "log.retention.ms in minutes."),
+    unset("log.retention.hours", Int, "log.retention.ms in hours."),
+    topic_default(
+        "log.segment.bytes",
+        Int,
+        "segment.bytes",
+        "The size at which a segment is full.",
+    ),
+    topic_default(
+        "log.index.size.max.bytes",
+        Int,
+        "segment.index.bytes",
+        "The size at which an index is full.",
+    ),
+    topic_default("log.roll.ms", Long, "segment.ms", "The age at which a segment is full."),
+    unset("log.roll.hours", Int, "log.roll.ms in hours."),
+    topic_default("log.roll.jitter.ms", Long, "segment.jitter.ms", "Spread of the rolls in time."),
+];
