@@ -1,7 +1,7 @@
 //! The options of a connector that the worker reads, whatever its plugin.
 
 /// Options of every connector, and of what reads topics.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "connector.class",
     "errors.retry.delay.max.ms",
     "errors.tolerance",
@@ -12,6 +12,7 @@ const NAMES: [&str; 11] = [
     "topics",
     "topics.regex",
     "transaction.boundary",
+    "transaction.boundary.interval.ms",
     "value.converter",
 ];
 

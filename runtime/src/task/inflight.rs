@@ -12,7 +12,8 @@
 //!
 //! While one lot is sent and sealed the plugin already makes the next, which
 //! waits, unsent. So a crash repeats at most one lot, and two lots at most are
-//! in memory.
+//! in memory. A lot's seal may also be left for later: then the lots that follow it
+//! are sent, and a crash repeats all that are not sealed.
 
 /// What to start next; each is answered by the input of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +22,19 @@ pub enum Step {
     Make(u64),
     /// Send that lot's records and wait until all are acknowledged.
     Send(u64),
-    /// Write that lot's seal and wait until it is durable.
+    /// Write the seals of all lots up to that one and wait until they are durable.
     Seal(u64),
+}
+
+/// When a lot is sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seal {
+    /// It has nothing to seal.
+    Nothing,
+    /// As soon as its records are acknowledged, with what was left for later.
+    AtOnce,
+    /// With a lot after it, or with [`InFlight::seal`].
+    Later,
 }
 
 /// What a lot has inside.
@@ -30,15 +42,16 @@ pub enum Step {
 pub struct Lot {
     /// It has records to send.
     pub records: bool,
-    /// It has something to seal.
-    pub seal: bool,
+    /// When it is sealed.
+    pub seal: Seal,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flight {
     Landed,
     Sending(Lot),
-    Sealing,
+    /// All lots up to this one.
+    Sealing(u64),
 }
 
 /// The state machine. It never asks for two steps of the same kind at once.
@@ -48,12 +61,14 @@ pub struct InFlight {
     made: u64,
     waiting: Option<Lot>,
     flight: Flight,
+    /// Lots whose records are acknowledged.
+    sent: u64,
     durable: u64,
 }
 
 impl Default for InFlight {
     fn default() -> Self {
-        Self { making: false, made: 0, waiting: None, flight: Flight::Landed, durable: 0 }
+        Self { making: false, made: 0, waiting: None, flight: Flight::Landed, sent: 0, durable: 0 }
     }
 }
 
@@ -64,18 +79,18 @@ impl InFlight {
         if self.flight == Flight::Landed
             && let Some(lot) = self.waiting.take()
         {
-            let number = self.durable + 1;
+            let number = self.sent + 1;
             return match lot {
                 Lot { records: true, .. } => {
                     self.flight = Flight::Sending(lot);
                     Some(Step::Send(number))
                 }
-                Lot { seal: true, .. } => {
-                    self.flight = Flight::Sealing;
+                Lot { seal: Seal::AtOnce, .. } => {
+                    self.flight = Flight::Sealing(number);
                     Some(Step::Seal(number))
                 }
-                _ => {
-                    self.durable = number;
+                Lot { seal, .. } => {
+                    self.landed(seal);
                     self.next(may_make)
                 }
             };
@@ -104,23 +119,44 @@ impl InFlight {
     /// Every record of the lot in flight is acknowledged: seal it, if that is
     /// answered.
     pub fn sent(&mut self) -> Option<Step> {
-        let Flight::Sending(lot) = self.flight else {
+        let Flight::Sending(Lot { seal, .. }) = self.flight else {
             panic!("no lot was being sent");
         };
-        if lot.seal {
-            self.flight = Flight::Sealing;
-            return Some(Step::Seal(self.durable + 1));
+        if seal == Seal::AtOnce {
+            self.flight = Flight::Sealing(self.sent + 1);
+            return Some(Step::Seal(self.sent + 1));
         }
         self.flight = Flight::Landed;
-        self.durable += 1;
+        self.landed(seal);
         None
     }
 
-    /// The lot in flight is durable with all that belongs to it.
+    /// Seals what was left for later, if there is any, nothing is in flight, and no lot
+    /// waits that can be sealed with it.
+    pub fn seal(&mut self) -> Option<Step> {
+        let rests = self.flight == Flight::Landed && self.waiting.is_none();
+        (rests && self.sent > self.durable).then(|| {
+            self.flight = Flight::Sealing(self.sent);
+            Step::Seal(self.sent)
+        })
+    }
+
+    /// The lots that were being sealed are durable with all that belongs to them.
     pub fn sealed(&mut self) {
-        assert_eq!(self.flight, Flight::Sealing, "a lot was being sealed");
+        let Flight::Sealing(through) = self.flight else {
+            panic!("no lot was being sealed");
+        };
         self.flight = Flight::Landed;
-        self.durable += 1;
+        (self.sent, self.durable) = (through, through);
+    }
+
+    /// A lot has nothing in flight any more. What has nothing to seal is durable
+    /// with the lots before it.
+    fn landed(&mut self, seal: Seal) {
+        if seal == Seal::Nothing && self.durable == self.sent {
+            self.durable += 1;
+        }
+        self.sent += 1;
     }
 
     /// How many lots are durable.
@@ -128,9 +164,12 @@ impl InFlight {
         self.durable
     }
 
-    /// True when no lot is being made, waits or is in flight.
+    /// True when no lot is being made, waits, is in flight or is left to be sealed.
     pub fn is_idle(&self) -> bool {
-        !self.making && self.waiting.is_none() && self.flight == Flight::Landed
+        !self.making
+            && self.waiting.is_none()
+            && self.flight == Flight::Landed
+            && self.sent == self.durable
     }
 }
 
@@ -139,12 +178,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A model of the outside: what has been acknowledged and sealed, and
-    /// what a crash at this moment would repeat.
+    /// A model of the outside: what has been acknowledged and sealed.
     #[derive(Default)]
     struct World {
         lots: Vec<Lot>,
-        sent: Vec<u64>,
         acknowledged: Vec<u64>,
         sealed: u64,
     }
@@ -154,55 +191,69 @@ mod tests {
             match step {
                 Step::Make(number) => {
                     assert_eq!(number as usize, self.lots.len() + 1, "lots are made in order");
-                    assert!(number <= self.sealed_or_empty() + 2, "two lots in memory at most");
+                    assert!(number <= self.landed() + 2, "two lots in memory at most");
                 }
                 Step::Send(number) => {
-                    assert_eq!(number, self.sealed_or_empty() + 1, "one unsealed lot at a time");
-                    self.sent.push(number);
+                    assert_eq!(number, self.landed() + 1, "one lot in flight at a time");
                 }
                 Step::Seal(number) => {
-                    let lot = self.lots[number as usize - 1];
-                    assert!(lot.seal);
-                    assert!(
-                        !lot.records || self.acknowledged.contains(&number),
-                        "never sealed before its records are durable"
-                    );
+                    assert!(number > self.sealed, "nothing is sealed twice");
+                    for (lot, at) in self.lots[..number as usize].iter().zip(1..) {
+                        assert!(
+                            !lot.records || self.acknowledged.contains(&at),
+                            "never sealed before its records are durable"
+                        );
+                    }
                 }
             }
         }
 
-        /// The last lot up to which all are done.
-        fn sealed_or_empty(&self) -> u64 {
-            let mut done = 0;
-            for (number, lot) in (1..).zip(&self.lots) {
-                let landed = match lot {
-                    Lot { seal: true, .. } => number <= self.sealed,
-                    Lot { records: true, .. } => self.acknowledged.contains(&number),
-                    _ => true,
-                };
-                if !landed {
-                    break;
-                }
-                done = number;
-            }
-            done
+        /// The last lot up to which none has anything in flight.
+        fn landed(&self) -> u64 {
+            let has_landed = |(at, lot): &(u64, &Lot)| match lot {
+                _ if *at <= self.sealed => true,
+                Lot { seal: Seal::AtOnce, .. } => false,
+                lot => !lot.records || self.acknowledged.contains(at),
+            };
+            (1..).zip(&self.lots).take_while(has_landed).count() as u64
         }
+
+        /// The last lot up to which all are acknowledged, and sealed if they are to be.
+        fn durable(&self) -> u64 {
+            let is_durable = |(at, lot): &(u64, &Lot)| {
+                let acknowledged = !lot.records || self.acknowledged.contains(at);
+                *at <= self.sealed || (lot.seal == Seal::Nothing && acknowledged)
+            };
+            (1..).zip(&self.lots).take_while(is_durable).count() as u64
+        }
+    }
+
+    fn a_seal() -> impl Strategy<Value = Seal> {
+        prop_oneof![Just(Seal::Nothing), Just(Seal::AtOnce), Just(Seal::Later)]
     }
 
     proptest! {
         #[test]
-        fn a_seal_follows_its_records_and_only_one_lot_is_ever_at_risk(
-            script in proptest::collection::vec((any::<bool>(), any::<bool>(), 0u8..3), 1..200),
+        fn a_seal_follows_its_records_and_nothing_is_durable_before_its_seal(
+            script in proptest::collection::vec(
+                (any::<bool>(), a_seal(), 0u8..3, any::<bool>()),
+                1..200,
+            ),
         ) {
             let (mut machine, mut world) = (InFlight::default(), World::default());
             let mut open: Vec<Step> = Vec::new();
-            for (records, seal, choice) in script {
+            for (records, seal, choice, due) in script {
+                if due && let Some(step) = machine.seal() {
+                    world.started(step);
+                    open.push(step);
+                }
                 while let Some(step) = machine.next(true) {
                     world.started(step);
                     open.push(step);
                 }
-                let step = open.remove(choice as usize % open.len());
-                match step {
+                prop_assert!(open.len() <= 2);
+                prop_assert_eq!(machine.durable(), world.durable());
+                match open.remove(choice as usize % open.len()) {
                     Step::Make(_) => {
                         world.lots.push(Lot { records, seal });
                         machine.made(Lot { records, seal });
@@ -219,7 +270,6 @@ mod tests {
                         machine.sealed();
                     }
                 }
-                prop_assert!(open.len() <= 2);
             }
         }
     }
@@ -228,7 +278,7 @@ mod tests {
     fn nothing_is_made_any_more_once_the_task_stops_but_what_is_there_lands() {
         let mut machine = InFlight::default();
         assert_eq!(machine.next(true), Some(Step::Make(1)));
-        machine.made(Lot { records: true, seal: true });
+        machine.made(Lot { records: true, seal: Seal::AtOnce });
         assert_eq!(machine.next(false), Some(Step::Send(1)));
         assert_eq!(machine.next(false), None);
         assert_eq!(machine.sent(), Some(Step::Seal(1)));
@@ -241,8 +291,27 @@ mod tests {
     fn an_empty_lot_counts_in_its_turn() {
         let mut machine = InFlight::default();
         machine.next(true);
-        machine.made(Lot { records: false, seal: false });
+        machine.made(Lot { records: false, seal: Seal::Nothing });
         assert_eq!(machine.next(true), Some(Step::Make(2)));
         assert_eq!(machine.durable(), 1);
+    }
+
+    #[test]
+    fn what_is_left_for_later_is_durable_once_it_is_sealed_and_an_empty_lot_behind_it_too() {
+        let mut machine = InFlight::default();
+        assert_eq!(machine.seal(), None);
+        machine.next(true);
+        machine.made(Lot { records: true, seal: Seal::Later });
+        assert_eq!(machine.next(true), Some(Step::Send(1)));
+        assert_eq!(machine.next(true), Some(Step::Make(2)));
+        assert_eq!((machine.seal(), machine.sent()), (None, None));
+        machine.made(Lot { records: false, seal: Seal::Nothing });
+        assert_eq!(machine.next(false), None);
+        assert_eq!(machine.durable(), 0);
+        assert!(!machine.is_idle());
+        assert_eq!(machine.seal(), Some(Step::Seal(2)));
+        machine.sealed();
+        assert_eq!(machine.durable(), 2);
+        assert!(machine.is_idle());
     }
 }

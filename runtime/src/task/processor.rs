@@ -26,7 +26,7 @@ use super::commits::{self, RECOMMIT_EVERY};
 use super::counters::{Counters, payload_bytes};
 use super::delivery::Delivery;
 use super::error::TaskError;
-use super::inflight::{InFlight, Lot, Step};
+use super::inflight::{InFlight, Lot, Seal, Step};
 use super::plugin::{Output, Processed, ProcessorPlugin};
 use super::source::sleep_until;
 use super::start::{self, Known};
@@ -170,14 +170,17 @@ impl ProcessorSession {
                             waiting = self.take(fetched, processed)?;
                             let records = !waiting.outputs.is_empty();
                             let moved = moves(&waiting.offsets, &flying, &positions);
-                            machine.made(Lot { records, seal: records || moved });
+                            machine.made(Lot { records, seal: if records || moved { Seal::AtOnce } else { Seal::Nothing } });
                         }
                     }
                 }
                 Some(landed) = &mut landing => {
                     landing = None.into();
                     landed?;
-                    self.progressed.store(true, Ordering::Relaxed);
+                    // What was sent in a transaction is nothing before its commit.
+                    if sealing || !self.delivery.is_exactly_once() {
+                        self.progressed.store(true, Ordering::Relaxed);
+                    }
                     if sealing {
                         sealing = false;
                         machine.sealed();

@@ -6,7 +6,9 @@
 //! The next poll runs meanwhile.
 //!
 //! In a transaction ([`Delivery`]) a poll's records and its checkpoint become
-//! visible together: `transaction.boundary=poll`.
+//! visible together: `transaction.boundary=poll`. With `interval` (KIP-618) a
+//! transaction holds the polls of a time, and the last checkpoint of each partition
+//! is saved at its end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::counters::{Counters, payload_bytes};
 use super::delivery::Delivery;
 use super::error::TaskError;
-use super::inflight::{InFlight, Lot, Step};
+use super::inflight::{InFlight, Lot, Seal, Step};
 use super::plugin::{Checkpoint, Next, Output, Polled, Refused, SourcePlugin};
 use super::topics::OutputTopics;
 use super::writes::Writes;
@@ -53,6 +55,8 @@ pub struct SourceSession {
     pub topics: OutputTopics,
     /// `errors.tolerance=all`.
     pub tolerant: bool,
+    /// `transaction.boundary.interval.ms`; `None` commits each poll.
+    pub commit_every: Option<Duration>,
     /// The connector's counts.
     pub counters: Arc<Counters>,
     /// Told true once the plugin answered `done` and all of it is durable.
@@ -95,10 +99,11 @@ impl SourceSession {
         let mut guest = Some(plugin);
         let mut call: OptionFuture<GuestCall> = None.into();
         let mut landing: OptionFuture<Landing> = None.into();
-        let (mut waiting, mut seal) = (Payload::default(), Vec::new());
+        let (mut waiting, mut unsealed) = (Payload::default(), Vec::new());
         let mut sealing = false;
         let mut acknowledged = 0;
         let mut pause_until: Option<Instant> = None;
+        let mut commit_at: Option<Instant> = None;
         let mut finished = false;
 
         loop {
@@ -111,6 +116,11 @@ impl SourceSession {
                 acknowledged = machine.durable();
                 call = Some(acknowledge(plugin, acknowledged)).into();
             }
+            let due = stopping || finished || commit_at.is_some_and(|at| at <= Instant::now());
+            if due && machine.seal().is_some() {
+                (sealing, commit_at) = (true, None);
+                landing = Some(self.seal(std::mem::take(&mut unsealed))).into();
+            }
             let may_make = guest.is_some() && !stopping && !finished && pause_until.is_none();
             while let Some(step) = machine.next(may_make && guest.is_some()) {
                 match step {
@@ -120,13 +130,16 @@ impl SourceSession {
                     }
                     Step::Send(_) => {
                         let Payload { outputs, saved } = std::mem::take(&mut waiting);
-                        seal = saved;
+                        supersede(&mut unsealed, saved);
+                        if let Some(interval) = self.commit_every {
+                            commit_at.get_or_insert_with(|| Instant::now() + interval);
+                        }
                         landing = Some(self.send(outputs)).into();
                     }
                     Step::Seal(_) => {
-                        sealing = true;
-                        let saved = std::mem::take(&mut waiting).saved;
-                        landing = Some(self.seal(saved)).into();
+                        (sealing, commit_at) = (true, None);
+                        supersede(&mut unsealed, std::mem::take(&mut waiting).saved);
+                        landing = Some(self.seal(std::mem::take(&mut unsealed))).into();
                     }
                 }
             }
@@ -154,7 +167,13 @@ impl SourceSession {
                         let records = !waiting.outputs.is_empty();
                         // Records in a transaction are durable once it is committed.
                         let committed = records && self.delivery.is_exactly_once();
-                        machine.made(Lot { records, seal: committed || !waiting.saved.is_empty() });
+                        let later = self.commit_every.is_some() && !due && next != Next::Done;
+                        let seal = match committed {
+                            true if later => Seal::Later,
+                            false if waiting.saved.is_empty() => Seal::Nothing,
+                            _ => Seal::AtOnce,
+                        };
+                        machine.made(Lot { records, seal });
                         match next {
                             Next::More => {}
                             Next::Idle => pause_until = idle_until(records),
@@ -169,19 +188,23 @@ impl SourceSession {
                 Some(landed) = &mut landing => {
                     landing = None.into();
                     landed?;
+                    // What was sent in a transaction is nothing before its commit.
+                    if sealing || !self.delivery.is_exactly_once() {
+                        self.progressed.store(true, Ordering::Relaxed);
+                    }
                     if sealing {
                         sealing = false;
                         machine.sealed();
                     } else {
                         crash::point("source-after-produce-before-checkpoint");
                         if let Some(Step::Seal(_)) = machine.sent() {
-                            sealing = true;
-                            landing = Some(self.seal(std::mem::take(&mut seal))).into();
+                            (sealing, commit_at) = (true, None);
+                            landing = Some(self.seal(std::mem::take(&mut unsealed))).into();
                         }
                     }
-                    self.progressed.store(true, Ordering::Relaxed);
                 }
                 () = sleep_until(pause_until) => pause_until = None,
+                () = sleep_until(commit_at), if !due && !sealing => {}
                 () = self.stop.cancelled(), if !stopping => {}
             }
         }
@@ -278,6 +301,12 @@ fn acknowledge(mut plugin: Guest, polls: u64) -> GuestCall {
         let done = plugin.committed(polls).await;
         (plugin, done.map(|()| Answer::Acknowledged))
     })
+}
+
+/// Keeps the last checkpoint of each partition.
+fn supersede(saved: &mut Vec<Checkpoint>, newer: Vec<Checkpoint>) {
+    saved.retain(|old| newer.iter().all(|new| new.partition != old.partition));
+    saved.extend(newer);
 }
 
 /// A source that has nothing is left alone for a moment, even when it answers

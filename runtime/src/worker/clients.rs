@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -19,10 +20,12 @@ pub trait Clients: Send + Sync {
     fn admin(&self) -> Arc<dyn Admin>;
     /// A new producer.
     fn producer(&self, overrides: &Overrides) -> Result<Arc<dyn Producer>, ProduceError>;
-    /// A new producer of a `transactional.id`, which it has not taken over yet.
+    /// A new producer of a `transactional.id`, which it has not taken over yet, with
+    /// this `transaction.timeout.ms`.
     fn transactions(
         &self,
         id: &str,
+        timeout: Duration,
         overrides: &Overrides,
     ) -> Result<Arc<dyn TransactionalProducer>, ProduceError>;
     /// A new consumer that commits to `group`, if there is one.
@@ -86,9 +89,10 @@ impl Producers {
     pub fn transactional(
         &self,
         id: &str,
+        timeout: Duration,
         overrides: &Overrides,
     ) -> Result<Arc<dyn TransactionalProducer>, ProduceError> {
-        let producer = self.clients.transactions(id, overrides)?;
+        let producer = self.clients.transactions(id, timeout, overrides)?;
         let mut all = self.transactional.lock().expect("no holder panics");
         all.retain(|known| known.strong_count() > 0);
         all.push(Arc::downgrade(&producer));

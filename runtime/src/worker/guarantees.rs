@@ -1,6 +1,8 @@
 //! What a connector asks of its delivery, by the names of Kafka Streams and of
 //! Kafka Connect (KIP-618).
 
+use std::time::Duration;
+
 use super::config::SourceSupport;
 use super::herder::{ConnectorConfig, ConnectorKind};
 use super::plugin::ConfigProblem;
@@ -11,10 +13,12 @@ const GUARANTEE: &str = "processing.guarantee";
 const SUPPORT: &str = "exactly.once.support";
 /// What one transaction of a source holds.
 const BOUNDARY: &str = "transaction.boundary";
+/// How long a transaction of a source is open with `transaction.boundary=interval`.
+const INTERVAL: &str = "transaction.boundary.interval.ms";
 const ISOLATION: &str = "consumer.override.isolation.level";
 
 /// The options' names.
-pub const OPTIONS: [&str; 3] = [SUPPORT, GUARANTEE, BOUNDARY];
+pub const OPTIONS: [&str; 4] = [SUPPORT, GUARANTEE, BOUNDARY, INTERVAL];
 
 /// What a processor promises: `processing.guarantee`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,11 +40,43 @@ impl Guarantee {
     }
 }
 
+/// What one transaction of a source holds: `transaction.boundary`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Boundary {
+    /// The records and checkpoints of one poll.
+    #[default]
+    Poll,
+    /// Those of all polls of this time; of the worker's `offset.flush.interval.ms` if
+    /// none is given.
+    Interval(Option<Duration>),
+}
+
+impl Boundary {
+    /// A source's, whose configuration has nothing [`wrong`].
+    pub fn of(config: &ConnectorConfig) -> Self {
+        let text = |name| config.get(name).map(|given: &String| given.trim());
+        match text(BOUNDARY) {
+            Some("interval") => Self::Interval(
+                text(INTERVAL).and_then(|millis| millis.parse().ok()).map(Duration::from_millis),
+            ),
+            _ => Self::Poll,
+        }
+    }
+
+    /// How long transactions stay open for more polls; `None` for one.
+    pub fn interval(self, otherwise: Duration) -> Option<Duration> {
+        match self {
+            Self::Poll => None,
+            Self::Interval(given) => Some(given.unwrap_or(otherwise)),
+        }
+    }
+}
+
 /// What is wrong with an option, if it is one of these.
 pub fn wrong(kind: ConnectorKind, option: &str, value: &str) -> Option<String> {
     let owner = match option {
         GUARANTEE => ConnectorKind::Processor,
-        SUPPORT | BOUNDARY => ConnectorKind::Source,
+        SUPPORT | BOUNDARY | INTERVAL => ConnectorKind::Source,
         _ => return None,
     };
     match (option, value.trim()) {
@@ -54,13 +90,17 @@ pub fn wrong(kind: ConnectorKind, option: &str, value: &str) -> Option<String> {
         }
         (SUPPORT, "requested" | "required") => None,
         (SUPPORT, other) => Some(format!("must be `requested` or `required`, not `{other}`")),
-        (_, "poll") => None,
-        (_, "interval" | "connector") => Some(
-            "can only be `poll` for now: the records and checkpoints of each poll are one \
-             transaction"
+        (INTERVAL, millis) => match millis.parse::<u32>() {
+            Ok(1..) => None,
+            _ => Some("must be a whole number of milliseconds, 1 at the least".to_owned()),
+        },
+        (_, "poll" | "interval") => None,
+        (_, "connector") => Some(
+            "cannot be `connector`: plugins have no way to say where a transaction ends. What one \
+             poll brings is never divided, so `poll` and `interval` keep such records together"
                 .to_owned(),
         ),
-        (_, other) => Some(format!("must be `poll`, not `{other}`")),
+        (_, other) => Some(format!("must be `poll` or `interval`, not `{other}`")),
     }
 }
 
@@ -125,13 +165,32 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_of_a_source_is_a_poll_and_no_other_boundary_is_taken() {
-        assert_eq!(wrong(ConnectorKind::Source, BOUNDARY, "poll"), None);
-        for boundary in ["interval", "connector", "batch"] {
-            let told = wrong(ConnectorKind::Source, BOUNDARY, boundary).unwrap();
-            assert!(told.contains("`poll`"), "{told}");
+    fn a_transaction_of_a_source_is_a_poll_or_an_interval_and_no_plugin_says_where_it_ends() {
+        let source = ConnectorKind::Source;
+        for boundary in ["poll", "interval"] {
+            assert_eq!(wrong(source, BOUNDARY, boundary), None);
+            assert!(wrong(ConnectorKind::Processor, BOUNDARY, boundary).is_some());
         }
-        assert!(wrong(ConnectorKind::Processor, BOUNDARY, "poll").is_some());
+        for boundary in ["connector", "batch"] {
+            let told = wrong(source, BOUNDARY, boundary).unwrap();
+            assert!(told.contains("`poll`") && told.contains("`interval`"), "{told}");
+        }
+        for millis in ["0", "-1", "5s", ""] {
+            assert!(wrong(source, INTERVAL, millis).is_some(), "{millis}");
+        }
+        assert_eq!(wrong(source, INTERVAL, "250"), None);
+        assert!(wrong(ConnectorKind::Sink, INTERVAL, "250").is_some());
+    }
+
+    #[test]
+    fn an_interval_is_the_workers_unless_the_connector_has_its_own() {
+        let workers = Duration::from_secs(5);
+        let interval = |pairs: &[_]| Boundary::of(&config(pairs)).interval(workers);
+        assert_eq!(interval(&[]), None);
+        assert_eq!(interval(&[(INTERVAL, "250")]), None);
+        assert_eq!(interval(&[(BOUNDARY, "interval")]), Some(workers));
+        let own = [(BOUNDARY, "interval"), (INTERVAL, "250")];
+        assert_eq!(interval(&own), Some(Duration::from_millis(250)));
     }
 
     #[test]

@@ -33,7 +33,6 @@ pub struct KafkaClients {
     cluster: ClusterConfig,
     admin: Arc<dyn Admin>,
     delivery_timeout: Duration,
-    transaction_timeout: Duration,
 }
 
 impl KafkaClients {
@@ -42,12 +41,7 @@ impl KafkaClients {
         let mut cluster = ClusterConfig::new(&config.bootstrap_servers, &config.group_id);
         cluster.security = config.security.clone();
         let admin = Arc::new(AdminClient::new(cluster.clone())?);
-        Ok(Self {
-            cluster,
-            admin,
-            delivery_timeout: config.delivery_timeout(),
-            transaction_timeout: config.transaction_timeout(),
-        })
+        Ok(Self { cluster, admin, delivery_timeout: config.delivery_timeout() })
     }
 }
 
@@ -70,9 +64,10 @@ impl Clients for KafkaClients {
     fn transactions(
         &self,
         id: &str,
+        timeout: Duration,
         overrides: &Overrides,
     ) -> Result<Arc<dyn TransactionalProducer>, ProduceError> {
-        let transactional = Transactional { id: id.to_owned(), timeout: self.transaction_timeout };
+        let transactional = Transactional { id: id.to_owned(), timeout };
         let config = ProducerConfig {
             buffer_bytes: TRANSACTION_BUFFER_BYTES,
             delivery_timeout: self.delivery_timeout,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use regex::Regex;
 
 use super::config::SourceSupport;
-use super::guarantees::{self, Guarantee};
+use super::guarantees::{self, Boundary, Guarantee};
 use super::herder::{ConnectorConfig, ConnectorKind};
 use super::overrides;
 use super::plugin::{ConfigProblem, Plugin};
@@ -82,6 +82,8 @@ pub struct Options {
     pub tolerant: bool,
     /// `processing.guarantee`, for a processor.
     pub guarantee: Guarantee,
+    /// `transaction.boundary`, for a source.
+    pub boundary: Boundary,
     /// `errors.retry.delay.max.ms`.
     pub retry_delay_max: Option<Duration>,
     /// `producer.override.*`.
@@ -159,6 +161,7 @@ impl Options {
             inputs,
             tolerant,
             guarantee: Guarantee::of(config),
+            boundary: Boundary::of(config),
             retry_delay_max,
             producer_overrides: overrides::of(config, overrides::PRODUCER),
             consumer_overrides,

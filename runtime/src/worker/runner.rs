@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::{Notify, watch};
@@ -115,14 +116,17 @@ impl Runner {
         Writes::new(lease, self.core.config.delivery_timeout())
     }
 
-    /// A producer of its own for a task or partition number.
+    /// A producer of its own for a task or partition number, whose transactions stay
+    /// open for this long before they are committed.
     fn exactly_once(
         &self,
         number: impl std::fmt::Display,
         overrides: &Overrides,
+        open_for: Duration,
     ) -> Result<Delivery, TaskError> {
         let id = self.core.config.transactional_id(&self.id.connector, number);
-        Ok(Delivery::exactly_once(self.core.producers.transactional(&id, overrides)?))
+        let timeout = self.core.config.transaction_timeout() + open_for;
+        Ok(Delivery::exactly_once(self.core.producers.transactional(&id, timeout, overrides)?))
     }
 
     /// What the plugin may write to, as the connector's own options have it:
@@ -176,9 +180,11 @@ impl Runner {
         let mut config = self.config.clone();
         config.remove(options::TASK_NAME);
         config.remove(options::TASK_ASSIGNMENT);
+        let interval = options.boundary.interval(self.core.config.offset_flush_interval);
         let delivery = match sources {
             SourceSupport::Enabled => {
-                self.exactly_once(self.id.task, &options.producer_overrides)?
+                let open_for = interval.unwrap_or_default();
+                self.exactly_once(self.id.task, &options.producer_overrides, open_for)?
             }
             SourceSupport::Disabled | SourceSupport::Preparing => {
                 Delivery::AtLeastOnce(self.core.producers.get(&options.producer_overrides)?)
@@ -210,6 +216,7 @@ impl Runner {
             writes,
             topics: self.output_topics(&config),
             tolerant: options.tolerant,
+            commit_every: interval,
             counters: self.connector.counters.clone(),
             done,
             replan: self.replan.clone(),
@@ -321,7 +328,9 @@ impl OpenNumber for Opener {
             .map_err(|_| TaskError::stop(format!("there is no partition {number}")))?;
         let plugin = self.plugin.open_processor(context, config, partition).await?;
         let delivery = match self.guarantee {
-            Guarantee::ExactlyOnceV2 => self.runner.exactly_once(number, &self.overrides)?,
+            Guarantee::ExactlyOnceV2 => {
+                self.runner.exactly_once(number, &self.overrides, Duration::ZERO)?
+            }
             Guarantee::AtLeastOnce => Delivery::AtLeastOnce(core.producers.get(&self.overrides)?),
         };
         let session = ProcessorSession {

@@ -95,7 +95,8 @@ impl KafkaTransactions {
                 reason: format!(
                     "the broker's `transaction.max.timeout.ms` is less than the {timeout_ms} ms \
                      that transactions may be open for here; raise it, or lower the worker's \
-                     `session.timeout.ms`, of which they are a multiple ({reason})"
+                     `session.timeout.ms`, of which they are a multiple, or the connector's \
+                     `transaction.boundary.interval.ms`, by which they are longer ({reason})"
                 ),
             };
         }

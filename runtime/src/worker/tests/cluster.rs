@@ -44,6 +44,8 @@ struct State {
     aborted: HashSet<(TopicPartition, i64)>,
     /// How often a group's offsets were committed.
     commits: HashMap<String, u32>,
+    /// Records sent in transactions, committed or not, by topic.
+    sent: HashMap<String, usize>,
 }
 
 /// The cluster; clones are the same one.
@@ -119,6 +121,15 @@ impl Memory {
         self.state.lock().unwrap().commits.get(group).copied().unwrap_or(0)
     }
 
+    /// How many records were sent in transactions, committed or not.
+    pub(super) fn sent(&self, topic: &str) -> usize {
+        self.state.lock().unwrap().sent.get(topic).copied().unwrap_or(0)
+    }
+
+    pub(super) fn note_sent(&self, topic: &str, records: usize) {
+        *self.state.lock().unwrap().sent.entry(topic.to_owned()).or_default() += records;
+    }
+
     pub(super) fn fail_sends(&self, topic: &str, times: u32) {
         self.state.lock().unwrap().failing.insert(topic.to_owned(), times);
     }
@@ -184,6 +195,7 @@ impl Clients for Memory {
     fn transactions(
         &self,
         id: &str,
+        _: Duration,
         _: &Overrides,
     ) -> Result<Arc<dyn TransactionalProducer>, ProduceError> {
         Ok(Arc::new(Transactions::new(self.clone(), id)))

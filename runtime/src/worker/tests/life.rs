@@ -529,3 +529,51 @@ async fn a_processor_that_finds_the_end_again_commits_nothing() {
         assert_eq!(house.cluster.commits("connect-count"), records);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_polls_of_an_interval_are_one_transaction_and_the_last_ones_are_not_left_open() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    let all_day =
+        [("transaction.boundary", "interval"), ("transaction.boundary.interval.ms", "86400000")];
+    house.create("rows", &[&ROWS[..], &all_day].concat()).await;
+    house.drained("rows").await;
+    assert_eq!(house.cluster.records("lines").len(), 100);
+    // Each task's fifty rows were 13 polls, and its last checkpoint is the only one.
+    assert_eq!(house.cluster.records("connect-offsets").len(), 2);
+    assert!(
+        house
+            .cluster
+            .records("connect-offsets")
+            .iter()
+            .all(|(_, value)| { value.as_deref() == Some(r#"{"row":50}"#) })
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interval_that_is_over_is_committed_though_no_poll_brings_anything_more() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    house.scene.idles.store(true, Ordering::SeqCst);
+    let short = [("transaction.boundary", "interval"), ("transaction.boundary.interval.ms", "50")];
+    house.create("rows", &[&ROWS[..], &short].concat()).await;
+    until("all is committed", || house.cluster.records("lines").len() == 100).await;
+    assert!(!house.herder.progress("rows").unwrap().done);
+    assert!(house.cluster.records("connect-offsets").len() >= 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_interval_had_when_its_plugin_failed_is_read_again_and_never_seen_twice() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    house.scene.idles.store(true, Ordering::SeqCst);
+    let all_day =
+        [("transaction.boundary", "interval"), ("transaction.boundary.interval.ms", "86400000")];
+    house.create("rows", &[&ROWS[..], &all_day].concat()).await;
+    until("all is sent", || house.cluster.sent("lines") == 100).await;
+    house.scene.traps.store(2, Ordering::SeqCst);
+    until("it trapped twice", || house.scene.traps.load(Ordering::SeqCst) == 0).await;
+    house.scene.idles.store(false, Ordering::SeqCst);
+    house.drained("rows").await;
+    assert_eq!(house.cluster.records("lines").len(), 100);
+}

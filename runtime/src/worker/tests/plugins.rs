@@ -2,7 +2,7 @@
 //! processor that counts by key, a sink that keeps what it was given.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub(super) struct Scene {
     pub(super) sources_open: AtomicU32,
     /// Polls that trap before they do anything, so many times.
     pub(super) traps: AtomicU32,
+    /// Sources that have read all say that there may be more.
+    pub(super) idles: AtomicBool,
     /// The worker's own code panics in a poll, so many times.
     pub(super) panics: AtomicU32,
     /// The source writes there, whatever its configuration says.
@@ -171,7 +173,11 @@ impl SourcePlugin for Rows {
             outputs: vec![Output { topic, partition: None, batch }],
             refused: Vec::new(),
             saved,
-            next: if until == self.rows { Next::Done } else { Next::More },
+            next: match until == self.rows {
+                false => Next::More,
+                true if self.scene.idles.load(Ordering::SeqCst) => Next::Idle,
+                true => Next::Done,
+            },
         })
     }
 

@@ -114,6 +114,7 @@ impl Producer for Transactions {
             true => Err(injected(topic, partition)),
             false => self.in_open("sending", |open| {
                 open.as_mut()?.records.push(record);
+                self.cluster.note_sent(topic, batch.len());
                 Some(())
             }),
         };
