@@ -7,6 +7,7 @@
 //! | `error` | Connect's error body, and which failure has which code |
 //! | `extract` | bodies and queries read into types, else Connect's errors |
 //! | `negotiate` | what a request may send and expect; slashes at the end |
+//! | `forward` | what only the leader does, sent on to it |
 //! | `root` | `/`, `/health` |
 //! | `connectors` | `/connectors`, `/connectors/{c}` |
 //! | `config` | `/connectors/{c}/config` |
@@ -23,6 +24,7 @@ mod config;
 mod connectors;
 mod error;
 mod extract;
+mod forward;
 mod loggers;
 mod negotiate;
 mod offsets;
@@ -36,7 +38,7 @@ mod topics;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 
 pub use error::{ApiError, ErrorBody};
 pub use server::{RestServer, ServeError};
@@ -60,6 +62,7 @@ type Worker = Arc<dyn Herder>;
 
 /// All routes.
 fn router(herder: Worker) -> Router {
+    let forwarder = forward::Forwarder::new(herder.clone());
     Router::new()
         .merge(root::routes())
         .merge(connectors::routes())
@@ -70,6 +73,7 @@ fn router(herder: Worker) -> Router {
         .merge(topics::routes())
         .merge(plugins::routes())
         .merge(loggers::routes())
+        .route_layer(from_fn_with_state(forwarder, forward::to_leader))
         .route_layer(from_fn(negotiate::negotiated))
         .with_state(herder)
 }

@@ -1,6 +1,7 @@
 //! The API over real HTTP, with a herder that keeps its connectors in memory.
 
 mod control;
+mod forward;
 mod shelf;
 
 use std::sync::Arc;

@@ -42,10 +42,13 @@ const BATCH_BYTES: usize = 1 << 20;
 /// How long one read waits for something to come.
 const READ_WAIT: Duration = Duration::from_secs(1);
 
-/// Where offsets of a processor or sink are told to as they are committed.
+/// Who is told what a processor or sink reads, and its offsets as they are
+/// committed.
 pub trait CommitObserver: Send + Sync {
     /// The group has these now.
     fn committed(&self, offsets: &[OffsetCommit]);
+    /// Records of this topic came, once a batch.
+    fn read(&self, topic: &str);
 }
 
 /// What a processor's session for one partition number works with.
@@ -288,6 +291,7 @@ impl ProcessorSession {
     }
 
     fn take(&self, fetched: Fetched, processed: Processed) -> Result<Payload, TaskError> {
+        self.observer.read(&fetched.partition.topic);
         tolerate_rejects(
             &self.label,
             self.tolerant,

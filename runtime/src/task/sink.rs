@@ -200,6 +200,7 @@ impl Running {
         }
         let (records, bytes) = (batch.len() as u64, payload_bytes(&batch));
         self.session.counters.read(records, bytes);
+        self.session.observer.read(&partition.topic);
         let batch = Arc::new(batch);
         let rejects = self.plugin.put(&partition, batch.clone()).await?;
         self.tolerate(&partition, &rejects)?;

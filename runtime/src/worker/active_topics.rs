@@ -98,8 +98,9 @@ impl TopicObserver for TaskObserver {
 impl CommitObserver for TaskObserver {
     fn committed(&self, offsets: &[OffsetCommit]) {
         self.connector.committed(offsets);
-        for commit in offsets {
-            self.core.used(&self.id, &commit.partition.topic);
-        }
+    }
+
+    fn read(&self, topic: &str) {
+        self.core.used(&self.id, topic);
     }
 }

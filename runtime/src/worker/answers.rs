@@ -316,7 +316,8 @@ impl Herder for Answers {
             return Err(HerderError::Conflict(format!("Connector {name} already exists")));
         }
         self.write_config(name, config, initial_state).await?;
-        self.connector(name)
+        // Its tasks may be planned by now, or not: nobody can count on them yet.
+        Ok(ConnectorInfo { tasks: Vec::new(), ..self.connector(name)? })
     }
 
     async fn put_config(

@@ -21,7 +21,6 @@ use crate::kafka::group::Lease;
 use crate::kafka::{ConsumeError, OffsetCommit, Overrides, TopicPartition};
 use crate::task::commits;
 use crate::task::counters::Counters;
-use crate::task::processor::CommitObserver;
 use crate::task::schedule::Targets;
 
 /// The internal topics, open.
@@ -197,6 +196,14 @@ impl Connector {
         Ok(consumer)
     }
 
+    /// Notes what its group has now.
+    pub(super) fn committed(&self, offsets: &[OffsetCommit]) {
+        let mut positions = self.positions.write().expect("no holder panics");
+        for commit in offsets {
+            positions.insert(commit.partition.clone(), commit.offset);
+        }
+    }
+
     /// Notes whether a task has read all that it ever will.
     pub(super) fn set_done(&self, task: u32, is_done: bool) {
         let mut done = self.done.lock().expect("no holder panics");
@@ -204,15 +211,6 @@ impl Connector {
             done.insert(task);
         } else {
             done.remove(&task);
-        }
-    }
-}
-
-impl CommitObserver for Connector {
-    fn committed(&self, offsets: &[OffsetCommit]) {
-        let mut positions = self.positions.write().expect("no holder panics");
-        for commit in offsets {
-            positions.insert(commit.partition.clone(), commit.offset);
         }
     }
 }

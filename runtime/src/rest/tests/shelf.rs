@@ -22,6 +22,7 @@ pub(super) struct Shelf {
     targets: Mutex<BTreeMap<String, TargetState>>,
     offsets: Mutex<ConnectorOffsets>,
     cluster_loggers: Mutex<Vec<(String, String)>>,
+    leader: Mutex<Option<Leadership>>,
     ready: AtomicBool,
 }
 
@@ -40,6 +41,11 @@ impl Shelf {
 
     pub(super) fn cluster_loggers(&self) -> Vec<(String, String)> {
         self.cluster_loggers.lock().unwrap().clone()
+    }
+
+    /// It leads, unless somebody else is said to.
+    pub(super) fn led_by(&self, leader: Leadership) {
+        *self.leader.lock().unwrap() = Some(leader);
     }
 
     fn config(&self, name: &str) -> Result<ConnectorConfig, HerderError> {
@@ -214,7 +220,7 @@ impl Herder for Shelf {
     }
 
     fn leader(&self) -> Leadership {
-        Leadership::Own
+        self.leader.lock().unwrap().clone().unwrap_or(Leadership::Own)
     }
 
     async fn delete(&self, name: &str) -> Result<(), HerderError> {
