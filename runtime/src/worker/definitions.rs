@@ -152,7 +152,7 @@ const CONVERTERS: &[&str] = &["string", "bytes", "long", "json"];
 
 /// The host's options, but for client overrides. An empty default means that the
 /// option is not set.
-const HOST_OPTIONS: [HostOption; 13] = [
+const HOST_OPTIONS: [HostOption; 14] = [
     option(
         Of::All,
         COMMON,
@@ -250,8 +250,17 @@ const HOST_OPTIONS: [HostOption; 13] = [
         "transaction.boundary",
         "STRING",
         Some("poll"),
-        &["poll"],
-        "What one transaction holds.",
+        &["poll", "interval"],
+        "What one transaction holds: a poll, or all polls of an interval.",
+    ),
+    option(
+        Of::Sources,
+        DELIVERY,
+        "transaction.boundary.interval.ms",
+        "LONG",
+        Some(""),
+        &[],
+        "That interval; the worker's `offset.flush.interval.ms` if not given.",
     ),
     option(
         Of::Processors,
@@ -423,6 +432,13 @@ mod tests {
         assert!(!all.iter().any(|info| info.name == "transaction.boundary"));
         let position = |name: &str| all.iter().position(|info| info.name == name).unwrap();
         assert!(position("format") < position("name"));
+    }
+
+    #[test]
+    fn every_guarantee_that_a_connector_may_ask_for_is_described() {
+        for name in crate::worker::guarantees::OPTIONS {
+            assert!(HOST_OPTIONS.iter().any(|option| option.name == name), "{name}");
+        }
     }
 
     #[test]
