@@ -111,6 +111,7 @@ pub(crate) fn group_timeouts(
 ) -> (u64, i32) {
     let configs = image.dynamic_configs(&ConfigResource::Group(group.to_owned()));
     let set = |name| configs?.get(name)?.parse().ok();
-    let session_ms = timeouts.session.of(set(GROUP_SESSION_TIMEOUT));
-    (session_ms.unsigned_abs().into(), timeouts.heartbeat.of(set(GROUP_HEARTBEAT_INTERVAL)))
+    let (session_ms, heartbeat_ms) =
+        timeouts.of_group(set(GROUP_SESSION_TIMEOUT), set(GROUP_HEARTBEAT_INTERVAL));
+    (session_ms.unsigned_abs().into(), heartbeat_ms)
 }

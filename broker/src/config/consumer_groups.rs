@@ -64,6 +64,18 @@ impl ConsumerTimeouts {
         }
         Ok(Self { session, heartbeat })
     }
+
+    /// A group's session timeout and heartbeat interval in milliseconds, of what was set
+    /// for it. The interval is the shorter one also where bounds that came later would
+    /// cross the two.
+    pub(crate) fn of_group(
+        &self,
+        session_ms: Option<i32>,
+        heartbeat_ms: Option<i32>,
+    ) -> (i32, i32) {
+        let session_ms = self.session.of(session_ms);
+        (session_ms, self.heartbeat.of(heartbeat_ms).min(session_ms - 1).max(1))
+    }
 }
 
 /// How long a member may be silent before it is removed.
@@ -128,6 +140,18 @@ mod tests {
         }
         assert_eq!(timeouts.session.of(Some(1)), 45_000, "bounds hold for what was set before");
         assert_eq!(timeouts.session.of(Some(i32::MAX)), 60_000);
+    }
+
+    #[test]
+    fn a_heartbeat_is_sent_within_the_session_also_under_bounds_that_came_later() {
+        let later = [
+            ("group.consumer.session.timeout.ms", "10000"),
+            ("group.consumer.min.session.timeout.ms", "10000"),
+            ("group.consumer.max.session.timeout.ms", "10000"),
+        ];
+        let timeouts = BrokerConfig::from_properties(later).unwrap().consumer_timeouts;
+        assert_eq!(timeouts.of_group(Some(45_000), Some(15_000)), (10_000, 9_999));
+        assert_eq!(timeouts.of_group(None, None), (10_000, 5000));
     }
 
     #[test]

@@ -25,6 +25,9 @@ pub(super) struct FlushState {
     running: Mutex<()>,
     /// Segments that are no longer active but not yet on disk with their indexes.
     rolled: Mutex<Vec<Arc<Segment>>>,
+    /// A segment that is no longer active came to disk, by whose flush ever, and
+    /// [`Log::flush_once`] has yet to write that down.
+    whole_segment: AtomicBool,
     /// Recovery point in the checkpoint file.
     checkpointed: AtomicI64,
     /// When records were last flushed, ms.
@@ -40,6 +43,7 @@ impl FlushState {
             busy: AtomicBool::new(false),
             running: Mutex::new(()),
             rolled: Mutex::new(Vec::new()),
+            whole_segment: AtomicBool::new(false),
             checkpointed: AtomicI64::new(checkpointed),
             last_flush_ms: AtomicI64::new(now_ms),
             times: TimeHistogram::default(),
@@ -158,12 +162,15 @@ impl Log {
         }
         active.sync(false).on_file("fsync", || active.path(Kind::Log))?;
         self.flush.flushed.send_modify(|flushed| *flushed = (*flushed).max(end_offset));
+        if !rolled.is_empty() || !rolled_since.is_empty() {
+            self.flush.whole_segment.store(true, Ordering::Release);
+        }
         Ok(())
     }
 
     /// What the server calls every few seconds: flushes when `flush.ms` has
-    /// passed or a segment was rolled. Of the latter it writes the recovery point
-    /// down at once, so that no start after a crash reads a whole segment again.
+    /// passed or a segment was rolled. Once a whole segment is on disk it writes the
+    /// recovery point down, so that a start after a crash need not read that again.
     ///
     /// # Errors
     /// When a file cannot be synced or the checkpoint not be written.
@@ -176,7 +183,10 @@ impl Log {
             }
             self.flush.last_flush_ms.store(now_ms, Ordering::Relaxed);
         }
-        if rolled { self.checkpoint_once() } else { Ok(()) }
+        match self.flush.whole_segment.swap(false, Ordering::AcqRel) {
+            true => self.checkpoint_once(),
+            false => Ok(()),
+        }
     }
 
     /// What the server calls every minute: writes the recovery-point checkpoint if

@@ -117,9 +117,12 @@ impl Partition {
         }
     }
 
-    /// Says that its log was not closed cleanly before it was opened.
+    /// Says that its log was not closed cleanly before it was opened. One that was
+    /// never written to has no mark of a clean end, and nothing to lose.
     pub(super) fn recovered(mut self) -> Self {
-        self.recovered = true;
+        self.recovered = self
+            .opened()
+            .is_some_and(|log| log.log_end_offset() > 0 || log.newest_epoch_found().is_some());
         self
     }
 

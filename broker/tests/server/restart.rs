@@ -27,6 +27,20 @@ async fn records_and_topics_are_there_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_partition_that_was_never_written_to_is_led_in_the_same_epoch_after_a_restart() {
+    let broker = TestBroker::start(&[]).await;
+    broker.client().await.create_topic("topic", 1).await;
+    let broker = broker.restart(&[]).await;
+    assert_eq!(leader_epoch(&mut broker.client().await).await, 0);
+    let TestBroker { broker, directory } = broker;
+    drop(broker);
+    let broker = Broker::start(config(directory.path(), &[])).await.unwrap();
+    let mut client = Client::connect(broker.local_addr()).await;
+    assert_eq!(leader_epoch(&mut client).await, 0, "a crash lost nothing either");
+    broker.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_broker_that_was_dropped_without_shutdown_starts_again() {
     let TestBroker { broker, directory } = TestBroker::start(&[]).await;
     let mut client = Client::connect(broker.local_addr()).await;

@@ -105,4 +105,11 @@ fn a_recovery_point_is_written_down_after_a_roll_and_else_only_by_a_checkpoint()
     log.roll(&mut log.lock_appender(), NOW_MS).unwrap();
     log.flush_once(NOW_MS + 1000).unwrap();
     assert_eq!(written(), Some(2));
+    append_at(&log, NOW_MS);
+    log.roll(&mut log.lock_appender(), NOW_MS).unwrap();
+    // As an append does whose topic has flush.messages=1.
+    log.flush_now().unwrap();
+    assert_eq!(written(), Some(2));
+    log.flush_once(NOW_MS + 1000).unwrap();
+    assert_eq!(written(), Some(3));
 }
