@@ -5,7 +5,7 @@
 //! have a level of their own. `root` is everything else.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,25 @@ pub fn level(name: &str) -> Option<&'static str> {
     LEVELS.into_iter().find(|level| level.eq_ignore_ascii_case(name))
 }
 
-type Apply = dyn Fn(&str) + Send + Sync;
+/// An error if this is no name of a namespace. In a list of levels other
+/// characters would be taken for something else: a second level, a span.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_name(name: &str) -> Result<(), String> {
+    let begins = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let is_name = name.starts_with(begins)
+        && name.chars().all(|c| begins(c) || matches!(c, ':' | '.' | '$' | '-'));
+    match is_name {
+        true => Ok(()),
+        false => Err(format!(
+            "`{name}` is no name of a logger: it begins with a letter, a digit or `_`, and those, \
+             `:`, `.`, `$` and `-` follow, as in `longshore::task`"
+        )),
+    }
+}
+
+type Apply = dyn Fn(&str) -> Result<(), String> + Send + Sync;
 
 /// The levels of one process.
 pub struct Loggers {
@@ -46,7 +64,7 @@ impl Default for Loggers {
     /// Levels that are kept and change nothing: the program that embeds the
     /// worker logs as it likes.
     fn default() -> Self {
-        Self::new("info", Box::new(|_| {}))
+        Self::new("info", Box::new(|_| Ok(())))
     }
 }
 
@@ -66,7 +84,7 @@ impl Loggers {
         for directive in directives.split(',').map(str::trim).filter(|text| !text.is_empty()) {
             let (namespace, name) = directive.split_once('=').unwrap_or((ROOT, directive));
             match level(name) {
-                Some(level) if !namespace.contains('[') => {
+                Some(level) if check_name(namespace).is_ok() => {
                     levels.insert(namespace.to_owned(), known(level));
                 }
                 _ => others.push(directive.to_owned()),
@@ -82,11 +100,16 @@ impl Loggers {
 
     /// Sets the level of a namespace and of all below it; answers with the names
     /// of those that had another, sorted. `level` is one of [`level`]'s.
-    pub fn set(&self, namespace: &str, level: &str) -> Vec<String> {
+    ///
+    /// # Errors
+    /// Why all levels stay as they were.
+    pub fn set(&self, namespace: &str, level: &str) -> Result<Vec<String>, String> {
+        check_name(namespace)?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let set =
             LoggerLevel { level: level.to_owned(), last_modified: Some(now.as_millis() as i64) };
-        let mut levels = self.levels.lock().expect("no holder panics");
+        let mut known = self.levels.lock().expect("no holder panics");
+        let mut levels = known.clone();
         let is_root = namespace.eq_ignore_ascii_case(ROOT);
         let namespace = if is_root { ROOT } else { namespace };
         let mut changed = Vec::new();
@@ -94,15 +117,16 @@ impl Loggers {
             levels.insert(namespace.to_owned(), set.clone());
             changed.push(namespace.to_owned());
         }
-        for (name, known) in levels.iter_mut() {
-            if (is_root || name.starts_with(namespace)) && known.level != set.level {
-                *known = set.clone();
+        for (name, level) in &mut levels {
+            if (is_root || name.starts_with(namespace)) && level.level != set.level {
+                *level = set.clone();
                 changed.push(name.clone());
             }
         }
         changed.sort_unstable();
-        (self.apply)(&self.directives(&levels));
-        changed
+        (self.apply)(&self.directives(&levels))?;
+        *known = levels;
+        Ok(changed)
     }
 
     /// The levels as `tracing-subscriber` reads them.
@@ -123,11 +147,11 @@ impl Loggers {
     }
 }
 
-static PROCESS: std::sync::OnceLock<Loggers> = std::sync::OnceLock::new();
+static PROCESS: OnceLock<Arc<Loggers>> = OnceLock::new();
 
 /// The levels of this process.
-pub fn loggers() -> &'static Loggers {
-    PROCESS.get_or_init(Loggers::default)
+pub fn loggers() -> Arc<Loggers> {
+    PROCESS.get_or_init(Arc::default).clone()
 }
 
 /// Logs to stderr from now on, in colours if asked to. Once a process.
@@ -140,35 +164,33 @@ pub fn to_stderr(directives: &str, ansi: bool) -> Result<(), String> {
     let text = fmt::layer().with_writer(std::io::stderr).with_ansi(ansi);
     tracing_subscriber::registry().with(filter).with(text).init();
     let apply = move |directives: &str| {
-        let reloaded = EnvFilter::try_new(directives)
-            .map_err(|error| error.to_string())
-            .and_then(|filter| handle.reload(filter).map_err(|error| error.to_string()));
-        if let Err(error) = reloaded {
-            tracing::error!(directives, "levels of logging stay as they were: {error}");
-        }
+        let filter = EnvFilter::try_new(directives).map_err(|error| error.to_string())?;
+        handle.reload(filter).map_err(|error| error.to_string())
     };
     // Whoever asked for levels before there was a log has the default's.
-    let _ = PROCESS.set(Loggers::new(directives, Box::new(apply)));
+    let _ = PROCESS.set(Arc::new(Loggers::new(directives, Box::new(apply))));
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     fn loggers(directives: &str) -> (Loggers, Arc<Mutex<String>>) {
         let applied = Arc::new(Mutex::new(String::new()));
         let sink = applied.clone();
-        let apply = move |text: &str| *sink.lock().unwrap() = text.to_owned();
+        let apply = move |text: &str| {
+            EnvFilter::try_new(text).map_err(|error| error.to_string())?;
+            *sink.lock().unwrap() = text.to_owned();
+            Ok(())
+        };
         (Loggers::new(directives, Box::new(apply)), applied)
     }
 
     #[test]
     fn a_namespace_takes_all_below_it_along_and_the_others_stay() {
         let (loggers, applied) = loggers("warn,longshore::task=info,longshore::task::sink=debug");
-        let named = loggers.set("longshore::task", "TRACE");
+        let named = loggers.set("longshore::task", "TRACE").unwrap();
         assert_eq!(named, ["longshore::task", "longshore::task::sink"]);
         assert_eq!(
             *applied.lock().unwrap(),
@@ -177,22 +199,46 @@ mod tests {
         let all = loggers.all();
         assert_eq!(all[ROOT], LoggerLevel { level: "WARN".to_owned(), last_modified: None });
         assert!(all["longshore::task"].last_modified.is_some());
-        assert!(EnvFilter::try_new(applied.lock().unwrap().as_str()).is_ok());
     }
 
     #[test]
     fn root_is_everything_and_a_filter_by_span_outlives_a_change() {
         let (loggers, applied) = loggers("info,[request]=debug,a=warn");
-        assert_eq!(loggers.set("ROOT", "FATAL"), ["a", "root"]);
+        assert_eq!(loggers.set("ROOT", "FATAL").unwrap(), ["a", "root"]);
         assert_eq!(*applied.lock().unwrap(), "[request]=debug,a=error,error");
     }
 
     #[test]
     fn a_level_that_is_set_already_keeps_its_time() {
         let (loggers, _) = loggers("info");
-        assert!(loggers.set(ROOT, "INFO").is_empty());
-        assert_eq!(loggers.set("x", "INFO"), ["x"]);
+        assert!(loggers.set(ROOT, "INFO").unwrap().is_empty());
+        assert_eq!(loggers.set("x", "INFO").unwrap(), ["x"]);
         assert_eq!(loggers.all()[ROOT].last_modified, None);
+    }
+
+    #[test]
+    fn what_is_no_name_changes_nothing_and_the_next_change_is_made() {
+        let (loggers, applied) = loggers("info");
+        for name in ["", "*", ".a", "-a", "a,b=trace,c", "a[b]", "a=trace", "a b", "ä"] {
+            let refused = loggers.set(name, "DEBUG");
+            assert!(refused.is_err_and(|why| why.contains("name of a logger")), "{name}");
+        }
+        assert_eq!(loggers.all().len(), 1);
+        for name in ["org.apache.kafka", "a::b", "a$b", "a-b", "_a", "7"] {
+            assert_eq!(loggers.set(name, "DEBUG").unwrap(), [name]);
+        }
+        let all = "7=debug,_a=debug,a$b=debug,a-b=debug,a::b=debug,org.apache.kafka=debug,info";
+        assert_eq!(*applied.lock().unwrap(), all);
+    }
+
+    #[test]
+    fn levels_that_were_not_applied_are_not_told() {
+        let refuse = |_: &str| Err("not now".to_owned());
+        let loggers = Loggers::new("info", Box::new(refuse));
+        assert_eq!(loggers.set("a", "DEBUG"), Err("not now".to_owned()));
+        assert_eq!(loggers.set(ROOT, "DEBUG"), Err("not now".to_owned()));
+        assert_eq!(loggers.all().len(), 1);
+        assert_eq!(loggers.all()[ROOT].level, "INFO");
     }
 
     #[test]

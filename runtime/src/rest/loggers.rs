@@ -46,11 +46,12 @@ async fn set(
     })?;
     let level = logging::level(&given)
         .ok_or_else(|| ApiError::not_found(format!("invalid log level '{given}'.")))?;
+    logging::check_name(&name).map_err(ApiError::bad_request)?;
     match parameters.all("scope").next() {
         Some(scope) if scope.eq_ignore_ascii_case("cluster") => {
             herder.set_cluster_logger(&name, level).await?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
-        _ => Ok(Json(herder.set_worker_logger(&name, level)).into_response()),
+        _ => Ok(Json(herder.set_worker_logger(&name, level)?).into_response()),
     }
 }

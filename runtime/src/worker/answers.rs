@@ -26,7 +26,7 @@ use super::plan::changelog_topic;
 use super::plugin::{ConfigProblem, Plugin};
 use super::records::{self, Commit, ConfigKey, LoggerLevelValue, Properties, Restart, Status};
 use crate::kafka::{ClientError, Start, TopicPartition};
-use crate::logging::{self, LoggerLevel};
+use crate::logging::LoggerLevel;
 use crate::task::schedule::Targets;
 
 /// How often `drained` looks.
@@ -463,11 +463,11 @@ impl Herder for Answers {
     }
 
     fn loggers(&self) -> BTreeMap<String, LoggerLevel> {
-        logging::loggers().all()
+        self.core.config.loggers.all()
     }
 
-    fn set_worker_logger(&self, namespace: &str, level: &str) -> Vec<String> {
-        logging::loggers().set(namespace, level)
+    fn set_worker_logger(&self, namespace: &str, level: &str) -> Result<Vec<String>, HerderError> {
+        self.core.config.loggers.set(namespace, level).map_err(HerderError::BadRequest)
     }
 
     async fn set_cluster_logger(&self, namespace: &str, level: &str) -> Result<(), HerderError> {

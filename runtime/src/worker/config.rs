@@ -1,10 +1,12 @@
 //! What a worker is told: Kafka Connect's worker settings, typed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::herder::ConnectorConfig;
 use crate::kafka::Security;
+use crate::logging::{self, Loggers};
 
 /// The least time for a transaction, Kafka Streams' own.
 const TRANSACTION_TIMEOUT_MIN: Duration = Duration::from_secs(10);
@@ -105,6 +107,8 @@ pub struct WorkerConfig {
     pub only: Option<BTreeMap<String, ConnectorConfig>>,
     /// TLS and SASL of every Kafka client of the worker.
     pub security: Security,
+    /// The levels of logging that requests change: the process's own.
+    pub loggers: Arc<Loggers>,
 }
 
 impl WorkerConfig {
@@ -133,6 +137,7 @@ impl WorkerConfig {
             topic_tracking: TopicTracking::default(),
             only: None,
             security: Security::default(),
+            loggers: logging::loggers(),
         }
     }
 

@@ -167,7 +167,11 @@ impl Herd {
             Event::Config(Change::Connector(name)) => self.changed(&name),
             Event::Config(Change::Restart(name, restart)) => self.restart(&name, &restart),
             Event::Config(Change::Logger(namespace, level)) => match logging::level(&level) {
-                Some(level) => drop(logging::loggers().set(&namespace, level)),
+                Some(level) => {
+                    if let Err(error) = self.core.config.loggers.set(&namespace, level) {
+                        tracing::warn!("levels of logging stay as they were: {error}");
+                    }
+                }
                 None => tracing::warn!(namespace, level, "is no level of logging"),
             },
             Event::Config(Change::None) | Event::HeldLess => {}

@@ -315,7 +315,7 @@ pub trait Herder: Send + Sync + 'static {
     /// Levels of logging of this worker, by namespace.
     fn loggers(&self) -> BTreeMap<String, LoggerLevel>;
     /// Sets a namespace's level on this worker; the namespaces that changed.
-    fn set_worker_logger(&self, namespace: &str, level: &str) -> Vec<String>;
+    fn set_worker_logger(&self, namespace: &str, level: &str) -> Result<Vec<String>, HerderError>;
     /// Sets a namespace's level on every worker.
     async fn set_cluster_logger(&self, namespace: &str, level: &str) -> Result<(), HerderError>;
     /// Who decides for the fleet.

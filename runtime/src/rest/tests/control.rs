@@ -125,6 +125,14 @@ async fn levels_of_logging_are_read_and_set_for_one_worker_or_for_all() {
     assert_eq!(status, StatusCode::NO_CONTENT);
     let told = [("longshore::task".to_owned(), "DEBUG".to_owned())];
     assert_eq!(api.shelf.cluster_loggers(), told);
+    for name in ["%2A", ".a", "a%5Bb%5D", "a%3Dtrace%2Cb"] {
+        for scope in ["worker", "cluster"] {
+            let odd = api.request(Method::PUT, &format!("/admin/loggers/{name}?scope={scope}"));
+            let odd = odd.json(&json!({ "level": "DEBUG" }));
+            api.fails(odd, StatusCode::BAD_REQUEST, "no name of a logger").await;
+        }
+    }
+    assert_eq!(api.shelf.cluster_loggers().len(), 1, "no other was stored");
     api.fails(set("", json!({})), StatusCode::BAD_REQUEST, "'level'").await;
     api.fails(set("", json!({ "level": "odd" })), StatusCode::NOT_FOUND, "'odd'").await;
 }

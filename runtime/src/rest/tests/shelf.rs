@@ -209,8 +209,8 @@ impl Herder for Shelf {
         BTreeMap::from([("root".to_owned(), level)])
     }
 
-    fn set_worker_logger(&self, namespace: &str, _: &str) -> Vec<String> {
-        vec![namespace.to_owned()]
+    fn set_worker_logger(&self, namespace: &str, _: &str) -> Result<Vec<String>, HerderError> {
+        Ok(vec![namespace.to_owned()])
     }
 
     async fn set_cluster_logger(&self, namespace: &str, level: &str) -> Result<(), HerderError> {

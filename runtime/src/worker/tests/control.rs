@@ -271,11 +271,26 @@ async fn a_restart_answers_with_what_is_going_to_be_restarted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_level_of_logging_reaches_every_worker() {
-    let house = House::new().await;
-    house.herder.set_cluster_logger("longshore::told", "DEBUG").await.unwrap();
-    let told =
-        || house.herder.loggers().get("longshore::told").is_some_and(|it| it.level == "DEBUG");
-    until("the worker heard it", told).await;
+    let one = House::new().await;
+    let two = House::over(one.cluster.clone(), one.scene.clone(), "w2:8083").await;
+    for odd in ["*", ".a", "a=trace,b"] {
+        one.herder.set_cluster_logger(odd, "DEBUG").await.unwrap();
+    }
+    one.herder.set_cluster_logger("longshore::told", "DEBUG").await.unwrap();
+    for house in [&one, &two] {
+        let told = || house.herder.loggers().contains_key("longshore::told");
+        until(&format!("{} heard it", house.herder.worker_id()), told).await;
+        let all = house.herder.loggers();
+        assert_eq!(all["longshore::told"].level, "DEBUG");
+        assert_eq!(all.len(), 2, "what is no name has no level: {all:?}");
+    }
+    assert_eq!(
+        one.herder.set_worker_logger("longshore::own", "TRACE").unwrap(),
+        ["longshore::own"]
+    );
+    assert!(!two.herder.loggers().contains_key("longshore::own"));
+    let refused = one.herder.set_worker_logger("*", "TRACE");
+    assert!(matches!(refused, Err(HerderError::BadRequest(_))), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

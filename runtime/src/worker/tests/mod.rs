@@ -49,6 +49,7 @@ impl House {
         config.topic_refresh_interval = Duration::from_millis(20);
         config.retry_delay_max = Duration::from_millis(10);
         config.task_reopen_max = 3;
+        config.loggers = Arc::default();
         set(&mut config);
         let plugins = Arc::new(Troupe(scene.clone()));
         let worker = Worker::start(config, plugins, Arc::new(cluster.clone())).await.unwrap();
