@@ -51,14 +51,18 @@ impl ActiveTopics {
 }
 
 impl Core {
-    /// Notes that a task used a topic; the first time it is told to the fleet.
+    /// Notes that a task used a topic; the first time it is told to the fleet. The
+    /// last that a task of a deleted connector does is not: nobody would forget it.
     fn used(&self, id: &TaskId, topic: &str) {
         let active = &self.active_topics;
         // After the first time this costs one look.
-        if !self.config.topic_tracking.enable
-            || active.contains(&id.connector, topic)
-            || !active.insert(&id.connector, topic)
-        {
+        if !self.config.topic_tracking.enable || active.contains(&id.connector, topic) {
+            return;
+        }
+        // Until it is told: a connector that is deleted meanwhile has its topics
+        // forgotten after that.
+        let configs = self.configs.read().expect("no holder panics");
+        if configs.get(&id.connector).is_none() || !active.insert(&id.connector, topic) {
             return;
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
