@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::MutexGuard;
 use tokio::time::Instant;
 
 use super::compacted::{LogError, Write};
@@ -75,6 +76,14 @@ impl Answers {
 
     async fn write(&self, writes: &[Write]) -> Result<(), HerderError> {
         Ok(self.core.logs.config.write_and_read(writes).await?)
+    }
+
+    /// Whoever changes what is there looks at all that was written before: another
+    /// worker may have changed it.
+    async fn changing(&self) -> Result<MutexGuard<'_, ()>, HerderError> {
+        let changing = self.core.changing.lock().await;
+        self.core.logs.config.read_to_end().await?;
+        Ok(changing)
     }
 
     async fn check(&self, name: &str, config: &mut ConnectorConfig) -> Result<(), HerderError> {
@@ -311,7 +320,7 @@ impl Herder for Answers {
         initial_state: Option<TargetState>,
     ) -> Result<ConnectorInfo, HerderError> {
         self.check(name, &mut config).await?;
-        let _changing = self.core.changing.lock().await;
+        let _changing = self.changing().await?;
         if self.entry(name).is_ok() {
             return Err(HerderError::Conflict(format!("Connector {name} already exists")));
         }
@@ -326,7 +335,7 @@ impl Herder for Answers {
         mut config: ConnectorConfig,
     ) -> Result<(ConnectorInfo, bool), HerderError> {
         self.check(name, &mut config).await?;
-        let _changing = self.core.changing.lock().await;
+        let _changing = self.changing().await?;
         let created = self.entry(name).is_err();
         self.write_config(name, config, None).await?;
         Ok((self.connector(name)?, created))
@@ -337,7 +346,7 @@ impl Herder for Answers {
         name: &str,
         patch: BTreeMap<String, Option<String>>,
     ) -> Result<ConnectorInfo, HerderError> {
-        let _changing = self.core.changing.lock().await;
+        let _changing = self.changing().await?;
         let mut config = self.entry(name)?.config;
         for (option, value) in patch {
             match value {
@@ -351,7 +360,7 @@ impl Herder for Answers {
     }
 
     async fn delete(&self, name: &str) -> Result<(), HerderError> {
-        let _changing = self.core.changing.lock().await;
+        let _changing = self.changing().await?;
         self.entry(name)?;
         let tasks = self.core.configs.read().expect("no holder panics").known_tasks(name);
         self.write(&deletion(name, tasks)).await
@@ -377,10 +386,8 @@ impl Herder for Answers {
     }
 
     async fn set_target_state(&self, name: &str, target: TargetState) -> Result<(), HerderError> {
-        let _changing = self.core.changing.lock().await;
-        if self.entry(name)?.target == target {
-            return Ok(());
-        }
+        let _changing = self.changing().await?;
+        self.entry(name)?;
         let mut writes = vec![target_state(name, target)];
         if target == TargetState::Stopped {
             // What it goes on with is planned when it does.
@@ -401,14 +408,10 @@ impl Herder for Answers {
         name: &str,
         offsets: ConnectorOffsets,
     ) -> Result<String, HerderError> {
-        offsets::settle(&self.core, name).await;
-        let _changing = self.core.changing.lock().await;
         offsets::alter(&self.core, name, offsets).await
     }
 
     async fn reset_offsets(&self, name: &str) -> Result<String, HerderError> {
-        offsets::settle(&self.core, name).await;
-        let _changing = self.core.changing.lock().await;
         offsets::reset(&self.core, name).await
     }
 

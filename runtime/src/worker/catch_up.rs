@@ -1,9 +1,10 @@
-//! A source's start waits until the offset topic is read to its end.
+//! A source's start, and a change of its offsets from outside, wait until the
+//! offset topic is read to its end.
 //!
 //! What the task's last owner saved may lie behind a transaction that another
 //! producer has open, and then shows only once that one has ended: which may be
-//! never (KIP-664). So it is said what is waited for, and a start that waits for
-//! too long fails, to be tried again, so that the task's state says it too.
+//! never (KIP-664). So it is said what is waited for, and what waits for too long
+//! fails, to be tried again, so that the task's state or the answer says it too.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -22,7 +23,7 @@ const TELL_EVERY: Duration = Duration::from_secs(5);
 pub(super) async fn read_to_end(
     log: &CompactedLog,
     admin: &dyn Admin,
-    task: &str,
+    waiting: &str,
     patience: Duration,
 ) -> Result<(), TaskError> {
     let deadline = Instant::now() + patience;
@@ -36,7 +37,7 @@ pub(super) async fn read_to_end(
         if Instant::now() >= deadline {
             return Err(TaskError::retry(told));
         }
-        tracing::warn!(task, "{told}");
+        tracing::warn!(waiting, "{told}");
     }
 }
 

@@ -22,6 +22,7 @@ use crate::kafka::{ConsumeError, OffsetCommit, Overrides, TopicPartition};
 use crate::task::commits;
 use crate::task::counters::Counters;
 use crate::task::schedule::Targets;
+use crate::task::writes::Writes;
 
 /// The internal topics, open.
 pub(super) struct Logs {
@@ -45,6 +46,9 @@ pub(super) struct Core {
     pub(super) generation: Arc<AtomicI32>,
     /// Held from a look at the connectors to the write that rests on it.
     pub(super) changing: tokio::sync::Mutex<()>,
+    /// Held while the leader deals out tasks, and while it changes the offsets of
+    /// a connector that has none: none starts meanwhile.
+    pub(super) dealing: tokio::sync::Mutex<()>,
     /// A member of the group, with its assignment taken up.
     pub(super) ready: AtomicBool,
     /// What this worker has not let go of, for its next join.
@@ -104,6 +108,12 @@ impl Core {
         }
         let mut all = self.connectors.write().expect("no holder panics");
         all.entry(name.to_owned()).or_insert_with(|| Arc::new(Connector::new(name))).clone()
+    }
+
+    /// The right to write to the log, while the worker's lease holds.
+    pub(super) fn writes(&self) -> Writes {
+        let lease = self.lease.get().cloned().unwrap_or_default();
+        Writes::new(lease, self.config.delivery_timeout())
     }
 
     /// Its plugin's role.

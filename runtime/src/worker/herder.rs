@@ -275,7 +275,7 @@ pub trait Herder: Send + Sync + 'static {
     ) -> Result<ConnectorInfo, HerderError>;
     /// Deletes a connector and stops its tasks.
     async fn delete(&self, name: &str) -> Result<(), HerderError>;
-    /// Resumes, pauses or stops a connector; nothing, if it is so already.
+    /// Resumes, pauses or stops a connector.
     async fn set_target_state(&self, name: &str, target: TargetState) -> Result<(), HerderError>;
     /// How far a connector has come (KIP-875).
     async fn offsets(&self, name: &str) -> Result<ConnectorOffsets, HerderError>;

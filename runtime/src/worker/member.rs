@@ -33,6 +33,7 @@ impl Delegate for Voice {
     }
 
     async fn assign(&mut self, members: Vec<Member>) -> Result<Vec<(String, Bytes)>, String> {
+        let _dealing = self.core.dealing.lock().await;
         self.core.logs.config.read_to_end().await.map_err(|error| error.to_string())?;
         let offset = self.core.logs.config.position();
         let work = survey(&self.core).await.map_err(|error| error.to_string())?;

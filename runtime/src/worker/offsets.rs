@@ -6,10 +6,11 @@ use std::time::Duration;
 use kafka_protocol::ResponseError;
 use serde_json::{Value as Json, json};
 
+use super::catch_up;
 use super::compacted::Write;
 use super::core::Core;
 use super::herder::{
-    ConnectorKind, ConnectorOffset, ConnectorOffsets, HerderError, Object, TargetState,
+    ConnectorKind, ConnectorOffset, ConnectorOffsets, HerderError, Leadership, Object, TargetState,
 };
 use super::records;
 use crate::kafka::{OffsetCommit, TopicPartition};
@@ -46,19 +47,9 @@ pub(super) async fn read(core: &Core, name: &str) -> Result<ConnectorOffsets, He
     Ok(ConnectorOffsets { offsets })
 }
 
-/// How long to wait for a connector's tasks to stop, after it was stopped.
-const RELEASE_TIME_MAX: Duration = Duration::from_secs(30);
-
-/// Returns once no worker has a task of a connector that was stopped, or after
-/// a while; whether to go on is then [`check_stopped`]'s to say.
-pub(super) async fn settle(core: &Core, name: &str) {
-    let target = core.configs.read().expect("no holder panics").get(name).map(|entry| entry.target);
-    if target == Some(TargetState::Stopped) {
-        let mut led = core.led.subscribe();
-        let released = led.wait_for(|led| led.released(name));
-        let _ = tokio::time::timeout(RELEASE_TIME_MAX, released).await;
-    }
-}
+/// How long to wait for a connector's tasks to stop, after it was stopped, and
+/// then for what they saved to be readable.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Changes some offsets of a stopped connector.
 pub(super) async fn alter(
@@ -66,37 +57,85 @@ pub(super) async fn alter(
     name: &str,
     offsets: ConnectorOffsets,
 ) -> Result<String, HerderError> {
-    check_stopped(core, name)?;
-    match kind(core, name)? {
-        ConnectorKind::Source => alter_source(core, name, offsets.offsets).await?,
-        ConnectorKind::Sink => alter_sink(core, name, offsets.offsets).await?,
-        ConnectorKind::Processor => return Err(stateful(name)),
-    }
-    Ok("The offsets for this connector have been altered successfully".to_owned())
+    settle(core, name, PATIENCE).await?;
+    change(core, name, async {
+        match kind(core, name)? {
+            ConnectorKind::Source => alter_source(core, name, offsets.offsets).await,
+            ConnectorKind::Sink => alter_sink(core, name, offsets.offsets).await,
+            ConnectorKind::Processor => Err(stateful(name)),
+        }
+    })
+    .await?;
+    Ok(done("altered"))
 }
 
 /// Forgets all offsets of a stopped connector.
 pub(super) async fn reset(core: &Core, name: &str) -> Result<String, HerderError> {
+    settle(core, name, PATIENCE).await?;
+    change(core, name, async {
+        match kind(core, name)? {
+            ConnectorKind::Source => reset_source(core, name).await,
+            ConnectorKind::Sink => reset_sink(core, name).await,
+            ConnectorKind::Processor => Err(stateful(name)),
+        }
+    })
+    .await?;
+    Ok(done("reset"))
+}
+
+/// Kafka's words for a connector that has no `alterOffsets` of its own
+/// (`Worker.completeModifyOffsetsCallback`): no plugin is asked.
+fn done(changed: &str) -> String {
+    format!(
+        "The Connect framework-managed offsets for this connector have been {changed} \
+         successfully. However, if this connector manages offsets externally, they will need to \
+         be manually {changed} in the system that the connector uses."
+    )
+}
+
+/// Returns once no worker has a task of a connector that was stopped and all that
+/// a source's tasks saved is known here; an error when that takes too long. What
+/// holds it up may be another connector's open transaction, so that nobody else
+/// is kept waiting meanwhile.
+pub(super) async fn settle(core: &Core, name: &str, patience: Duration) -> Result<(), HerderError> {
+    check_leads(core)?;
+    core.logs.config.read_to_end().await?;
     check_stopped(core, name)?;
-    match kind(core, name)? {
-        ConnectorKind::Source => {
-            core.logs.offset.read_to_end().await?;
-            let all = core.checkpoints.list(name, None, usize::MAX);
-            let gone = |partition: String| (records::offset_key(name, &partition), None);
-            let writes: Vec<Write> = all.into_iter().map(|(key, _)| gone(key)).collect();
-            write(core, &writes).await?;
-        }
-        ConnectorKind::Sink => {
-            let group = commits::group_of(name);
-            match core.clients.admin().delete_group(&group).await {
-                // It was reset before, or never read anything.
-                Err(error) if error.code() == Some(ResponseError::GroupIdNotFound) => {}
-                deleted => deleted?,
-            }
-        }
-        ConnectorKind::Processor => return Err(stateful(name)),
+    let mut led = core.led.subscribe();
+    let released = led.wait_for(|led| led.leader != Leadership::Own || led.released(name));
+    let _ = tokio::time::timeout(patience, released).await;
+    check_released(core, name)?;
+    if kind(core, name)? == ConnectorKind::Source {
+        let admin = core.clients.admin();
+        let read = catch_up::read_to_end(&core.logs.offset, &*admin, name, patience).await;
+        read.map_err(|error| {
+            HerderError::Internal(format!(
+                "The offsets of connector {name} were not changed: {error}"
+            ))
+        })?;
     }
-    Ok("The offsets for this connector have been reset successfully".to_owned())
+    Ok(())
+}
+
+/// Does `work`, which changes a connector's offsets, if nobody else writes them: no
+/// task of it runs, none is dealt out before this returns, and the work is done
+/// only while this worker's lease holds, since it leads no longer than that.
+async fn change(
+    core: &Core,
+    name: &str,
+    work: impl Future<Output = Result<(), HerderError>>,
+) -> Result<(), HerderError> {
+    let _dealing = core.dealing.lock().await;
+    core.logs.config.read_to_end().await?;
+    check_stopped(core, name)?;
+    check_released(core, name)?;
+    let held = core.writes().hold(work).await;
+    held.map_err(|over| {
+        HerderError::Conflict(format!(
+            "The offsets of connector {name} may not all have been changed: {over}. Send the \
+             request again"
+        ))
+    })?
 }
 
 fn kind(core: &Core, name: &str) -> Result<ConnectorKind, HerderError> {
@@ -116,18 +155,41 @@ fn stateful(name: &str) -> HerderError {
     ))
 }
 
-/// Offsets are changed while nobody writes them: after the connector was
-/// stopped, and after every worker has said that it let go of its tasks.
-fn check_stopped(core: &Core, name: &str) -> Result<(), HerderError> {
-    let target = core.configs.read().expect("no holder panics").get(name).map(|entry| entry.target);
-    match target {
-        None => Err(HerderError::NotFound(format!("Connector {name} not found"))),
-        Some(TargetState::Stopped) if core.led.borrow().released(name) => Ok(()),
-        Some(TargetState::Stopped) => Err(HerderError::Conflict(
+/// Only the leader knows who has which task (`modifyConnectorOffsetsChecks` of
+/// Kafka's `DistributedHerder`).
+fn check_leads(core: &Core) -> Result<(), HerderError> {
+    match &core.led.borrow().leader {
+        Leadership::Own => Ok(()),
+        Leadership::Of(leader) => Err(HerderError::Conflict(format!(
+            "Only the leader can process external offsets modification requests: send it to \
+             {leader}"
+        ))),
+        Leadership::Unknown => Err(HerderError::Conflict(
+            "Cannot complete request momentarily due to no known leader, likely because a \
+             rebalance was underway. Send it again"
+                .to_owned(),
+        )),
+    }
+}
+
+/// Every worker has said that it let go of the connector's tasks.
+fn check_released(core: &Core, name: &str) -> Result<(), HerderError> {
+    check_leads(core)?;
+    match core.led.borrow().released(name) {
+        true => Ok(()),
+        false => Err(HerderError::Conflict(
             "Request cannot be completed because a rebalance is expected: the connector's tasks \
              have not all stopped yet"
                 .to_owned(),
         )),
+    }
+}
+
+fn check_stopped(core: &Core, name: &str) -> Result<(), HerderError> {
+    let target = core.configs.read().expect("no holder panics").get(name).map(|entry| entry.target);
+    match target {
+        None => Err(HerderError::NotFound(format!("Connector {name} not found"))),
+        Some(TargetState::Stopped) => Ok(()),
         Some(TargetState::Started | TargetState::Paused) => Err(HerderError::BadRequest(format!(
             "Connectors must be in the STOPPED state before their offsets can be modified. This \
              can be done for the specified connector by issuing a 'PUT' request to the \
@@ -136,11 +198,35 @@ fn check_stopped(core: &Core, name: &str) -> Result<(), HerderError> {
     }
 }
 
+/// Whoever looks at the offsets reads what is written here: to wait for it might
+/// be to wait for another's transaction.
 async fn write(core: &Core, writes: &[Write]) -> Result<(), HerderError> {
     if !writes.is_empty() {
-        core.logs.offset.write_and_read(writes).await?;
+        core.logs.offset.write(writes).await?;
     }
     Ok(())
+}
+
+/// What is saved of a connector's partitions, with what was changed from outside
+/// since all was read.
+async fn known(core: &Core, name: &str) -> Result<Vec<(String, String)>, HerderError> {
+    core.logs.offset.read_to_stable().await?;
+    Ok(core.checkpoints.list(name, None, usize::MAX))
+}
+
+async fn reset_source(core: &Core, name: &str) -> Result<(), HerderError> {
+    let all = known(core, name).await?.into_iter();
+    let gone = |partition: String| (records::offset_key(name, &partition), None);
+    let writes: Vec<Write> = all.map(|(partition, _)| gone(partition)).collect();
+    write(core, &writes).await
+}
+
+async fn reset_sink(core: &Core, name: &str) -> Result<(), HerderError> {
+    match core.clients.admin().delete_group(&commits::group_of(name)).await {
+        // It was reset before, or never read anything.
+        Err(error) if error.code() == Some(ResponseError::GroupIdNotFound) => Ok(()),
+        deleted => Ok(deleted?),
+    }
 }
 
 /// The same partition must be the same key for the cleaner and for the plugin,
@@ -150,8 +236,7 @@ async fn alter_source(
     name: &str,
     offsets: Vec<ConnectorOffset>,
 ) -> Result<(), HerderError> {
-    core.logs.offset.read_to_end().await?;
-    let known = core.checkpoints.list(name, None, usize::MAX);
+    let known = known(core, name).await?;
     let mut writes: Vec<Write> = Vec::with_capacity(offsets.len());
     for ConnectorOffset { partition, offset } in offsets {
         let partition = partition

@@ -32,7 +32,6 @@ use crate::task::processor::ProcessorSession;
 use crate::task::sink::SinkSession;
 use crate::task::source::SourceSession;
 use crate::task::topics::OutputTopics;
-use crate::task::writes::Writes;
 
 /// How a task ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,12 +109,6 @@ impl Runner {
         }
     }
 
-    /// The right to write to the log.
-    fn writes(&self) -> Writes {
-        let lease = self.core.lease.get().cloned().unwrap_or_default();
-        Writes::new(lease, self.core.config.delivery_timeout())
-    }
-
     /// A producer of its own for a task or partition number, whose transactions stay
     /// open for this long before they are committed.
     fn exactly_once(
@@ -190,7 +183,7 @@ impl Runner {
                 Delivery::AtLeastOnce(self.core.producers.get(&options.producer_overrides)?)
             }
         };
-        let writes = self.writes();
+        let writes = self.core.writes();
         tokio::select! {
             opened = writes.hold(delivery.open()) => opened??,
             () = self.stop.cancelled() => return Ok(()),
@@ -251,7 +244,7 @@ impl Runner {
             targets: self.connector.targets.subscribe(),
             consumer: consumer.share(),
             offset_reset: options.offset_reset,
-            writes: self.writes(),
+            writes: self.core.writes(),
             commit_every: self.core.config.offset_flush_interval,
             tolerant: options.tolerant,
             counters: self.connector.counters.clone(),
@@ -347,7 +340,7 @@ impl OpenNumber for Opener {
             changes: self.changes.share(),
             offset_reset: self.offset_reset,
             delivery,
-            writes: self.runner.writes(),
+            writes: core.writes(),
             topics: self.runner.output_topics(config),
             tolerant: self.tolerant,
             counters: connector.counters.clone(),

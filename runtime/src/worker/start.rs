@@ -149,6 +149,7 @@ impl Worker {
             lease: OnceLock::new(),
             generation,
             changing: tokio::sync::Mutex::default(),
+            dealing: tokio::sync::Mutex::default(),
             ready: AtomicBool::new(false),
             holding: Mutex::default(),
             led: watch::channel(Led::default()).0,

@@ -42,6 +42,10 @@ struct State {
     open: HashMap<TopicPartition, String>,
     /// Records of aborted transactions.
     aborted: HashSet<(TopicPartition, i64)>,
+    /// Topics that nobody can write to, nor read on in, for now.
+    frozen: HashSet<String>,
+    /// How many sends wait for a topic that is frozen.
+    waiting: usize,
     /// How often a group's offsets were committed.
     commits: HashMap<String, u32>,
     /// Records sent in transactions, committed or not, by topic.
@@ -132,6 +136,31 @@ impl Memory {
 
     pub(super) fn fail_sends(&self, topic: &str, times: u32) {
         self.state.lock().unwrap().failing.insert(topic.to_owned(), times);
+    }
+
+    /// Sends to this topic wait, and no reader gets on in it, until it is thawed.
+    pub(super) fn freeze(&self, topic: &str) {
+        self.state.lock().unwrap().frozen.insert(topic.to_owned());
+    }
+
+    pub(super) fn thaw(&self, topic: &str) {
+        self.state.lock().unwrap().frozen.remove(topic);
+        self.changed.send_modify(|version| *version += 1);
+    }
+
+    /// Whether a send waits for a topic that is frozen.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.state.lock().unwrap().waiting > 0
+    }
+
+    async fn thawed(&self, topic: &str) {
+        let is_frozen = |_: &u64| self.state.lock().unwrap().frozen.contains(topic);
+        if is_frozen(&0) {
+            let mut changes = self.changed.subscribe();
+            self.state.lock().unwrap().waiting += 1;
+            let _ = changes.wait_for(|version| !is_frozen(version)).await;
+            self.state.lock().unwrap().waiting -= 1;
+        }
     }
 
     /// All records of a topic, partition after partition.
@@ -358,6 +387,7 @@ impl Producer for Memory {
         partition: Option<i32>,
         batch: &Batch,
     ) -> Result<Receipt, ProduceError> {
+        self.thawed(topic).await;
         let (done, receipt) = Receipt::new();
         if self.is_failing(topic) {
             let _ = done.send(Err(injected(topic, partition)));
@@ -407,6 +437,9 @@ impl MemoryConsumer {
         let mut positions = self.positions.lock().unwrap();
         let state = self.cluster.state.lock().unwrap();
         for (at, position) in positions.iter_mut() {
+            if state.frozen.contains(&*at.topic) {
+                continue;
+            }
             let log = &state.topics[&*at.topic][at.partition as usize];
             let rest: Vec<_> = log.iter().skip(*position as usize).take(3).collect();
             if rest.is_empty() {

@@ -126,7 +126,8 @@ async fn a_sources_offsets_are_its_checkpoints_and_change_only_while_it_is_stopp
 
     // No sooner are they asked for than the tasks have stopped.
     house.target("rows", TargetState::Stopped).await;
-    house.herder.alter_offsets("rows", both(15, 20)).await.unwrap();
+    let said = house.herder.alter_offsets("rows", both(15, 20)).await.unwrap();
+    assert!(said.contains("framework-managed offsets") && said.contains("altered"), "{said}");
     assert_eq!(house.herder.offsets("rows").await.unwrap(), both(15, 20));
     house.target("rows", TargetState::Started).await;
     house.task_is("rows", 1, State::Running).await;
@@ -138,7 +139,8 @@ async fn a_sources_offsets_are_its_checkpoints_and_change_only_while_it_is_stopp
     house.herder.alter_offsets("rows", away).await.unwrap();
     assert_eq!(house.herder.offsets("rows").await.unwrap().offsets.len(), 1);
     house.herder.reset_offsets("rows").await.unwrap();
-    house.herder.reset_offsets("rows").await.unwrap();
+    let said = house.herder.reset_offsets("rows").await.unwrap();
+    assert!(said.contains("framework-managed offsets") && said.contains("reset"), "{said}");
     assert!(house.herder.offsets("rows").await.unwrap().offsets.is_empty());
     house.target("rows", TargetState::Started).await;
     house.task_is("rows", 1, State::Running).await;
@@ -192,6 +194,9 @@ async fn offsets_are_not_changed_while_another_worker_has_a_task() {
     assert_eq!(open, 0, "no task is open once offsets are changed");
     assert_eq!(two.herder.leader(), Leadership::Of("w1:8083".to_owned()));
     assert_eq!(one.herder.leader(), Leadership::Own);
+    let refused = two.herder.reset_offsets("rows").await;
+    let Err(HerderError::Conflict(message)) = refused else { panic!("{refused:?}") };
+    assert!(message.contains("Only the leader") && message.contains("w1:8083"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ mod cluster;
 mod control;
 mod fleet;
 mod life;
+mod overlaps;
 mod plugins;
 mod real;
 mod transactions;
