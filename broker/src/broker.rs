@@ -279,6 +279,12 @@ impl Broker {
         &self.node.cluster_id
     }
 
+    /// What its connections share.
+    #[cfg(test)]
+    pub(crate) fn node(&self) -> &std::sync::Arc<Node> {
+        &self.node
+    }
+
     /// Serves a client that sends these bytes and goes.
     #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) async fn serve_bytes(&self, bytes: &[u8]) {

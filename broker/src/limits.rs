@@ -99,6 +99,10 @@ fn connections_never_take_the_files_that_the_logs_need() {
 /// Requests of one connection that may be started and not yet answered.
 pub(crate) const PIPELINE_DEPTH_MAX: usize = 32;
 
+/// Bytes that the answers of one connection keep behind another, of which no budget knows.
+/// Whoever keeps more is the only one.
+pub(crate) const PIPELINE_BYTES_MAX: usize = 256 << 10;
+
 /// Records of one refused batch that are named, each with a few bytes of the
 /// answer. A compressed batch may claim many more than a client means to send.
 pub(crate) const RECORD_ERRORS_MAX: usize = 10_000;

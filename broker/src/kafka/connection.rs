@@ -3,7 +3,8 @@
 //! Requests are begun one after another, since appends must keep their order;
 //! what an answer still waits for (a flush, new records, a rebalance) is
 //! awaited by the writing half, so that a waiting answer does not keep the
-//! next request from being begun.
+//! next request from being begun. It does where that would keep much memory until
+//! its turn: a large request that is no Produce is read when it is the first.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -166,7 +167,7 @@ async fn read_requests<'a>(
         mute.over().await;
         let next = if authentication.is_done() {
             frames.expect(config.request_bytes_max, false);
-            let next = frames.next().await?;
+            let next = frames.next_after(replies.idle()).await?;
             // For the session's renewal, should it begin with this request.
             deadline = Instant::now() + limit;
             next
@@ -191,7 +192,8 @@ async fn read_requests<'a>(
             // Whoever tries passwords waits for each; nothing more is read.
             sleep(listener.failure_delay()).await;
         }
-        replies.push((reply, tolls.take(), timer)).await;
+        let bytes = reply.bytes();
+        replies.push((reply, tolls.take(), timer), bytes).await;
         if is_last {
             // The writing half ends the connection, once the answer is out.
             std::future::pending::<()>().await;
@@ -209,7 +211,7 @@ async fn write_replies(
         let (reply, toll, timer) = replies.pop().await;
         let mut response = match reply {
             Reply::Now(response) => response,
-            Reply::Later(response) => response.await?,
+            Reply::Later(later) => later.answer.await?,
             Reply::Never => continue,
             Reply::Last(last) => {
                 let (response, error) = *last;
@@ -224,9 +226,10 @@ async fn write_replies(
         }
         let holds_memory = response.holds_memory();
         let is_wanted = || {
-            // Behind this answer there may be fetches that have not begun to wait.
+            // A request behind this answer has a claim at most, and keeps it until its turn.
             holds_memory && node.fetch_memory.is_scarce()
-                || !replies.is_empty() && node.request_memory.is_wanted()
+                || node.request_memory.are_claims_wanted()
+                    && replies.any(|(reply, ..)| reply.holds_memory())
         };
         write_response(&mut socket, &mut response, is_wanted).await?;
         timer.answered();
@@ -331,4 +334,75 @@ pub(super) fn split(
         source,
     })?;
     Ok((header, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Broker, BrokerConfig, kafka::RequestMemory};
+
+    /// Whether a client that reads nothing is cut off early, with this behind its answer.
+    async fn is_cut_off(node: &Node, behind: Reply) -> bool {
+        let (pipeline, mute) = (Pipeline::new(2), Mute::default());
+        let (client, broker) = tokio::io::duplex(16);
+        let reader = async {
+            for reply in [Reply::Now(Response::raw(&[0; 1000])), behind] {
+                pipeline.push((reply, None, node.metrics.requests.arrived(&[])), 0).await;
+            }
+            sleep(2 * limits::WRITE_STALL_SCARCE).await;
+            Ok(())
+        };
+        let ended = pipeline.drive(reader, write_replies(node, broker, &pipeline, &mute)).await;
+        drop(client);
+        matches!(ended, Err(ConnectionError::SlowReader { .. }))
+    }
+
+    async fn whole(memory: &RequestMemory, length: usize) -> RequestGrant {
+        let mut grant = memory.claim(length).await;
+        while grant.bytes() < length {
+            memory.grow(&mut grant).await;
+        }
+        grant
+    }
+
+    #[tokio::test]
+    async fn a_slow_reader_is_cut_off_early_only_for_what_is_held_behind_its_answer() {
+        const ALL: usize = 16 << 20;
+        let home = tempfile::tempdir().unwrap();
+        let properties = [
+            ("log.dirs", home.path().to_str().unwrap()),
+            ("listeners", "PLAINTEXT://127.0.0.1:0"),
+            ("queued.max.request.bytes", "16777216"),
+        ];
+        let config = BrokerConfig::from_properties(properties).unwrap();
+        let broker = Broker::start(config).await.unwrap();
+        let node = broker.node();
+        let memory = &node.request_memory;
+        let holds = || Reply::holding(std::future::pending());
+        let holds_nothing = || Reply::Now(Response::raw(&[]));
+
+        // One takes all of the memory, one goes beyond, one waits.
+        let _held = (whole(memory, ALL / 2).await, whole(memory, ALL).await);
+        let large = Arc::clone(memory);
+        let large = tokio::spawn(async move { drop(whole(&large, ALL).await) });
+        while !memory.is_wanted() {
+            tokio::task::yield_now().await;
+        }
+        let cut_off = tokio::join!(is_cut_off(node, holds()), is_cut_off(node, holds_nothing()));
+        assert_eq!(cut_off, (false, false), "what is wanted is not what is held");
+
+        let mut claims = Vec::new();
+        while !memory.are_claims_wanted() {
+            let memory = Arc::clone(memory);
+            claims.push(tokio::spawn(async move {
+                let _claim = memory.claim(limits::FRAME_CLAIM_BYTES_MAX).await;
+                std::future::pending::<()>().await;
+            }));
+            tokio::task::yield_now().await;
+        }
+        let cut_off = tokio::join!(is_cut_off(node, holds()), is_cut_off(node, holds_nothing()));
+        assert_eq!(cut_off, (true, false));
+        large.abort();
+        claims.iter().for_each(|claim| claim.abort());
+    }
 }

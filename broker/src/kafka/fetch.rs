@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use kafka_protocol::{error::ResponseError, messages::FetchRequest};
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, timeout_at},
+};
 
 use super::{
     Reply,
@@ -56,11 +59,11 @@ pub(super) fn handle(
         false => Duration::ZERO,
     };
     let node = Arc::clone(node);
-    Reply::Later(Box::pin(async move {
+    Reply::holding(async move {
         let round = fetch(&node, &asked, wait.min(limits::FETCH_WAIT_MAX), &memory).await;
         drop(memory);
         Ok(respond(id, &asked, round))
-    }))
+    })
 }
 
 fn respond(id: RequestId, asked: &Asked, round: Round) -> Response {
@@ -169,24 +172,38 @@ async fn read(node: &Arc<Node>, whole: &Arc<Asked>) -> Round {
             bytes_ahead(node, whole).min(bounds.bytes_max.max(bounds.first_batch_bytes_max));
         let turn = node.large_reads.turn(ahead).await;
         let (reader, asked) = (Arc::clone(node), Arc::clone(whole));
-        let reading = tokio::task::spawn_blocking(move || read_blocking(&reader, &asked, bounds));
-        let mut round = reading.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a fetch failed");
-            Round { failed: true, ..Round::empty() }
-        });
-        drop(turn);
+        let mut round = apart(turn, memory, move || read_blocking(&reader, &asked, bounds)).await;
         if let Some(needed) = round.needs_bytes {
             // Given back before more is asked for: two fetches that kept theirs
             // could wait for each other.
-            drop(memory);
+            drop(round);
             memory = node.fetch_memory.take(needed).await;
             bounds.first_batch_bytes_max = needed;
             continue;
         }
-        memory.shrink_to(round.bytes);
-        round.memory = Some(memory);
+        if let Some(memory) = &mut round.memory {
+            memory.shrink_to(round.bytes);
+        }
         return round;
     }
+}
+
+/// Reads where that blocks nobody. Nothing ends a read that has begun, also when its
+/// client has gone: until its end it holds its turn and its memory.
+async fn apart(
+    turn: Option<OwnedSemaphorePermit>,
+    memory: MemoryGrant,
+    read: impl FnOnce() -> Round + Send + 'static,
+) -> Round {
+    let reading = tokio::task::spawn_blocking(move || {
+        let round = Round { memory: Some(memory), ..read() };
+        drop(turn);
+        round
+    });
+    reading.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "a fetch failed");
+        Round { failed: true, ..Round::empty() }
+    })
 }
 
 /// About how many bytes a look brings if it may bring as many as there are.
@@ -299,7 +316,36 @@ fn read_one(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
     use super::*;
+    use crate::kafka::{FetchMemory, LargeReads};
+
+    #[tokio::test]
+    async fn a_read_whose_client_has_gone_holds_its_turn_and_its_memory_to_its_end() {
+        const LARGE: usize = 12 << 20;
+        let (reads, memory) = (LargeReads::of(1), FetchMemory::new(16 << 20));
+        let (turn, (grant, _)) = (reads.turn(LARGE).await, memory.take_up_to(LARGE).await);
+        let (begins, begun) = mpsc::channel();
+        let (goes_on, waits) = mpsc::channel::<()>();
+        let fetch = tokio::spawn(apart(turn, grant, move || {
+            begins.send(()).unwrap();
+            let _ = waits.recv();
+            Round::empty()
+        }));
+        tokio::task::spawn_blocking(move || begun.recv()).await.unwrap().unwrap();
+        fetch.abort();
+        assert!(fetch.await.is_err_and(|error| error.is_cancelled()));
+        assert!(memory.is_scarce());
+        tokio::select! {
+            biased;
+            _ = reads.turn(LARGE) => panic!("the read before is not over"),
+            () = tokio::task::yield_now() => {}
+        }
+        drop(goes_on);
+        assert!(reads.turn(LARGE).await.is_some());
+        assert!(!memory.is_scarce());
+    }
 
     #[test]
     fn a_fetch_that_found_too_little_waits_for_what_it_lacked() {

@@ -7,12 +7,12 @@
 //! memory. A connection without a frame holds no buffer.
 
 use std::{
-    future::poll_fn,
+    future::{poll_fn, ready},
     io,
     mem::MaybeUninit,
     pin::Pin,
     sync::Arc,
-    task::{Poll, ready},
+    task::{self, Poll},
     time::Duration,
 };
 
@@ -109,20 +109,41 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
 
     /// The next frame; `None` when the client closed between frames.
     pub(crate) async fn next(&mut self) -> Result<Option<Frame>, FrameError> {
+        self.next_after(ready(())).await
+    }
+
+    /// The same, but no more than a claim of it before `turn` has come; a Produce, which
+    /// keeps nothing when it is begun, need not wait for that.
+    pub(crate) async fn next_after(
+        &mut self,
+        turn: impl Future<Output = ()>,
+    ) -> Result<Option<Frame>, FrameError> {
         if self.buffer.is_empty() && self.first_bytes().await? == 0 {
             return Ok(None);
         }
         let mut pace = Pace::begin(self.idle_max);
         while self.buffer.len() < 4 {
             self.buffer.reserve(limits::READ_AHEAD_BYTES);
-            self.fill(&mut pace, None).await?;
+            self.fill(&mut pace, 4, None).await?;
         }
         let length = self.length()?;
         let memory = Arc::clone(&self.memory);
         let mut share = waited(&mut pace, memory.claim(length)).await?;
-        while self.buffer.len() < length {
+        let mut turn = (length > share.bytes()).then_some(turn);
+        loop {
             if self.buffer.len() >= 2 {
                 self.check_control_length(length)?;
+            }
+            if self.buffer.len() >= share.bytes()
+                && let Some(turn) = turn.take()
+                && !self.is_produce()
+            {
+                let since = Instant::now();
+                turn.await;
+                pace.excuse(since.elapsed());
+            }
+            if self.buffer.len() >= length {
+                break;
             }
             // A read fills whatever room the buffer has, which may be more than
             // was asked for.
@@ -132,7 +153,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             // Exactly what is missing, so that a full read ends with the frame
             // and the next one is not copied over.
             self.buffer.reserve(share.bytes() - self.buffer.len());
-            self.fill(&mut pace, Some(&share)).await?;
+            self.fill(&mut pace, length, Some(&share)).await?;
         }
         Ok(Some(Frame { bytes: self.take(length), memory: share }))
     }
@@ -162,11 +183,15 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     /// Only Produce carries records, so only it may be as large as the
     /// configuration allows.
     fn check_control_length(&self, length: usize) -> Result<(), FrameError> {
-        let key = i16::from_be_bytes([self.buffer[0], self.buffer[1]]);
-        if key != ApiKey::Produce as i16 && length > limits::CONTROL_FRAME_BYTES_MAX {
+        if !self.is_produce() && length > limits::CONTROL_FRAME_BYTES_MAX {
             return Err(FrameError::TooLarge { length, max: limits::CONTROL_FRAME_BYTES_MAX });
         }
         Ok(())
+    }
+
+    /// Whether the frame of which two bytes are there is one.
+    fn is_produce(&self) -> bool {
+        i16::from_be_bytes([self.buffer[0], self.buffer[1]]) == ApiKey::Produce as i16
     }
 
     /// Waits for a frame to begin; answers with the bytes that came, 0 at the end.
@@ -176,7 +201,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             // On the stack, since most connections wait here most of the time.
             let mut room = [const { MaybeUninit::uninit() }; limits::READ_AHEAD_BYTES];
             let mut room = ReadBuf::uninit(&mut room);
-            ready!(Pin::new(&mut *socket).poll_read(context, &mut room))?;
+            task::ready!(Pin::new(&mut *socket).poll_read(context, &mut room))?;
             buffer.extend_from_slice(room.filled());
             Poll::Ready(io::Result::Ok(room.filled().len()))
         });
@@ -186,11 +211,12 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
     }
 
-    /// Reads more of a frame that has begun, at its pace; `share` is what it holds that
-    /// others may want.
+    /// Reads more of a frame that has begun, at its pace; it ends at `length`, and `share`
+    /// is what it holds that others may want.
     async fn fill(
         &mut self,
         pace: &mut Pace,
+        length: usize,
         share: Option<&RequestGrant>,
     ) -> Result<(), FrameError> {
         loop {
@@ -204,7 +230,8 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
                 Ok(Err(error)) => return Err(error.into()),
                 Err(_) => {}
             }
-            if self.is_too_slow(pace, share, now) {
+            // What is whole takes nobody's time any more.
+            if self.buffer.len() < length && self.is_too_slow(pace, share, now) {
                 let (bytes, after, stalled) = pace.so_far(now);
                 return Err(match stalled >= limits::PACE_WINDOW {
                     true => FrameError::Stalled { stalled },
@@ -243,6 +270,8 @@ async fn waited<T>(pace: &mut Pace, grant: impl Future<Output = T>) -> Result<T,
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use tokio::io::AsyncWriteExt;
 
     use super::*;
@@ -320,6 +349,48 @@ mod tests {
         let frame = reader.next().await.unwrap().unwrap();
         drop(frame);
         assert_eq!(reader.buffer.capacity(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_frame_that_is_whole_was_not_too_slow() {
+        let bytes = framed(&[0; 2 * limits::READ_AHEAD_BYTES]);
+        let memory = Arc::new(RequestMemory::new(128 << 20));
+        // Whatever is not whole at once is too slow.
+        let reader = |bytes| FrameReader::new(bytes, 64 << 20, Duration::ZERO, Arc::clone(&memory));
+        let frame = reader(&bytes[..]).next().await.unwrap().unwrap();
+        assert_eq!(frame.bytes.len(), 2 * limits::READ_AHEAD_BYTES);
+        let error = reader(&bytes[..bytes.len() - 1]).next().await.unwrap_err();
+        assert!(matches!(error, FrameError::Slow { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn no_more_than_a_claim_of_a_frame_comes_before_its_turn_unless_it_is_a_produce() {
+        for (key, length, waits) in
+            [(1, 100, false), (1, 3000, true), (1, 100_000, true), (0, 100_000, false)]
+        {
+            let mut body = vec![0; length];
+            body[1] = key;
+            let bytes = framed(&body);
+            let mut reader = reader(&bytes);
+            let (gives, turn) = tokio::sync::oneshot::channel();
+            let memory = Arc::clone(&reader.memory);
+            let mut frame = pin!(reader.next_after(async { turn.await.unwrap() }));
+            let before = tokio::select! {
+                biased;
+                frame = &mut frame => Some(frame),
+                () = tokio::task::yield_now() => None,
+            };
+            assert_eq!(before.is_none(), waits, "{length} of key {key}");
+            if before.is_none() {
+                assert_eq!(memory.used_and_all_bytes().0, limits::FRAME_CLAIM_BYTES_MAX);
+                gives.send(()).unwrap();
+            }
+            let frame = match before {
+                Some(frame) => frame,
+                None => frame.await,
+            };
+            assert_eq!(frame.unwrap().unwrap().bytes, body);
+        }
     }
 
     /// A produce request of this length, cut in the middle.

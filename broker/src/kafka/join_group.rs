@@ -23,12 +23,11 @@ pub(super) fn handle(
     client: &Client,
 ) -> Reply {
     let version = id.api_version;
-    if let Some(code) = check(node, &request) {
-        let member_id = request.member_id;
-        return Reply::later(id, async move { refuse(code, member_id, version) });
-    }
     // Owned, as all that waits is: a slice would keep the whole frame alive.
     let member_id = StrBytes::from_string(request.member_id.to_string());
+    if let Some(code) = check(node, &request) {
+        return Reply::later(id, async move { refuse(code, member_id, version) });
+    }
     let group_id = request.group_id.clone();
     let answer = node.groups.join(&group_id, to_join(request, version, client));
     Reply::later(id, async move {
@@ -133,4 +132,44 @@ fn respond(answer: JoinAnswer, version: i16) -> JoinGroupResponse {
         response = response.with_skip_assignment(answer.skip_assignment);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use bytes::BytesMut;
+    use kafka_protocol::protocol::{Decodable, Encodable};
+
+    use super::*;
+    use crate::{Broker, BrokerConfig, auth::Principal};
+
+    #[tokio::test]
+    async fn a_refusal_that_waits_keeps_nothing_of_its_frame() {
+        let home = tempfile::tempdir().unwrap();
+        let properties =
+            [("log.dirs", home.path().to_str().unwrap()), ("listeners", "PLAINTEXT://127.0.0.1:0")];
+        let config = BrokerConfig::from_properties(properties).unwrap();
+        let broker = Broker::start(config).await.unwrap();
+        let client = Client {
+            id: None,
+            peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),
+            listener: 0,
+            principal: Arc::new(Principal::anonymous()),
+            shares: None,
+        };
+        let mut frame = BytesMut::new();
+        let request = JoinGroupRequest::default()
+            .with_group_id(StrBytes::from_static_str("group").into())
+            .with_member_id(StrBytes::from_static_str("member"))
+            .with_session_timeout_ms(-1);
+        request.encode(&mut frame, 5).unwrap();
+        let frame = frame.freeze();
+        let request = JoinGroupRequest::decode(&mut frame.clone(), 5).unwrap();
+        let id = RequestId { api_version: 5, correlation_id: 1 };
+        let reply = handle(broker.node(), request, id, &client);
+        assert!(frame.is_unique());
+        let Reply::Later(later) = reply else { panic!("a join waits for its turn") };
+        assert!(later.answer.await.unwrap().bytes() > "member".len());
+    }
 }

@@ -3,27 +3,35 @@
 //! Each runs on a thread of its own. When there are many more of them than
 //! processors, whoever wants a single record waits until all have had their slice.
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::limits;
 
 /// The turns of large reads.
 #[derive(Debug)]
-pub(crate) struct LargeReads(Semaphore);
+pub(crate) struct LargeReads(Arc<Semaphore>);
 
 impl LargeReads {
     /// As many at a time as processors can work at while others wait for a disk.
     pub(crate) fn new() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self(Semaphore::new((2 * processors).max(limits::LARGE_READS_MIN)))
+        Self::of((2 * processors).max(limits::LARGE_READS_MIN))
+    }
+
+    /// So many at a time.
+    pub(super) fn of(turns: usize) -> Self {
+        Self(Arc::new(Semaphore::new(turns)))
     }
 
     /// The turn of a read of about so many bytes; small ones need none.
-    pub(super) async fn turn(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
+    pub(super) async fn turn(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         if bytes <= limits::FETCH_SMALL_BYTES {
             return None;
         }
-        Some(self.0.acquire().await.expect("the turns' semaphore is never closed"))
+        let turn = Arc::clone(&self.0).acquire_owned().await;
+        Some(turn.expect("the turns' semaphore is never closed"))
     }
 }
 
@@ -33,7 +41,7 @@ mod tests {
 
     #[tokio::test]
     async fn small_reads_do_not_wait_for_large_ones() {
-        let reads = LargeReads(Semaphore::new(1));
+        let reads = LargeReads::of(1);
         let large = reads.turn(10 << 20).await;
         assert!(large.is_some());
         assert!(reads.turn(limits::FETCH_SMALL_BYTES).await.is_none());

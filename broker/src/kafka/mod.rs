@@ -18,6 +18,7 @@
 //! request_memory.rs  the memory of requests under way, by their size
 //! pace.rs        how slowly a request may come
 //! demand.rs      who waits for memory, and whom that costs its place
+//! reply.rs       an answer that is there or waits, and what it keeps until its turn
 //! response.rs    answers as pieces, record bytes never copied
 //! errors.rs      our errors as Kafka's codes
 //! config_changes.rs  what the two requests that change configurations share
@@ -99,6 +100,7 @@ mod pipeline;
 mod produce;
 mod produce_request;
 mod produce_transaction;
+mod reply;
 mod request_memory;
 mod response;
 mod sasl_authenticate;
@@ -110,13 +112,13 @@ mod txn_offset_commit;
 mod versions;
 mod write_txn_markers;
 
-use std::{net::SocketAddr, pin::Pin, sync::Arc};
+use std::{net::SocketAddr, sync::Arc};
 
 use bytes::BytesMut;
 use connection::ConnectionError;
 use kafka_protocol::{
     messages::{ApiKey, FetchRequest},
-    protocol::{Decodable, Encodable, HeaderVersion, StrBytes},
+    protocol::{Decodable, StrBytes},
 };
 
 pub(crate) use admission::Admission;
@@ -130,17 +132,18 @@ pub(crate) fn request_counts() -> RequestCounts {
 pub(crate) use fetch_memory::FetchMemory;
 pub(crate) use large_reads::LargeReads;
 pub(crate) use listener::{Listener, accept};
+pub(crate) use reply::Reply;
 pub(crate) use request_memory::RequestMemory;
 
 use crate::{
     auth::Principal,
     clock,
-    metrics::{DelayedOperation, RequestCounts},
+    metrics::RequestCounts,
     node::Node,
     quota::{ClientShares, QuotaExceeded},
 };
 use request_memory::RequestGrant;
-use response::{EncodeError, RequestId, Response};
+use response::RequestId;
 
 /// Who asks.
 #[derive(Debug, Clone)]
@@ -174,39 +177,6 @@ impl Client {
         if let Some(bytes) = self.shares.as_ref().and_then(|shares| shares.fetch_bytes_max()) {
             // A cast from a float saturates.
             request.max_bytes = request.max_bytes.min((bytes as i32).max(1));
-        }
-    }
-}
-
-/// The answer to a request that has been begun.
-pub(crate) enum Reply {
-    /// It is there.
-    Now(Response),
-    /// It waits for something; it is awaited when its turn to be written comes.
-    Later(Pin<Box<dyn Future<Output = Result<Response, EncodeError>> + Send>>),
-    /// The client wants none (acks=0).
-    Never,
-    /// An answer, or none, after which the connection ends for this reason.
-    Last(Box<(Option<Response>, ConnectionError)>),
-}
-
-impl Reply {
-    /// An answer that still waits for `message`.
-    fn later<M>(id: RequestId, message: impl Future<Output = M> + Send + 'static) -> Self
-    where
-        M: Encodable + HeaderVersion + Send + 'static,
-    {
-        Reply::Later(Box::pin(async move { Response::encode(id, &message.await) }))
-    }
-
-    /// The same, counted while it waits for what such requests wait for.
-    fn counted(self, node: &Node, key: ApiKey) -> Self {
-        match (self, DelayedOperation::of(key)) {
-            (Reply::Later(answer), Some(operation)) => {
-                let counts = Arc::clone(&node.metrics.under_way);
-                Reply::Later(Box::pin(counts.delay(operation, answer)))
-            }
-            (reply, _) => reply,
         }
     }
 }

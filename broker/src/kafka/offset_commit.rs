@@ -11,7 +11,13 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 
-use super::{Reply, access::Access, errors, request_memory::RequestGrant, response::RequestId};
+use super::{
+    Reply,
+    access::Access,
+    errors,
+    request_memory::RequestGrant,
+    response::{RequestId, Response},
+};
 use crate::{
     auth::AclOperation,
     clock,
@@ -75,7 +81,7 @@ pub(super) fn handle(
                     }
                 })
         };
-    Reply::later(id, async move {
+    Reply::holding(async move {
         let committed = match committing {
             Ok(Some(committing)) => {
                 committing.settled().await.map_err(|error| errors::commit(&error))
@@ -83,7 +89,7 @@ pub(super) fn handle(
             Ok(None) => Ok(()),
             Err(code) => Err(code),
         };
-        let response = respond(request, &refused, committed);
+        let response = Response::encode(id, &respond(request, &refused, committed));
         drop(memory);
         response
     })

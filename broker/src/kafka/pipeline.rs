@@ -12,6 +12,8 @@ use std::{
     task::Poll,
 };
 
+use crate::limits;
+
 /// What the reading half hands to the writing half, in order.
 #[derive(Debug)]
 pub(super) struct Pipeline<T> {
@@ -21,47 +23,90 @@ pub(super) struct Pipeline<T> {
 
 #[derive(Debug)]
 struct State<T> {
-    waiting: VecDeque<T>,
+    /// Each with the bytes that it keeps.
+    waiting: VecDeque<(T, usize)>,
+    /// All of theirs.
+    bytes: usize,
+    /// Whether the item taken last is still worked at.
+    is_busy: bool,
+    /// Whether the reading half waits until nothing is.
+    is_idle_awaited: bool,
     /// Counts what went in and out.
     moves: u64,
+}
+
+impl<T> State<T> {
+    /// Whether all that went in has come out and been worked at.
+    fn is_idle(&mut self) -> bool {
+        let is_idle = self.waiting.is_empty() && !self.is_busy;
+        self.is_idle_awaited = !is_idle;
+        is_idle
+    }
 }
 
 impl<T> Pipeline<T> {
     /// Holds at most `depth_max` items.
     pub(super) fn new(depth_max: usize) -> Self {
-        let state = Mutex::new(State { waiting: VecDeque::new(), moves: 0 });
-        Self { state, depth_max }
+        let state = State {
+            waiting: VecDeque::new(),
+            bytes: 0,
+            is_busy: false,
+            is_idle_awaited: false,
+            moves: 0,
+        };
+        Self { state: Mutex::new(state), depth_max }
     }
 
-    /// Hands an item over, as soon as there is room. Only within [`Pipeline::drive`].
-    pub(super) async fn push(&self, item: T) {
+    /// Hands over an item that keeps so many bytes, as soon as there is room. One that
+    /// keeps too many has room when it is alone. Only within [`Pipeline::drive`].
+    pub(super) async fn push(&self, item: T, bytes: usize) {
         let mut item = Some(item);
         poll_fn(|_| {
             let mut state = self.lock();
-            if state.waiting.len() >= self.depth_max {
+            let fits = state.waiting.len() < self.depth_max
+                && state.bytes.saturating_add(bytes) <= limits::PIPELINE_BYTES_MAX;
+            if !fits && !state.is_idle() {
                 return Poll::Pending;
             }
-            state.waiting.extend(item.take());
+            state.waiting.extend(item.take().map(|item| (item, bytes)));
+            state.bytes += bytes;
             state.moves += 1;
             Poll::Ready(())
         })
         .await;
     }
 
-    /// Takes the next item. Only within [`Pipeline::drive`].
+    /// Resolves when everything handed over is done with. Only within [`Pipeline::drive`].
+    pub(super) async fn idle(&self) {
+        poll_fn(|_| if self.lock().is_idle() { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+
+    /// Takes the next item; the one before is done with. Only within [`Pipeline::drive`].
     pub(super) async fn pop(&self) -> T {
         poll_fn(|_| {
             let mut state = self.lock();
-            let Some(item) = state.waiting.pop_front() else { return Poll::Pending };
-            state.moves += 1;
-            Poll::Ready(item)
+            let next = state.waiting.pop_front();
+            state.is_busy = next.is_some();
+            match next {
+                Some((item, bytes)) => {
+                    state.bytes -= bytes;
+                    state.moves += 1;
+                    Poll::Ready(item)
+                }
+                None => {
+                    if std::mem::take(&mut state.is_idle_awaited) {
+                        state.moves += 1;
+                    }
+                    Poll::Pending
+                }
+            }
         })
         .await
     }
 
-    /// Whether nothing waits to be taken.
-    pub(super) fn is_empty(&self) -> bool {
-        self.lock().waiting.is_empty()
+    /// Whether any of those that wait to be taken satisfies this.
+    pub(super) fn any(&self, mut is: impl FnMut(&T) -> bool) -> bool {
+        self.lock().waiting.iter().any(|(item, _)| is(item))
     }
 
     /// Polls both halves until one of them ends.
@@ -96,7 +141,7 @@ impl<T> Pipeline<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::{future::pending, time::Duration};
+    use std::{cell::Cell, future::pending, time::Duration};
 
     use tokio::{task::yield_now, time::timeout};
 
@@ -109,7 +154,7 @@ mod tests {
         let pipeline = Pipeline::new(DEPTH);
         let reader = async {
             for number in 0..1000 {
-                pipeline.push(number).await;
+                pipeline.push(number, 0).await;
                 assert!(pipeline.lock().waiting.len() <= DEPTH);
                 if reader_pauses {
                     yield_now().await;
@@ -136,6 +181,47 @@ mod tests {
         {
             run(reader_pauses, writer_pauses).await;
         }
+    }
+
+    /// Hands over what keeps so many bytes; answers with how many were handed over before
+    /// the first was done with.
+    async fn handed_over_at_once(bytes: usize) -> usize {
+        let pipeline = Pipeline::new(DEPTH);
+        let done = Cell::new(0);
+        let reader = async {
+            for number in 0..DEPTH {
+                pipeline.push(number, bytes).await;
+                if done.get() == 0 {
+                    yield_now().await;
+                }
+            }
+            pipeline.idle().await;
+            assert_eq!(done.get(), DEPTH, "nothing is left when it is idle");
+        };
+        let at_first = Cell::new(0);
+        let writer = async {
+            loop {
+                pipeline.pop().await;
+                if done.get() == 0 {
+                    // For longer than the reading half takes.
+                    for _ in 0..10 * DEPTH {
+                        yield_now().await;
+                    }
+                    at_first.set(1 + pipeline.lock().waiting.len());
+                }
+                done.set(done.get() + 1);
+            }
+        };
+        let driven = timeout(Duration::from_secs(60), pipeline.drive(reader, writer));
+        driven.await.expect("neither half waits for ever");
+        at_first.get()
+    }
+
+    #[tokio::test]
+    async fn what_keeps_much_waits_until_it_is_alone() {
+        assert_eq!(handed_over_at_once(10).await, DEPTH);
+        assert_eq!(handed_over_at_once(limits::PIPELINE_BYTES_MAX / 2).await, 3);
+        assert_eq!(handed_over_at_once(limits::PIPELINE_BYTES_MAX + 1).await, 1);
     }
 
     #[tokio::test]

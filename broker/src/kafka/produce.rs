@@ -5,7 +5,7 @@
 //! the flush that the topic's policy asks for is awaited later, so that flushes
 //! of pipelined requests are shared.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use kafka_protocol::{
@@ -42,14 +42,14 @@ struct Outcome {
 /// Why records were not appended.
 pub(super) struct Refusal {
     pub(super) code: ResponseError,
-    pub(super) message: String,
+    pub(super) message: Cow<'static, str>,
     /// The places of the records in their batch that are to blame, when the
     /// others would be taken (KIP-467).
     pub(super) batch_indexes: Vec<i32>,
 }
 
 impl Refusal {
-    pub(super) fn new(code: ResponseError, message: impl Into<String>) -> Self {
+    pub(super) fn new(code: ResponseError, message: impl Into<Cow<'static, str>>) -> Self {
         Self { code, message: message.into(), batch_indexes: Vec::new() }
     }
 }
@@ -97,11 +97,22 @@ pub(super) async fn handle(
             }
             Some(refusal) => Err(ConnectionError::UnackedProduce {
                 code: refusal.code,
-                reason: refusal.message.clone(),
+                reason: refusal.message.to_string(),
             }),
         };
     }
-    Ok(Reply::later(id, answer(outcomes, timeout, id.api_version)))
+    let bytes = outcomes.iter().map(size_bytes).sum();
+    Ok(Reply::later_of(bytes, id, answer(outcomes, timeout, id.api_version)))
+}
+
+/// The memory that a topic's outcomes take while they wait.
+fn size_bytes((name, outcomes): &(TopicName, Vec<Outcome>)) -> usize {
+    let of_refusal = |refusal: &Refusal| match &refusal.message {
+        Cow::Owned(message) => message.len() + size_of_val(&*refusal.batch_indexes),
+        Cow::Borrowed(_) => 0,
+    };
+    let refusals = outcomes.iter().filter_map(|outcome| outcome.result.as_ref().err());
+    name.len() + size_of_val(&**outcomes) + refusals.map(of_refusal).sum::<usize>()
 }
 
 /// Starts the flush that is due. Nobody waits: a failure takes the partition
@@ -136,11 +147,12 @@ async fn append(
     records: Option<BytesMut>,
 ) -> Result<(Arc<Partition>, Appended), Refusal> {
     if topics::is_internal(topic) {
-        let message = format!("topic `{}` is written by the broker alone", topic.as_str());
+        let message = "this topic is written by the broker alone";
         return Err(Refusal::new(ResponseError::InvalidTopicException, message));
     }
     let partition = node.partitions.get(topic, index).ok_or_else(|| {
-        let message = format!("this broker has no partition {index} of topic `{}`", topic.as_str());
+        // The same for all, as in Kafka: a request may name thousands, by names of megabytes.
+        let message = "this broker has no such partition of the topic";
         Refusal::new(ResponseError::UnknownTopicOrPartition, message)
     })?;
     let mut records = records

@@ -14,9 +14,12 @@
 //! nothing left, may go beyond (as one request may in Kafka). **Invariant: it
 //! waits for no memory**, so it ends, and then it is the next one's turn.
 //!
-//! A request holds its share until it is decoded and begun. Of those that then wait
-//! for what others do only a Fetch keeps something, and it gives way when
-//! that is wanted ([`RequestMemory::wanted`]).
+//! A request holds its share until it is decoded and begun. Of those whose answers then
+//! wait two keep something: an OffsetCommit, which waits for a flush, and a Fetch, which
+//! waits for what others do and gives way when that is wanted
+//! ([`RequestMemory::wanted`]). **Invariant: only the first of a connection's requests
+//! keeps more than a claim**, so that none that others wait for is behind one that does not
+//! give way ([`super::frame::FrameReader::next_after`]).
 
 use tokio::{sync::Notify, time::Instant};
 
@@ -189,6 +192,11 @@ impl RequestMemory {
         [&self.claims_demand, &self.usual.demand, &self.large.demand]
             .iter()
             .any(|demand| demand.is_there())
+    }
+
+    /// Whether anyone waits for the first bytes of a request.
+    pub(super) fn are_claims_wanted(&self) -> bool {
+        self.claims_demand.is_there()
     }
 
     /// Whether a request that comes at this pace is to give way to those who wait.

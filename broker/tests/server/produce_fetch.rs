@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use kafka_protocol::messages::{
     DescribeProducersRequest, InitProducerIdRequest, describe_producers_request::TopicRequest,
-    fetch_request::FetchPartition,
+    fetch_request::FetchPartition, produce_request::PartitionProduceData,
 };
 use longshore_broker::log::{BatchBuilder, Batches, Codec, Records};
 
@@ -397,4 +397,15 @@ async fn a_partition_tells_which_producers_it_remembers() {
     assert_eq!((producer.producer_id.0, producer.producer_epoch), (77, 3));
     assert_eq!((producer.last_sequence, producer.last_timestamp), (1, 1235));
     assert_eq!((producer.coordinator_epoch, producer.current_txn_start_offset), (-1, -1));
+}
+
+#[tokio::test]
+async fn a_refusal_does_not_repeat_a_long_name_for_each_partition() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    let mut request = produce_request(&"x".repeat(30_000), 0, 1, Vec::new());
+    request.topic_data[0].partition_data = vec![PartitionProduceData::default(); 1000];
+    client.send(9, &request).await;
+    let answer = client.receive_frame().await.unwrap();
+    assert!((1000..200_000).contains(&answer.len()), "{}", answer.len());
 }
