@@ -25,7 +25,7 @@ impl FetchMemory {
             Some(granted) => granted,
             None => {
                 let bytes = wanted.min(limits::FETCH_SMALL_BYTES);
-                (self.small.take(bytes).await, bytes)
+                (self.take(bytes).await, bytes)
             }
         }
     }
@@ -65,6 +65,22 @@ mod tests {
         assert_eq!(memory.take_up_to(10).await.1, 10);
         drop(all);
         assert_eq!(memory.take_up_to(48 << 20).await.1, 48 << 20);
+    }
+
+    #[tokio::test]
+    async fn who_finds_all_held_goes_on_with_whatever_is_given_back_first() {
+        let memory = FetchMemory::new(64 << 20);
+        let (all, _) = memory.take_up_to(48 << 20).await;
+        let _small = memory.small.take(16 << 20).await;
+        let mut waits = Box::pin(memory.take_up_to(10));
+        tokio::select! {
+            biased;
+            _ = &mut waits => panic!("nothing is free"),
+            () = tokio::task::yield_now() => {}
+        }
+        drop(all);
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(5), waits).await;
+        assert!(waited.is_ok_and(|(_, bytes)| bytes == 10));
     }
 
     #[tokio::test]
