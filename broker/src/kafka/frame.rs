@@ -123,8 +123,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
         let mut pace = Pace::begin(self.idle_max);
         while self.buffer.len() < 4 {
-            self.buffer.reserve(limits::READ_AHEAD_BYTES);
-            self.fill(&mut pace, 4, None).await?;
+            self.fill(&mut pace, 4, None, limits::READ_AHEAD_BYTES).await?;
         }
         let length = self.length()?;
         let memory = Arc::clone(&self.memory);
@@ -134,7 +133,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             if self.buffer.len() >= 2 {
                 self.check_control_length(length)?;
             }
-            if self.buffer.len() >= share.bytes()
+            if self.buffer.len() > share.bytes()
                 && let Some(turn) = turn.take()
                 && !self.is_produce()
             {
@@ -145,15 +144,16 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             if self.buffer.len() >= length {
                 break;
             }
-            // A read fills whatever room the buffer has, which may be more than
-            // was asked for.
-            while self.buffer.len() >= share.bytes() {
+            // Only once more is there than the share holds: who sends nothing more
+            // waits for bytes, at its pace, and not for memory, before others.
+            while self.buffer.len() > share.bytes() {
                 waited(&mut pace, memory.grow(&mut share)).await?;
             }
-            // Exactly what is missing, so that a full read ends with the frame
-            // and the next one is not copied over.
-            self.buffer.reserve(share.bytes() - self.buffer.len());
-            self.fill(&mut pace, length, Some(&share)).await?;
+            // Not beyond the frame, so that a full read ends with it and the next one is
+            // not copied over.
+            let room = length.min(share.bytes() + limits::READ_AHEAD_BYTES);
+            let missing = room - self.buffer.len();
+            self.fill(&mut pace, length, Some(&share), missing).await?;
         }
         Ok(Some(Frame { bytes: self.take(length), memory: share }))
     }
@@ -211,17 +211,19 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         }
     }
 
-    /// Reads more of a frame that has begun, at its pace; it ends at `length`, and `share`
-    /// is what it holds that others may want.
+    /// Reads so many bytes more at most of a frame that has begun, at its pace; it ends at
+    /// `length`, and `share` is what it holds that others may want.
     async fn fill(
         &mut self,
         pace: &mut Pace,
         length: usize,
         share: Option<&RequestGrant>,
+        bytes_max: usize,
     ) -> Result<(), FrameError> {
+        self.buffer.reserve(bytes_max);
         loop {
             let look = pace.deadline().min(Instant::now() + limits::PACE_CHECK);
-            let mut room = (&mut self.buffer).limit(limits::READ_BYTES_MAX);
+            let mut room = (&mut self.buffer).limit(bytes_max.min(limits::READ_BYTES_MAX));
             let read = timeout_at(look, self.socket.read_buf(&mut room)).await;
             let now = Instant::now();
             match read {
@@ -461,6 +463,29 @@ mod tests {
         assert_eq!(frame.bytes.len(), LENGTH);
         let gave_way = stalled.join_next().await.unwrap().unwrap();
         assert!(matches!(gave_way, Err(FrameError::Stalled { .. })), "{gave_way:?}");
+    }
+
+    #[tokio::test]
+    async fn those_who_sent_just_what_they_hold_wait_for_bytes_and_not_for_memory() {
+        const LENGTH: usize = 4 << 20;
+        let memory = Arc::new(RequestMemory::new(2 * LENGTH));
+        let mut silent = Vec::new();
+        let mut reading = tokio::task::JoinSet::new();
+        // As much as shares grow to, so that together they hold all that there is.
+        for _ in 0..3 {
+            let (mut client, server) = tokio::io::duplex(LENGTH);
+            client.write_all(&framed(&vec![0; LENGTH])[..4 + (1 << 20)]).await.unwrap();
+            silent.push(client);
+            let mut reader = reader_within(server, &memory);
+            reading.spawn(async move { reader.next().await.map(drop) });
+        }
+        while memory.used_and_all_bytes().0 < LENGTH {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..100 {
+            assert!(!memory.is_wanted());
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]

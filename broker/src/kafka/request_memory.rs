@@ -4,15 +4,16 @@
 //! claims   a quarter   the first bytes of every request, up to 2 KiB
 //! usual    a quarter   the rest of a request of up to 1 MiB
 //! large    a quarter   the rest of any other
-//! either   a quarter   the rest of either, when its own quarter is used up
+//! either   a quarter   all that one of either still lacks, when its own quarter is used up
 //! ```
 //!
 //! A flood of requests of one size leaves the memory of the others alone. A
 //! request's share grows with the bytes that really came, so that a claim costs
 //! nobody anything; but then requests that have come by half can hold all there
-//! is, and each wait for the others. Therefore one of each size, when there is
-//! nothing left, may go beyond (as one request may in Kafka). **Invariant: it
-//! waits for no memory**, so it ends, and then it is the next one's turn.
+//! is, and each wait for the others. Therefore the last quarter is given to those who
+//! take all that they lack, and one of each size, when there is nothing left, may go
+//! beyond (as one request may in Kafka). **Invariant: they wait for no memory**, so they
+//! end, and then it is the next ones' turn.
 //!
 //! A request holds its share until it is decoded and begun. Of those whose answers then
 //! wait two keep something: an OffsetCommit, which waits for a flush, and a Fetch, which
@@ -94,10 +95,14 @@ impl RequestGrant {
     }
 }
 
-/// How much a share grows at a time: fast to the size of a usual batch, which
-/// is then moved twice while it is read and not six times, slowly beyond.
-fn growth(bytes: usize) -> usize {
-    if bytes < limits::FRAME_USUAL_BYTES / 2 { 8 } else { 2 }
+/// What a share grows to next: fast to the size of a usual batch, which is then moved
+/// twice while it is read and not six times, slowly beyond: who stops in the middle of a
+/// large request has not been given much more than it has sent.
+fn grown(bytes: usize) -> usize {
+    match bytes < limits::FRAME_USUAL_BYTES / 2 {
+        true => bytes * 8,
+        false => bytes + limits::FRAME_USUAL_BYTES.min(bytes),
+    }
 }
 
 fn put(share: &mut Option<MemoryGrant>, more: MemoryGrant) {
@@ -140,29 +145,40 @@ impl RequestMemory {
 
     /// Lets the share of a request grow, once there is memory.
     pub(super) async fn grow(&self, grant: &mut RequestGrant) {
-        let bytes = grant.bytes.saturating_mul(growth(grant.bytes)).min(grant.length);
-        if grant.overdraft.is_none() {
-            self.take(grant, bytes - grant.bytes).await;
+        let bytes = grown(grant.bytes).min(grant.length);
+        if grant.overdraft.is_some() {
+            grant.bytes = bytes;
+            return;
         }
-        grant.bytes = bytes;
-    }
-
-    async fn take(&self, grant: &mut RequestGrant, bytes: usize) {
         let lane = self.lane(grant.length);
-        if let Some(own) = lane.own.try_take(bytes) {
-            return put(&mut grant.own, own);
+        let (more, all) = (bytes - grant.bytes, grant.length - grant.bytes);
+        if let Some(own) = lane.own.try_take(more) {
+            put(&mut grant.own, own);
+            grant.bytes = bytes;
+            return;
         }
-        if let Some(either) = self.either.try_take(bytes) {
-            return put(&mut grant.either, either);
+        if let Some(either) = self.either.try_take(all) {
+            grant.either = Some(either);
+            grant.bytes = grant.length;
+            return;
         }
         let _waiting = lane.demand.begin();
         self.waits.notify_waiters();
-        tokio::select! {
+        grant.bytes = tokio::select! {
             biased;
-            own = lane.own.take(bytes) => put(&mut grant.own, own),
-            either = self.either.take(bytes) => put(&mut grant.either, either),
-            beyond = lane.overdraft.take(1) => grant.overdraft = Some(beyond),
-        }
+            own = lane.own.take(more) => {
+                put(&mut grant.own, own);
+                bytes
+            }
+            either = self.either.take(all) => {
+                grant.either = Some(either);
+                grant.length
+            }
+            beyond = lane.overdraft.take(1) => {
+                grant.overdraft = Some(beyond);
+                bytes
+            }
+        };
     }
 
     /// Whether any of those satisfies this who may wait for what a request holds.
@@ -256,9 +272,30 @@ mod tests {
         let held = whole(&memory, 8 * MIB).await;
         let mut beyond = whole(&memory, 6 * MIB).await;
         assert!(beyond.overdraft.is_some());
-        assert!(!beyond.shrink_to(MIB), "it holds less than that");
+        assert!(!beyond.shrink_to(2 * MIB), "it holds less than that");
         assert!(whole(&memory, 6 * MIB).await.overdraft.is_some(), "the next one's turn");
         drop(held);
+    }
+
+    #[tokio::test]
+    async fn those_who_have_come_by_half_end_several_at_a_time() {
+        let memory = RequestMemory::new(16 * MIB);
+        let mut half = Vec::new();
+        // All of the large ones' own memory.
+        for _ in 0..4 {
+            let mut grant = memory.claim(3 * MIB).await;
+            while grant.bytes() < MIB {
+                memory.grow(&mut grant).await;
+            }
+            half.push(grant);
+        }
+        for grant in &mut half[..2] {
+            memory.grow(grant).await;
+            assert_eq!(grant.bytes(), 3 * MIB, "all that it lacks");
+            assert!(grant.overdraft.is_none());
+        }
+        memory.grow(&mut half[2]).await;
+        assert!(half[2].overdraft.is_some());
     }
 
     async fn is_wanted(memory: &RequestMemory, grant: &RequestGrant) -> bool {
