@@ -22,7 +22,7 @@ WORD_COUNT_PLUGINS := connectors/file plugins/examples/wordcount
 # The text to count (default: this repository's documents) and the result's folder.
 FILE ?=
 OUT ?=
-# How often `bench-kafka` measures.
+# How often `bench-kafka` and `bench-connect` measure.
 RUNS ?= 5
 
 .PHONY: help
@@ -97,3 +97,9 @@ bench-kafka: build ## The broker beside Apache Kafka's: make bench-kafka [RUNS=5
 	@$(INSTALL) java kcat
 	cargo build --release $(HOST_PACKAGES) -p longshore-bench
 	$(TARGET)/release/longshore-bench kafka --runs $(RUNS) --json $(TARGET)/bench-kafka.json
+
+.PHONY: bench-connect
+bench-connect: plugins ## The worker beside Kafka Connect's: make bench-connect [RUNS=5]
+	@$(INSTALL) java
+	cargo build --release $(HOST_PACKAGES) -p longshore-bench
+	$(TARGET)/release/longshore-bench connect --runs $(RUNS) --json $(TARGET)/bench-connect.json

@@ -27,16 +27,17 @@ pub(crate) const CONTROL_FRAME_BYTES_MAX: usize = 8 << 20;
 /// How long a half-sent frame may make no progress, and what a client may save up.
 pub(crate) const FRAME_STALL: Duration = Duration::from_secs(30);
 
-/// How fast a frame must come beyond that.
+/// How fast a frame must come beyond that, and a response be taken while others wait for
+/// the memory that it holds.
 pub(crate) const FRAME_BYTES_PER_SECOND_MIN: u64 = 32 << 10;
 
 /// How fast a frame comes that nobody who waits for its memory may end.
 pub(crate) const FRAME_BYTES_PER_SECOND_MIN_SCARCE: u64 = 1 << 20;
 
-/// The time over which it is judged how fast a frame comes of late.
+/// The time over which it is judged how fast a frame comes, or a response goes, of late.
 pub(crate) const PACE_WINDOW: Duration = Duration::from_secs(2);
 
-/// How often that is looked at while nothing comes.
+/// How often that is looked at while nothing comes or goes.
 pub(crate) const PACE_CHECK: Duration = Duration::from_millis(500);
 
 /// How long those who wait for memory wait between one client that they cut off and
@@ -64,9 +65,6 @@ pub(crate) const ACLS_MAX: usize = 100_000;
 
 /// How long a response may make no progress into a client's socket.
 pub(crate) const WRITE_STALL: Duration = Duration::from_secs(60);
-
-/// The same, while others wait for the memory that the response holds.
-pub(crate) const WRITE_STALL_SCARCE: Duration = Duration::from_secs(2);
 
 /// How long a connection may wait for a share of the request memory.
 pub(crate) const REQUEST_MEMORY_WAIT: Duration = Duration::from_secs(30);

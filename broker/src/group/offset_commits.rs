@@ -6,7 +6,7 @@ use super::{
     consumer::ConsumerGroupError,
     coordinator::{GroupCoordinator, Slot, lock, now},
     offsets::CommittedOffset,
-    records::{self, Key},
+    records::Key,
     state::GroupError,
     store::{self, Entries, StoreError},
 };
@@ -69,12 +69,7 @@ impl GroupCoordinator {
         if offsets.is_empty() {
             return Ok(None);
         }
-        let mut entries = Entries::default();
-        for (topic, partition, offset) in &offsets {
-            let key =
-                Key::Offset { group: id.to_owned(), topic: topic.clone(), partition: *partition };
-            entries.put(&key, Some(records::encode_offset(offset)));
-        }
+        let entries = Entries::of_offsets(id, &offsets);
         let (partition, appended) = store::append(&self.0.partitions, id, &entries)?;
         for (topic, partition, offset) in offsets {
             slot.pending.forget(&topic, partition);

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     consumer::{StoredConsumerGroup, decode_record},
-    offsets::Offsets,
+    offsets::{CommittedOffset, Offsets},
     pending::PendingOffsets,
     records::{self, Key},
     state::StoredGroup,
@@ -39,6 +39,16 @@ pub(super) struct Entries(Vec<(Vec<u8>, Option<Vec<u8>>)>);
 impl Entries {
     pub(super) fn put(&mut self, key: &Key, value: Option<Vec<u8>>) {
         self.0.push((records::encode_key(key), value));
+    }
+
+    /// A group's commit: an offset for each topic and partition.
+    pub(super) fn of_offsets(group: &str, offsets: &[(String, i32, CommittedOffset)]) -> Self {
+        let entry = |(topic, partition, offset): &(String, i32, CommittedOffset)| {
+            let (group, topic) = (group.to_owned(), topic.clone());
+            let key = Key::Offset { group, topic, partition: *partition };
+            (records::encode_key(&key), Some(records::encode_offset(offset)))
+        };
+        Self(offsets.iter().map(entry).collect())
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -4,7 +4,6 @@ use super::{
     coordinator::{GroupCoordinator, lock, now},
     offset_commits::{CommitError, Committing},
     offsets::CommittedOffset,
-    records::{self, Key},
     state::{GroupError, GroupState},
     store::{self, Entries, TransactionalProducer},
 };
@@ -47,12 +46,7 @@ impl GroupCoordinator {
         if offsets.is_empty() {
             return Ok(None);
         }
-        let mut entries = Entries::default();
-        for (topic, partition, offset) in &offsets {
-            let key =
-                Key::Offset { group: id.to_owned(), topic: topic.clone(), partition: *partition };
-            entries.put(&key, Some(records::encode_offset(offset)));
-        }
+        let entries = Entries::of_offsets(id, &offsets);
         // Before the append, so that a marker finds the group.
         self.note_pending(id, producer.id);
         let (partition, appended) =

@@ -26,6 +26,7 @@ use super::{
     dispatch,
     frame::{Frame, FrameError, FrameReader},
     handshake::{self, HandshakeError},
+    pace::Pace,
     pipeline::Pipeline,
     request_memory::RequestGrant,
     response::{EncodeError, RequestId, Response},
@@ -65,8 +66,8 @@ pub(crate) enum ConnectionError {
     UnackedProduce { code: ResponseError, reason: String },
     #[error(transparent)]
     Encode(#[from] EncodeError),
-    #[error("the client took no byte of its response for {} s", stalled.as_secs())]
-    SlowReader { stalled: Duration },
+    #[error("the client took {bytes} bytes of its response in {} s, and none for the last {} s", after.as_secs(), stalled.as_secs())]
+    SlowReader { bytes: usize, after: Duration, stalled: Duration },
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -236,12 +237,14 @@ async fn write_replies(
     }
 }
 
+/// Writes a response out. One that hardly anybody takes may hold memory while nobody
+/// else needs it, not longer; one that nobody takes at all ends in any case.
 async fn write_response(
     socket: &mut (impl AsyncWrite + Unpin),
     response: &mut Response,
     is_wanted: impl Fn() -> bool,
 ) -> Result<(), ConnectionError> {
-    let mut moved = Instant::now();
+    let mut pace = Pace::begin(limits::WRITE_STALL);
     loop {
         // TLS holds what it has encrypted until it is flushed.
         let written = !response.has_remaining();
@@ -251,17 +254,20 @@ async fn write_response(
                 false => socket.write_buf(response).await,
             }
         };
-        match timeout(limits::WRITE_STALL_SCARCE, step).await {
+        let step = timeout(limits::PACE_CHECK, step).await;
+        let now = Instant::now();
+        match step {
             Ok(Ok(_)) if written => return Ok(()),
             Ok(Ok(0)) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
-            Ok(Ok(_)) => moved = Instant::now(),
+            Ok(Ok(bytes)) => pace.came(bytes, now),
             Ok(Err(error)) => return Err(error.into()),
-            // A response that nobody takes may hold memory while nobody else
-            // needs it, not longer.
-            Err(_) if is_wanted() || moved.elapsed() >= limits::WRITE_STALL => {
-                return Err(ConnectionError::SlowReader { stalled: moved.elapsed() });
-            }
             Err(_) => {}
+        }
+        let (bytes, after, stalled) = pace.so_far(now);
+        let is_slow = |pace| pace < limits::FRAME_BYTES_PER_SECOND_MIN;
+        let is_slow = pace.bytes_per_second(now).is_some_and(is_slow);
+        if stalled >= limits::WRITE_STALL || is_slow && is_wanted() {
+            return Err(ConnectionError::SlowReader { bytes, after, stalled });
         }
     }
 }
@@ -338,6 +344,8 @@ pub(super) fn split(
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt;
+
     use super::*;
     use crate::{Broker, BrokerConfig, kafka::RequestMemory};
 
@@ -349,7 +357,7 @@ mod tests {
             for reply in [Reply::Now(Response::raw(&[0; 1000])), behind] {
                 pipeline.push((reply, None, node.metrics.requests.arrived(&[])), 0).await;
             }
-            sleep(2 * limits::WRITE_STALL_SCARCE).await;
+            sleep(2 * limits::PACE_WINDOW).await;
             Ok(())
         };
         let ended = pipeline.drive(reader, write_replies(node, broker, &pipeline, &mute)).await;
@@ -363,6 +371,26 @@ mod tests {
             memory.grow(&mut grant).await;
         }
         grant
+    }
+
+    #[tokio::test]
+    async fn who_takes_a_byte_now_and_then_gives_way_to_those_who_wait_for_memory() {
+        let take = async |is_wanted: bool| {
+            let (mut client, mut broker) = tokio::io::duplex(1);
+            let mut response = Response::raw(&[0; 20]);
+            let drip = async {
+                while client.read_u8().await.is_ok() {
+                    sleep(limits::PACE_WINDOW / 10).await;
+                }
+            };
+            tokio::select! {
+                written = write_response(&mut broker, &mut response, || is_wanted) => written,
+                () = drip => unreachable!("the broker's end is open"),
+            }
+        };
+        let (wanted, not_wanted) = tokio::join!(take(true), take(false));
+        assert!(matches!(wanted, Err(ConnectionError::SlowReader { bytes: 2.., .. })));
+        assert!(not_wanted.is_ok());
     }
 
     #[tokio::test]

@@ -16,7 +16,7 @@
 //! fetch_memory.rs  the memory of fetch responses under way
 //! large_reads.rs fetches that copy much, a few at a time
 //! request_memory.rs  the memory of requests under way, by their size
-//! pace.rs        how slowly a request may come
+//! pace.rs        how slowly a request may come, or an answer go
 //! demand.rs      who waits for memory, and whom that costs its place
 //! reply.rs       an answer that is there or waits, and what it keeps until its turn
 //! response.rs    answers as pieces, record bytes never copied
@@ -123,12 +123,6 @@ use kafka_protocol::{
 
 pub(crate) use admission::Admission;
 pub(crate) use bad_connections::LogLimit;
-/// Counts for every API that is served.
-pub(crate) fn request_counts() -> RequestCounts {
-    let served = versions::SERVED.iter();
-    RequestCounts::new(served.map(|api| (api.key as i16, format!("{:?}", api.key), api.max)))
-}
-
 pub(crate) use fetch_memory::FetchMemory;
 pub(crate) use large_reads::LargeReads;
 pub(crate) use listener::{Listener, accept};
@@ -144,6 +138,12 @@ use crate::{
 };
 use request_memory::RequestGrant;
 use response::RequestId;
+
+/// Counts for every API that is served.
+pub(crate) fn request_counts() -> RequestCounts {
+    let served = versions::SERVED.iter();
+    RequestCounts::new(served.map(|api| (api.key as i16, format!("{:?}", api.key), api.max)))
+}
 
 /// Who asks.
 #[derive(Debug, Clone)]

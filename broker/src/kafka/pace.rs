@@ -1,4 +1,4 @@
-//! How slowly a request may come.
+//! How slowly a request may come, or an answer go.
 //!
 //! A client that sends a byte a second is never idle, and would hold its place,
 //! and the memory of its request, for years. Nor does one that was fast at first

@@ -4,30 +4,35 @@
 //! compare; a ratio whose two sides were measured in turn does. Nothing here
 //! asserts a speed.
 
+mod beside;
+mod connect;
 mod guest;
 mod kafka;
 mod log;
 mod pipeline;
 mod report;
 mod start;
+mod tasks;
 
 use std::path::PathBuf;
 
 const HELP: &str = "\
 Usage: longshore-bench [PART...]
-       longshore-bench kafka [--runs N] [--json FILE]
+       longshore-bench kafka|connect [--runs N] [--json FILE]
 
-Parts (all of them unless named, but kafka):
+Parts (all of them unless named, but the last two):
   log       produce and fetch against raw append and read of the same bytes
   guest     a record through a WASM plugin against the same code native
   start     cold start to first acknowledgement, memory of an idle node
   pipeline  rows per second through the word count, memory while it runs
-  kafka     the broker beside Apache Kafka's; about 20 minutes on a quiet machine
+  tasks     what a thousand idle tasks cost a worker, and sixteen at full speed
+  kafka     the broker beside Apache Kafka's; about 27 minutes on a quiet machine
+  connect   the worker beside Kafka Connect's, with file connectors
 
-Example: make bench; make bench-kafka
+Example: make bench; make bench-kafka; make bench-connect
 ";
 
-const PARTS: [&str; 5] = ["log", "guest", "start", "pipeline", "kafka"];
+const PARTS: [&str; 7] = ["log", "guest", "start", "pipeline", "tasks", "kafka", "connect"];
 
 fn main() {
     let mut parts = Vec::new();
@@ -45,9 +50,10 @@ fn main() {
             _ => refuse(&argument, "no such part"),
         }
     }
-    let beside_kafka = parts.iter().any(|name| name == "kafka");
-    if !beside_kafka && (runs.is_some() || json.is_some()) {
-        refuse("--runs and --json", "are options of the part kafka");
+    let beside = |part: &str| parts.iter().any(|name| name == part);
+    let (kafka, connect) = (beside("kafka"), beside("connect"));
+    if kafka == connect && (runs.is_some() || json.is_some()) {
+        refuse("--runs and --json", "are options of the part kafka, and of connect");
     }
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|name| name == part);
     if wanted("log") {
@@ -62,8 +68,14 @@ fn main() {
     if wanted("pipeline") {
         pipeline::measure();
     }
-    if beside_kafka {
+    if wanted("tasks") {
+        tasks::measure();
+    }
+    if kafka {
         kafka::measure(runs, json.as_deref());
+    }
+    if connect {
+        connect::measure(runs, json.as_deref());
     }
 }
 

@@ -236,7 +236,8 @@ pub fn list_offset(
     answer.offset
 }
 
-fn last_stable_offset(connection: &mut Connection, topic: &str, partition: i32) -> i64 {
+/// Where `read_committed` ends now: the first offset of an open transaction, else the end.
+pub fn last_stable_offset(connection: &mut Connection, topic: &str, partition: i32) -> i64 {
     let answer = try_list_offset(connection, topic, partition, LATEST, READ_COMMITTED);
     assert_eq!(answer.error_code, 0, "ListOffsets of {topic}-{partition}");
     answer.offset

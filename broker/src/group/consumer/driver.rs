@@ -20,7 +20,6 @@ use crate::{
         state::{Group, GroupState},
         store::{self, Entries, StoreError},
     },
-    topics,
 };
 
 /// Why a heartbeat was refused.
@@ -47,8 +46,7 @@ impl TopicView for ClusterTopics<'_> {
     }
 
     fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
-        let names = self.image.topics().map(|topic| topic.name.as_str());
-        Box::new(names.filter(|name| !topics::is_internal(name)))
+        Box::new(self.image.topics().map(|topic| topic.name.as_str()))
     }
 
     fn shows(&self, name: &str, to: Option<&Identity>) -> bool {

@@ -1,5 +1,7 @@
 //! Subscriptions by pattern. A pattern must match a topic's whole name, and is
-//! of the kind that matches in linear time, as the RE2J that KIP-848 names.
+//! of the kind that matches in linear time, as the RE2J that KIP-848 names. Internal
+//! topics match too, as in Kafka: a client's `exclude.internal.topics` is about the
+//! patterns that it matches itself.
 
 use std::collections::BTreeSet;
 

@@ -9,8 +9,9 @@ use longshore_e2e::process::tied_command;
 use longshore_e2e::{Process, wire};
 
 use super::driver::{Driver, Produce, Produced};
-use super::server::{Server, Side};
+use super::server::Server;
 use super::wire_load;
+use crate::beside::{Side, Take};
 use crate::report::mebibytes;
 
 /// Bytes of a record, and how many of them a load as fast as it can has.
@@ -33,9 +34,6 @@ const IDLE_CONSUMERS: usize = 5;
 /// How long they are given to come to rest, and how long is then measured.
 const SETTLE: Duration = Duration::from_secs(2);
 const IDLE: Duration = Duration::from_secs(15);
-
-/// Takes a figure: its line's name, unit and aim, and the value.
-pub(super) type Take<'a> = dyn FnMut(&str, &'static str, Option<f64>, f64) + 'a;
 
 /// Aims, as ratios to Kafka's figure.
 const CPU_AIM: Option<f64> = Some(1.0 / 3.0);

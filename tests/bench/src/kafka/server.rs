@@ -1,4 +1,4 @@
-//! A broker of either kind, and what `/proc` says of its process.
+//! A broker of either kind.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -11,19 +11,8 @@ use longshore_e2e::wait::until;
 use longshore_e2e::{Node, Process, limits, wire};
 
 use super::apache::{Apache, Formatted};
+use crate::beside::{Side, cpu_seconds};
 use crate::report::milliseconds;
-
-/// `/proc` counts CPU time in hundredths of a second, whatever the kernel's clock.
-const TICKS_PER_SECOND: f64 = 100.0;
-
-/// Who is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Side {
-    Longshore,
-    Kafka,
-    /// Longshore once more: what differs from the first is the machine's noise.
-    Control,
-}
 
 pub(super) enum Server {
     Longshore(Node),
@@ -64,18 +53,9 @@ impl Server {
         }
     }
 
-    /// CPU seconds of the process so far, user and system, threads that ended included.
+    /// CPU seconds of the process so far.
     pub(super) fn cpu_seconds(&mut self) -> f64 {
-        let path = format!("/proc/{}/stat", self.process().id());
-        let stat = std::fs::read_to_string(path).expect("the process runs");
-        // The name, in parentheses, may hold anything; then come fields 3 and on.
-        let fields = stat.rsplit(')').next().expect("a last piece");
-        let ticks = fields
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .map(|field| field.parse::<f64>().expect("utime and stime are numbers"));
-        ticks.sum::<f64>() / TICKS_PER_SECOND
+        cpu_seconds(self.process())
     }
 }
 

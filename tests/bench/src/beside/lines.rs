@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::server::Side;
+use super::Side;
 
-/// One figure of each life of a broker, by side.
+/// One figure of each life, by side.
 struct Line {
     name: String,
     unit: &'static str,
