@@ -5,6 +5,8 @@
 //! `types.batch` of the plugin contract, so that crossing into a guest is a
 //! copy a column and never one a record.
 
+use std::ops::Range;
+
 /// Length of a null key, value or header value.
 pub const NULL_LEN: i32 = -1;
 
@@ -143,6 +145,21 @@ impl Batch {
     /// The value of header `at`, counted over the whole batch; `None` for null.
     pub fn header_value(&self, at: usize) -> Option<&[u8]> {
         part(&self.arena, &self.headers.value_at, &self.headers.value_len, at)
+    }
+
+    /// Which headers of the batch are those of record `at`.
+    pub fn headers_of(&self, at: usize) -> Range<usize> {
+        let counts = &self.columns.header_count;
+        let before = counts.iter().take(at).map(|count| *count as usize).sum();
+        before..before + counts.get(at).copied().unwrap_or(0) as usize
+    }
+
+    /// Appends record `at` of another batch, whose headers there are `headers`.
+    pub fn push_record(&mut self, from: &Self, at: usize, headers: Range<usize>) {
+        self.push(from.key(at), from.value(at), from.timestamp_ms(at));
+        for header in headers {
+            self.push_header(from.header_name(header), from.header_value(header));
+        }
     }
 
     /// Appends a record without headers, copying its parts into the arena.

@@ -15,6 +15,7 @@ use longshore::host::{
 };
 use longshore::kafka::TopicPartition;
 use longshore::kafka::group::Lease;
+use longshore::task::failures::Stage;
 use longshore::task::plugin::{Checkpoint, Next, Output};
 use longshore::worker::herder::{ConnectorConfig, TaskId};
 use tempfile::TempDir;
@@ -283,4 +284,30 @@ async fn a_row_that_is_too_long_stops_the_task_and_names_the_remedy() {
     let error = task.poll(Duration::ZERO, 1 << 20).await.unwrap_err().to_string();
     assert!(error.contains("`a.txt`: the row at byte 6 is longer than 8 bytes"), "{error}");
     assert!(error.contains("raise `max.row.bytes`"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_converter_cannot_read_has_failed_there_though_the_sink_refuses_it() {
+    let bench = Bench::new();
+    let options = [
+        ("topics", "counts"),
+        ("connection", "output"),
+        ("key.converter", "string"),
+        ("value.converter", "long"),
+    ];
+    let plugin = bench.plugin("file-sink").await;
+    let mut sink = plugin.open_sink(bench.context("write"), &config(&options)).await.unwrap();
+    let partition = TopicPartition::new("counts", 0);
+    sink.assigned(std::slice::from_ref(&partition)).await.unwrap();
+    let mut batch = Batch::default();
+    for (offset, key, value) in
+        [(0, &b"\xff"[..], &[0; 8][..]), (1, b"k", &[0; 8]), (2, b"k", b"1")]
+    {
+        batch.push(Some(key), Some(value), -1);
+        batch.columns.offset.push(offset);
+    }
+    let rejects = sink.put(&partition, "counts", Arc::new(batch)).await.unwrap();
+    let failed: Vec<_> = rejects.iter().map(|it| (it.at, it.failure.stage)).collect();
+    assert_eq!(failed, [(0, Stage::KeyConverter), (2, Stage::ValueConverter)]);
+    sink.close().await;
 }

@@ -74,6 +74,15 @@ impl ConvertError {
     }
 }
 
+/// What of a record a converter reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Its key.
+    Key,
+    /// Its value.
+    Value,
+}
+
 /// Between the bytes of a key or value in a topic and one JSON value.
 ///
 /// Null bytes (a tombstone, a record without a key) are JSON's `null` in every

@@ -2,7 +2,7 @@
 
 use super::options::{EncodeOptions, Format, FormatError};
 use crate::batch::Batch;
-use crate::convert::{ConvertError, Converters};
+use crate::convert::{ConvertError, Converters, Part};
 
 /// A record that the format cannot hold; the others are encoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Reject {
     pub code: &'static str,
     /// What is wrong with it.
     pub message: String,
+    /// What a converter could not read; `None` when the format cannot hold it.
+    pub part: Option<Part>,
 }
 
 /// Encodes records into bytes that are taken away piece by piece.
@@ -50,9 +52,9 @@ impl Writer {
                 Format::Lines => line(batch, at, &mut self.buffer),
                 Format::JsonLines => json_line(batch, converters, at, &mut self.buffer),
             };
-            if let Err((code, message)) = result {
+            if let Err(Refusal { code, message, part }) = result {
                 self.buffer.truncate(start);
-                rejects.push(Reject { at, code, message });
+                rejects.push(Reject { at, code, message, part });
             }
         };
         if which.is_empty() {
@@ -91,11 +93,17 @@ impl Writer {
     }
 }
 
-type Refusal = (&'static str, String);
+struct Refusal {
+    code: &'static str,
+    message: String,
+    part: Option<Part>,
+}
 
 fn line(batch: &Batch, at: u32, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    let value = batch.value(at as usize).ok_or_else(|| {
-        ("null-value", "the value is null, which a line of text cannot tell from empty".to_owned())
+    let value = batch.value(at as usize).ok_or_else(|| Refusal {
+        code: "null-value",
+        message: "the value is null, which a line of text cannot tell from empty".to_owned(),
+        part: None,
     })?;
     out.extend_from_slice(value);
     out.push(b'\n');
@@ -108,13 +116,19 @@ fn json_line(
     at: u32,
     out: &mut Vec<u8>,
 ) -> Result<(), Refusal> {
-    let refused =
-        |part: &str, error: &ConvertError| (error.code(), format!("the {part} is {error}"));
+    let refused = |part: Part, error: &ConvertError| {
+        let name = match part {
+            Part::Key => "key",
+            Part::Value => "value",
+        };
+        Refusal { code: error.code(), message: format!("the {name} is {error}"), part: Some(part) }
+    };
     let at = at as usize;
+    let (key, value) = (&converters.key, &converters.value);
     out.extend_from_slice(b"{\"key\":");
-    converters.key.write_json(batch.key(at), out).map_err(|error| refused("key", &error))?;
+    key.write_json(batch.key(at), out).map_err(|error| refused(Part::Key, &error))?;
     out.extend_from_slice(b",\"value\":");
-    converters.value.write_json(batch.value(at), out).map_err(|error| refused("value", &error))?;
+    value.write_json(batch.value(at), out).map_err(|error| refused(Part::Value, &error))?;
     out.extend_from_slice(b"}\n");
     Ok(())
 }
@@ -127,7 +141,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::convert::{BytesConverter, LongConverter};
+    use crate::convert::{BytesConverter, LongConverter, Part as Read};
 
     type Part<'a> = Option<&'a [u8]>;
 
@@ -165,8 +179,8 @@ mod tests {
             batch(&[(Some(b"\xff"), Some(&one)), (Some(b"a"), Some(b"1")), (None, Some(&one))]);
         let rejects = writer.append(&records, &counts(), &[]);
         assert_eq!(
-            rejects.iter().map(|r| (r.at, r.code)).collect::<Vec<_>>(),
-            [(0, "not-utf8"), (1, "not-a-long")]
+            rejects.iter().map(|r| (r.at, r.code, r.part)).collect::<Vec<_>>(),
+            [(0, "not-utf8", Some(Read::Key)), (1, "not-a-long", Some(Read::Value))]
         );
         assert!(rejects[0].message.starts_with("the key is not UTF-8 from byte 0"), "{rejects:?}");
         assert_eq!(writer.take(), b"{\"key\":null,\"value\":1}\n");
@@ -186,7 +200,7 @@ mod tests {
     fn a_null_value_is_no_line() {
         let mut writer = Writer::create("lines", "{}").unwrap();
         let rejects = writer.append(&batch(&[(Some(b"k"), None)]), &Converters::default(), &[]);
-        assert_eq!((rejects[0].at, rejects[0].code), (0, "null-value"));
+        assert_eq!((rejects[0].at, rejects[0].code, rejects[0].part), (0, "null-value", None));
         assert_eq!(writer.size(), 0);
     }
 

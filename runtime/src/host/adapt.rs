@@ -84,6 +84,10 @@ impl asked::Plugin for Connected {
         info(&self.plugin)
     }
 
+    fn digest(&self) -> String {
+        self.plugin.manifest().digest.clone()
+    }
+
     fn config_schema(&self) -> &serde_json::Value {
         self.plugin.config_schema()
     }
@@ -197,7 +201,7 @@ impl ProcessorPlugin for ProcessorInstance {
 impl From<Fault> for TaskError {
     fn from(fault: Fault) -> Self {
         let remedy = match &fault {
-            Fault::Retry { after, .. } => Remedy::Retry { after: *after },
+            Fault::Retry { after, .. } => Remedy::Fault { after: *after },
             Fault::Config { .. } | Fault::Fatal { .. } => Remedy::Stop,
         };
         Self { message: fault.to_string(), remedy }

@@ -7,6 +7,7 @@ use super::bindings::types;
 use super::error::{Cause, Fault};
 use crate::batch::{Batch, Columns, Headers};
 use crate::kafka::TopicPartition;
+use crate::task::failures::{Failure, Stage};
 use crate::task::plugin::{Checkpoint, Output, Reject};
 
 pub(super) fn fault(fault: types::Fault) -> Fault {
@@ -99,7 +100,12 @@ pub(super) fn outputs(outputs: Vec<types::Output>) -> Result<Vec<Output>, Cause>
         .collect()
 }
 
-pub(super) fn rejects(rejects: Vec<types::Reject>, records: usize) -> Result<Vec<Reject>, Cause> {
+/// `stage`: where the record with this index failed.
+pub(super) fn rejects(
+    rejects: Vec<types::Reject>,
+    records: usize,
+    stage: impl Fn(u32) -> Stage,
+) -> Result<Vec<Reject>, Cause> {
     rejects
         .into_iter()
         .map(|reject| {
@@ -109,7 +115,11 @@ pub(super) fn rejects(rejects: Vec<types::Reject>, records: usize) -> Result<Vec
                     reject.at
                 )));
             }
-            Ok(Reject { at: reject.at, code: reject.why.code, message: reject.why.message })
+            let types::Detail { code, message } = reject.why;
+            Ok(Reject {
+                at: reject.at,
+                failure: Failure { stage: stage(reject.at), code, message },
+            })
         })
         .collect()
 }

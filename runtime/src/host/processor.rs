@@ -11,6 +11,7 @@ use super::plugin::{OpenContext, Plugin};
 use super::state::{StateFull, StateStore};
 use crate::batch::Batch;
 use crate::convert::Converters;
+use crate::task::failures::Stage;
 use crate::task::plugin::Processed;
 
 /// A processor, open for one partition number of its inputs.
@@ -60,6 +61,8 @@ impl ProcessorInstance {
         let limit = self.live.limits().call;
         let records = batch.len();
         let handle = self.live.hold("process", batch, &self.converters)?;
+        let unread = handle.unread.clone();
+        let stage = |at| unread.stage(at, Stage::TaskProcess);
         let topic = topic.to_owned();
         let processed = self.live.call("process", limit, |store, part| {
             Box::pin(async move {
@@ -69,7 +72,9 @@ impl ProcessorInstance {
         });
         let answer = match processed.await {
             Ok(processed) => convert::outputs(processed.outputs)
-                .and_then(|outputs| Ok((outputs, convert::rejects(processed.rejects, records)?)))
+                .and_then(|outputs| {
+                    Ok((outputs, convert::rejects(processed.rejects, records, stage)?))
+                })
                 .map_err(|cause: Cause| self.live.failed("process", cause)),
             Err(error) => Err(error),
         };

@@ -1,11 +1,33 @@
 //! Batches that a guest holds by handle.
 #![allow(unreachable_pub, reason = "the generated code exports its resources' types again")]
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::batch::Batch;
-use crate::convert::Converters;
+use crate::convert::{Converters, Part};
+use crate::task::failures::Stage;
+
+/// Records of a batch that a converter could not read: the host knows better than
+/// the guest, which only hands the refusal on, at which stage such a record failed.
+#[derive(Debug, Clone, Default)]
+pub struct Unread(Arc<Mutex<BTreeMap<u32, Part>>>);
+
+impl Unread {
+    pub(super) fn note(&self, records: impl Iterator<Item = (u32, Part)>) {
+        self.0.lock().expect("no holder panics").extend(records);
+    }
+
+    /// The stage at which a record of the batch failed, if not at `otherwise`.
+    pub(super) fn stage(&self, at: u32, otherwise: Stage) -> Stage {
+        match self.0.lock().expect("no holder panics").get(&at) {
+            Some(Part::Key) => Stage::KeyConverter,
+            Some(Part::Value) => Stage::ValueConverter,
+            None => otherwise,
+        }
+    }
+}
 
 /// What a `records` resource is. The batch's bytes count as held until the
 /// guest drops the handle: that is a sink's back-pressure.
@@ -13,6 +35,7 @@ use crate::convert::Converters;
 pub struct HeldRecords {
     pub(super) batch: Arc<Batch>,
     pub(super) converters: Arc<Converters>,
+    pub(super) unread: Unread,
     bytes: usize,
     held: Arc<AtomicUsize>,
 }
@@ -25,7 +48,7 @@ impl HeldRecords {
     ) -> Self {
         let bytes = batch_bytes(&batch);
         held.fetch_add(bytes, Ordering::Relaxed);
-        Self { batch, converters, bytes, held }
+        Self { batch, converters, unread: Unread::default(), bytes, held }
     }
 }
 

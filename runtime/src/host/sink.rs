@@ -14,6 +14,7 @@ use super::plugin::{OpenContext, Plugin};
 use crate::batch::Batch;
 use crate::convert::Converters;
 use crate::kafka::TopicPartition;
+use crate::task::failures::{Failure, Stage};
 use crate::task::plugin::{LateReject, Mark, Progress, Reject};
 
 /// One task of a sink, open.
@@ -82,6 +83,7 @@ impl SinkInstance {
         let limit = self.live.limits().call;
         let records = batch.len();
         let handle = self.live.hold("put", batch, &self.converters)?;
+        let unread = handle.unread.clone();
         let (from, topic) = (convert::to_guest_partition(from), topic.to_owned());
         let rejects = self.live.call("put", limit, |store, part| {
             Box::pin(async move {
@@ -90,7 +92,9 @@ impl SinkInstance {
             })
         });
         let rejects = rejects.await?;
-        convert::rejects(rejects, records).map_err(|cause| self.live.failed("put", cause))
+        let stage = |at| unread.stage(at, Stage::TaskPut);
+        let rejects = convert::rejects(rejects, records, stage);
+        rejects.map_err(|cause| self.live.failed("put", cause))
     }
 
     /// About once a second: what became durable.
@@ -157,8 +161,7 @@ fn checked(progress: wit::Progress) -> Result<Progress, Cause> {
         Ok(LateReject {
             partition: convert::partition(reject.partition)?,
             offset: reject.offset,
-            code: reject.code,
-            message: reject.message,
+            failure: Failure { stage: Stage::TaskPut, code: reject.code, message: reject.message },
         })
     };
     let stalled = |stalled: wit::Stalled| {

@@ -10,6 +10,7 @@ use super::convert;
 use super::error::{CallError, Cause};
 use super::guest::{Guest, Metrics};
 use super::plugin::{OpenContext, Plugin};
+use crate::task::failures::{Failure, Stage};
 use crate::task::plugin::{Next, Polled, Refused};
 use crate::worker::plugin::PlannedTask;
 
@@ -124,7 +125,10 @@ fn checked(polled: wit::Polled) -> Result<Polled, Cause> {
         refused: polled
             .refused
             .into_iter()
-            .map(|refused| Refused { code: refused.code, message: refused.message })
+            .map(|wit::Refused { payload, code, message }| Refused {
+                payload,
+                failure: Failure { stage: Stage::TaskPoll, code, message },
+            })
             .collect(),
         saved: convert::checkpoints(polled.saved)?,
         next: match polled.next {

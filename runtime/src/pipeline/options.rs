@@ -1,10 +1,10 @@
 //! The options of a connector that the worker reads, whatever its plugin.
 
-/// Options of every connector, and of what reads topics.
-const NAMES: [&str; 12] = [
+use crate::worker::error_options;
+
+/// Options of every connector but for those of its errors, and of what reads topics.
+const NAMES: [&str; 10] = [
     "connector.class",
-    "errors.retry.delay.max.ms",
-    "errors.tolerance",
     "exactly.once.support",
     "key.converter",
     "processing.guarantee",
@@ -23,12 +23,12 @@ const PREFIXES: [&str; 4] =
 /// True for an option that the worker reads.
 #[must_use]
 pub fn is_workers(name: &str) -> bool {
-    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    workers().any(|known| known == name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// The options that the worker reads, for suggestions.
 pub fn workers<'a>() -> impl Iterator<Item = &'a str> {
-    NAMES.into_iter()
+    NAMES.into_iter().chain(error_options::OPTIONS)
 }
 
 /// Kafka's topic configurations.

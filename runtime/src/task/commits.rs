@@ -24,26 +24,88 @@ pub fn commit(partition: &TopicPartition, offset: i64, fleet: &str) -> OffsetCom
     OffsetCommit { partition: partition.clone(), offset, metadata: fleet.to_owned() }
 }
 
-/// The offsets of what was committed, unless another fleet committed any. An
-/// empty text is a tool's (`--reset-offsets`) and welcome.
-pub fn of_this_fleet(
-    committed: HashMap<TopicPartition, CommittedOffset>,
-    group: &str,
-    fleet: &str,
-) -> Result<HashMap<TopicPartition, i64>, TaskError> {
-    let mut offsets = HashMap::with_capacity(committed.len());
-    for (partition, committed) in committed {
-        if !committed.metadata.is_empty() && committed.metadata != fleet {
-            return Err(TaskError::stop(format!(
-                "the offsets of group `{group}` for {partition} were committed by the fleet \
-                 `{}`, but this one is `{fleet}`: delete the group, or give the connector \
-                 another name",
-                committed.metadata
-            )));
+/// What follows the fleet's name beside the offset of a partition whose position the
+/// sink keeps with its data: the group's offset only shows it.
+const KEPT: &str = "; kept by the sink";
+
+/// A commit that only shows where the sink itself says that it is.
+pub fn commit_kept(partition: &TopicPartition, offset: i64, fleet: &str) -> OffsetCommit {
+    let metadata = format!("{fleet}{KEPT}");
+    OffsetCommit { partition: partition.clone(), offset, metadata }
+}
+
+/// What follows it beside an offset that a request set.
+const BY_HAND: &str = "; set by hand";
+
+/// A commit that a request asks for: no task made it.
+pub fn commit_by_hand(partition: &TopicPartition, offset: i64, fleet: &str) -> OffsetCommit {
+    let metadata = format!("{fleet}{BY_HAND}");
+    OffsetCommit { partition: partition.clone(), offset, metadata }
+}
+
+/// Whether a committed offset only shows where the sink says that it is.
+pub fn is_kept(committed: &CommittedOffset) -> bool {
+    committed.metadata.ends_with(KEPT)
+}
+
+/// What a group has committed, all of it by this fleet or by hand.
+#[derive(Debug, Default)]
+pub struct Positions(HashMap<TopicPartition, CommittedOffset>);
+
+impl Positions {
+    /// What was committed, unless another fleet committed any of it. An empty text
+    /// is a tool's (`--reset-offsets`) and welcome.
+    pub fn of_this_fleet(
+        committed: HashMap<TopicPartition, CommittedOffset>,
+        group: &str,
+        fleet: &str,
+    ) -> Result<Self, TaskError> {
+        for (partition, committed) in &committed {
+            let text = committed.metadata.as_str();
+            let text = text.strip_suffix(KEPT).or(text.strip_suffix(BY_HAND)).unwrap_or(text);
+            if !text.is_empty() && text != fleet {
+                return Err(TaskError::stop(format!(
+                    "the offsets of group `{group}` for {partition} were committed by the fleet \
+                     `{text}`, but this one is `{fleet}`: delete the group, or give the connector \
+                     another name"
+                )));
+            }
         }
-        offsets.insert(partition, committed.offset);
+        Ok(Self(committed))
     }
-    Ok(offsets)
+
+    /// A partition's offset.
+    pub fn get(&self, partition: &TopicPartition) -> Option<i64> {
+        self.0.get(partition).map(|committed| committed.offset)
+    }
+
+    /// All of them.
+    pub fn offsets(self) -> HashMap<TopicPartition, i64> {
+        self.0.into_iter().map(|(partition, committed)| (partition, committed.offset)).collect()
+    }
+
+    /// A sink goes on at its own marks, whatever the group has. An offset that was
+    /// set by hand asks for something else, and is refused rather than passed over.
+    pub fn check_kept(
+        &self,
+        marks: &HashMap<TopicPartition, i64>,
+        group: &str,
+    ) -> Result<(), TaskError> {
+        for (partition, mark) in marks {
+            let Some(committed) = self.0.get(partition) else { continue };
+            let text = &committed.metadata;
+            let by_hand = text.is_empty() || text.ends_with(BY_HAND);
+            if by_hand && committed.offset != *mark {
+                return Err(TaskError::stop(format!(
+                    "the offset of group `{group}` for {partition} was set to {} by hand, but the \
+                     sink keeps its position with its data, and is at {mark}: change it there. \
+                     Then set the group's offset to the same, or delete it (`--delete-offsets`)",
+                    committed.offset
+                )));
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -57,9 +119,28 @@ mod tests {
 
     #[test]
     fn another_fleets_offsets_are_refused() {
-        let error = of_this_fleet(committed("blue"), "connect-c", "green").unwrap_err();
+        let read =
+            |metadata: &str| Positions::of_this_fleet(committed(metadata), "connect-c", "green");
+        let error = read("blue").unwrap_err();
         assert!(error.message.contains("`blue`") && error.message.contains("connect-c"));
-        assert_eq!(of_this_fleet(committed("green"), "connect-c", "green").unwrap().len(), 1);
-        assert_eq!(of_this_fleet(committed(""), "connect-c", "green").unwrap().len(), 1);
+        for metadata in ["green", "", "green; kept by the sink", "green; set by hand"] {
+            assert_eq!(read(metadata).unwrap().get(&TopicPartition::new("t", 0)), Some(7));
+        }
+        assert!(read("blue; kept by the sink").is_err());
+    }
+
+    #[test]
+    fn an_offset_set_by_hand_is_refused_where_the_sink_is_elsewhere() {
+        let check = |metadata: &str, mark| {
+            let read = Positions::of_this_fleet(committed(metadata), "connect-c", "green");
+            let marks = HashMap::from([(TopicPartition::new("t", 0), mark)]);
+            read.unwrap().check_kept(&marks, "connect-c")
+        };
+        let told = check("", 9).unwrap_err().message;
+        assert!(told.contains("set to 7 by hand") && told.contains("is at 9"), "{told}");
+        assert!(check("green; set by hand", 9).is_err());
+        assert_eq!(check("", 7), Ok(()));
+        assert_eq!(check("green", 9), Ok(()), "a commit that a crash prevented");
+        assert_eq!(check("green; kept by the sink", 9), Ok(()));
     }
 }

@@ -1,6 +1,7 @@
 //! What progress lines show of a connector, counted without locks.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::batch::Batch;
 
@@ -21,6 +22,49 @@ pub struct Counters {
     /// Records between the committed and the end offsets of the inputs, at
     /// the last look.
     pub lag: AtomicU64,
+    /// Records that failed, and what was done about them.
+    pub errors: ErrorCounters,
+}
+
+/// What Kafka Connect's `task-error-metrics` count, summed over a connector's tasks.
+/// (`total-records-skipped` is [`Counters::skipped`].)
+#[derive(Debug, Default)]
+pub struct ErrorCounters {
+    /// `total-record-errors`: records that could not be used.
+    pub record_errors: AtomicU64,
+    /// `total-record-failures`: failures of records; each failed once.
+    pub record_failures: AtomicU64,
+    /// `total-retries`: calls that are tried again after a fault that may pass.
+    pub retries: AtomicU64,
+    /// `total-errors-logged`: lines because of `errors.log.enable`.
+    pub errors_logged: AtomicU64,
+    /// `deadletterqueue-produce-requests`: dead letters to be sent.
+    pub dead_letter_requests: AtomicU64,
+    /// `deadletterqueue-produce-failures`: those that could not be sent.
+    pub dead_letter_failures: AtomicU64,
+    /// `last-error-timestamp`: when the last record failed, in milliseconds since
+    /// 1970; 0 if none did.
+    pub last_error_timestamp: AtomicU64,
+}
+
+impl ErrorCounters {
+    /// Counts records that could not be used.
+    pub fn failed(&self, records: u64) {
+        self.record_errors.fetch_add(records, Ordering::Relaxed);
+        self.record_failures.fetch_add(records, Ordering::Relaxed);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.last_error_timestamp.store(now.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// Counts a line of the log.
+    pub fn logged(&self) {
+        self.errors_logged.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a call that is to be tried again.
+    pub fn retry(&self) {
+        self.retries.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl Counters {

@@ -6,6 +6,7 @@
 //! neither does; without one the seal follows its records, and a crash between
 //! repeats the lot.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::counters::{Counters, payload_bytes};
@@ -91,6 +92,25 @@ impl Delivery {
             }
         };
         Ok(sent?)
+    }
+
+    /// Sends the dead letters of a lot that has begun, and waits until every one is
+    /// acknowledged.
+    pub async fn send_dead_letters(
+        &self,
+        counters: &Counters,
+        letters: Option<Output>,
+    ) -> Result<(), TaskError> {
+        let Some(letters) = letters else { return Ok(()) };
+        let count = letters.batch.len() as u64;
+        counters.errors.dead_letter_requests.fetch_add(count, Ordering::Relaxed);
+        let topic = letters.topic.clone();
+        let sent = self.send(counters, vec![letters], Some(&topic)).await;
+        sent.map_err(|error| {
+            counters.errors.dead_letter_failures.fetch_add(count, Ordering::Relaxed);
+            let message = format!("dead letters could not be written: {}", error.message);
+            TaskError { message, ..error }
+        })
     }
 
     /// Makes a lot visible.

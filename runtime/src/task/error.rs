@@ -10,6 +10,12 @@ pub enum Remedy {
     /// The cause lies outside and may pass: open again from the last
     /// checkpoint after a pause, as often as it takes.
     Retry {
+        /// How long to wait at the least.
+        after: Option<Duration>,
+    },
+    /// The plugin says that nothing was applied and the same may succeed after a
+    /// pause: for as long as `errors.retry.timeout` allows.
+    Fault {
         /// How long the plugin asked to wait.
         after: Option<Duration>,
     },
@@ -38,6 +44,16 @@ impl TaskError {
     /// The cause may pass.
     pub fn retry(message: impl Into<String>) -> Self {
         Self { message: message.into(), remedy: Remedy::Retry { after: None } }
+    }
+
+    /// A plugin's word that the same may succeed after a pause.
+    pub fn fault(message: impl Into<String>, after: Option<Duration>) -> Self {
+        Self { message: message.into(), remedy: Remedy::Fault { after } }
+    }
+
+    /// True if the same call may be made again: nothing of it was applied.
+    pub fn is_fault(&self) -> bool {
+        matches!(self.remedy, Remedy::Fault { .. })
     }
 
     /// The instance died.

@@ -8,6 +8,7 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`error`] | why a session ended, and what may help |
+//! | [`failures`] | what becomes of records that cannot be used |
 //! | [`backoff`] | pauses between sessions, and when to give up |
 //! | [`plugin`] | what the loops ask of a plugin's instance |
 //! | [`inflight`] | one batch unacknowledged at a time: sources and processors |
@@ -15,6 +16,7 @@
 //! | [`source`] | poll, produce, save the checkpoint |
 //! | [`marks`] | how far a sink's partition is durable |
 //! | [`schedule`] | what a sink does next |
+//! | [`waiting`] | a sink's partitions that wait for their system |
 //! | [`sink`] | put, wait for marks, commit |
 //! | [`processor`] | process, produce outputs and state, commit |
 //! | [`numbers`] | a processor's task: a session for each partition number |
@@ -29,6 +31,7 @@ pub mod commits;
 pub mod counters;
 pub mod delivery;
 pub mod error;
+pub mod failures;
 pub mod inflight;
 pub mod marks;
 pub mod numbers;
@@ -39,40 +42,5 @@ pub mod sink;
 pub mod source;
 pub mod start;
 pub mod topics;
+pub mod waiting;
 pub mod writes;
-
-use counters::Counters;
-use error::TaskError;
-use plugin::Reject;
-
-use crate::kafka::TopicPartition;
-
-/// Skips records that a plugin refused, if the configuration says so.
-fn tolerate_rejects(
-    label: &str,
-    tolerant: bool,
-    counters: &Counters,
-    partition: &TopicPartition,
-    rejects: &[Reject],
-) -> Result<(), TaskError> {
-    let Some(first) = rejects.first() else { return Ok(()) };
-    if !tolerant {
-        return Err(TaskError::stop(format!(
-            "{} records of {partition} were refused, the first: {} ({}); set \
-             `errors.tolerance=all` to skip such, or mend the records",
-            rejects.len(),
-            first.message,
-            first.code
-        )));
-    }
-    counters.skip(rejects.len() as u64);
-    tracing::warn!(
-        task = label,
-        %partition,
-        skipped = rejects.len(),
-        code = first.code,
-        "skipped: {}",
-        first.message
-    );
-    Ok(())
-}

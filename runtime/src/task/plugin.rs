@@ -10,6 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::error::TaskError;
+use super::failures::Failure;
 use crate::batch::Batch;
 use crate::kafka::TopicPartition;
 
@@ -49,10 +50,10 @@ pub enum Next {
 /// Something that a source read and could make no record of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// Stable, for metrics.
-    pub code: String,
-    /// Prose.
-    pub message: String,
+    /// As it was read.
+    pub payload: Vec<u8>,
+    /// Why.
+    pub failure: Failure,
 }
 
 /// What a poll brought.
@@ -73,10 +74,8 @@ pub struct Polled {
 pub struct Reject {
     /// Index in the input batch.
     pub at: u32,
-    /// Stable, for metrics.
-    pub code: String,
-    /// Prose.
-    pub message: String,
+    /// Why.
+    pub failure: Failure,
 }
 
 /// Everything below `next` is durable in a sink's system.
@@ -95,10 +94,8 @@ pub struct LateReject {
     pub partition: TopicPartition,
     /// Its offset.
     pub offset: i64,
-    /// Stable, for metrics.
-    pub code: String,
-    /// Prose.
-    pub message: String,
+    /// Why.
+    pub failure: Failure,
 }
 
 /// What became durable in a sink.

@@ -22,15 +22,16 @@ use longshore_broker::crash;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::commits::{self, RECOMMIT_EVERY};
+use super::backoff::{Backoff, Patience, Verdict, chance};
+use super::commits::{self, Positions, RECOMMIT_EVERY};
 use super::counters::{Counters, payload_bytes};
 use super::delivery::Delivery;
 use super::error::TaskError;
+use super::failures::Failures;
 use super::inflight::{InFlight, Lot, Seal, Step};
 use super::plugin::{Output, Processed, ProcessorPlugin};
 use super::source::sleep_until;
 use super::start::{self, Known};
-use super::tolerate_rejects;
 use super::topics::OutputTopics;
 use super::writes::Writes;
 use crate::batch::Batch;
@@ -76,8 +77,10 @@ pub struct ProcessorSession {
     pub writes: Writes,
     /// The topics that the plugin may write to.
     pub topics: OutputTopics,
-    /// `errors.tolerance=all`.
-    pub tolerant: bool,
+    /// Decides about records that the plugin refuses.
+    pub failures: Failures,
+    /// How a fault of the plugin's is tried again.
+    pub patience: Patience,
     /// The connector's counts.
     pub counters: Arc<Counters>,
     /// Told of every commit.
@@ -89,13 +92,14 @@ pub struct ProcessorSession {
 }
 
 type Guest = Box<dyn ProcessorPlugin>;
-type Made = (Guest, Result<Option<(Fetched, Processed)>, TaskError>);
+type Made = (Guest, Result<Option<(Fetched, Arc<Batch>, Processed)>, TaskError>);
 type Landing = BoxFuture<'static, Result<(), TaskError>>;
 
 /// A processed batch on its way.
 #[derive(Default)]
 struct Payload {
     outputs: Vec<Output>,
+    letters: Option<Output>,
     offsets: Vec<OffsetCommit>,
 }
 
@@ -151,7 +155,7 @@ impl ProcessorSession {
                     Step::Send(_) => {
                         let payload = std::mem::take(&mut waiting);
                         flying = payload.offsets;
-                        landing = Some(self.send(payload.outputs)).into();
+                        landing = Some(self.send(payload.outputs, payload.letters)).into();
                     }
                     Step::Seal(_) => {
                         sealing = true;
@@ -169,9 +173,10 @@ impl ProcessorSession {
                     guest = Some(plugin);
                     match made? {
                         None => machine.nothing_made(),
-                        Some((fetched, processed)) => {
-                            waiting = self.take(fetched, processed)?;
-                            let records = !waiting.outputs.is_empty();
+                        Some((fetched, batch, processed)) => {
+                            waiting = self.take(&fetched, &batch, processed)?;
+                            let records =
+                                !waiting.outputs.is_empty() || waiting.letters.is_some();
                             let moved = moves(&waiting.offsets, &flying, &positions);
                             machine.made(Lot { records, seal: if records || moved { Seal::AtOnce } else { Seal::Nothing } });
                         }
@@ -249,7 +254,7 @@ impl ProcessorSession {
     /// what the log holds.
     async fn start(&self) -> Result<HashMap<TopicPartition, i64>, TaskError> {
         let committed = self.consumer.committed(&self.inputs).await?;
-        let committed = commits::of_this_fleet(committed, &self.group, &self.fleet)?;
+        let committed = Positions::of_this_fleet(committed, &self.group, &self.fleet)?.offsets();
         let begins = self.consumer.beginning_offsets(&self.inputs).await?;
         let ends = self.consumer.end_offsets(&self.inputs).await?;
         let latest = self.consumer.stable_offsets(&self.inputs).await?;
@@ -265,10 +270,12 @@ impl ProcessorSession {
         Ok(committed)
     }
 
-    /// Reads and processes one batch. `None`: nothing came, or the task stops.
+    /// Reads and processes one batch. `None`: nothing came, or the task stops. A
+    /// fault that may pass keeps this partition number waiting, and no other.
     fn make(&self, mut plugin: Guest) -> BoxFuture<'static, Made> {
         let (consumer, stop, counters) =
             (self.consumer.clone(), self.stop.clone(), self.counters.clone());
+        let (label, patience) = (self.label.clone(), self.patience);
         Box::pin(async move {
             let fetched = tokio::select! {
                 biased;
@@ -280,25 +287,44 @@ impl ProcessorSession {
                 Ok(None) => return (plugin, Ok(None)),
                 Err(error) => return (plugin, Err(error.into())),
             };
-            let batch = std::mem::take(&mut fetched.batch);
+            let batch = Arc::new(std::mem::take(&mut fetched.batch));
             if batch.is_empty() {
-                return (plugin, Ok(Some((fetched, Processed::default()))));
+                return (plugin, Ok(Some((fetched, batch, Processed::default()))));
             }
             counters.read(batch.len() as u64, payload_bytes(&batch));
-            let processed = plugin.process(&fetched.partition.topic, Arc::new(batch)).await;
-            (plugin, processed.map(|processed| Some((fetched, processed))))
+            let (mut backoff, began) = (Backoff::default(), Instant::now());
+            loop {
+                let processed = plugin.process(&fetched.partition.topic, batch.clone()).await;
+                let error = match processed {
+                    Ok(processed) => return (plugin, Ok(Some((fetched, batch, processed)))),
+                    Err(error) => error,
+                };
+                let verdict = match error.is_fault() {
+                    true => backoff.decide(&patience, &error, false, began.elapsed(), chance()),
+                    false => return (plugin, Err(error)),
+                };
+                let Verdict::After(pause) = verdict else {
+                    return (plugin, Err(TaskError::stop(error.message)));
+                };
+                counters.errors.retry();
+                let pause_ms = pause.as_millis() as u64;
+                tracing::warn!(task = label, pause_ms, "the same records again: {error}");
+                tokio::select! {
+                    () = stop.cancelled() => return (plugin, Ok(None)),
+                    () = tokio::time::sleep(pause) => {}
+                }
+            }
         })
     }
 
-    fn take(&self, fetched: Fetched, processed: Processed) -> Result<Payload, TaskError> {
+    fn take(
+        &self,
+        fetched: &Fetched,
+        batch: &Batch,
+        processed: Processed,
+    ) -> Result<Payload, TaskError> {
         self.observer.read(&fetched.partition.topic);
-        tolerate_rejects(
-            &self.label,
-            self.tolerant,
-            &self.counters,
-            &fetched.partition,
-            &processed.rejects,
-        )?;
+        let letters = self.failures.records(&fetched.partition, batch, &processed.rejects)?;
         let mut outputs = processed.outputs;
         self.topics.check(&outputs)?;
         let state = Output {
@@ -309,17 +335,18 @@ impl ProcessorSession {
         outputs.push(state);
         outputs.retain(|output: &Output| !Batch::is_empty(&output.batch));
         let offset = commits::commit(&fetched.partition, fetched.next_offset, &self.fleet);
-        Ok(Payload { outputs, offsets: vec![offset] })
+        Ok(Payload { outputs, letters, offsets: vec![offset] })
     }
 
-    fn send(&self, outputs: Vec<Output>) -> Landing {
+    fn send(&self, outputs: Vec<Output>, letters: Option<Output>) -> Landing {
         let (delivery, counters) = (self.delivery.clone(), self.counters.clone());
         let (changelog, writes) = (self.changelog.topic.clone(), self.writes.clone());
         Box::pin(async move {
             let sent = async {
                 delivery.begin().await?;
                 crash::point("processor-after-begin");
-                delivery.send(&counters, outputs, Some(&changelog)).await
+                delivery.send(&counters, outputs, Some(&changelog)).await?;
+                delivery.send_dead_letters(&counters, letters).await
             };
             writes.hold(sent).await?
         })

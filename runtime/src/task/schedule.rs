@@ -73,6 +73,11 @@ impl Schedule {
         self.partitions.keys().cloned().collect()
     }
 
+    /// Whether a partition is held.
+    pub fn holds(&self, partition: &TopicPartition) -> bool {
+        self.partitions.contains_key(partition)
+    }
+
     /// A read of a partition: first and last offset of its records, if it had
     /// any, and the position after it.
     pub fn read(&mut self, partition: &TopicPartition, records: Option<(i64, i64)>, next: i64) {

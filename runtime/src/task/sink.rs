@@ -1,10 +1,11 @@
 //! A sink's session: read, put, learn what became durable, commit that.
 //!
-//! [`Schedule`] decides what comes next and [`Marks`](super::marks::Marks)
-//! what may be committed; this loop carries it out. Partitions come and go
-//! while it runs, and the others are not disturbed.
+//! [`Schedule`] decides what comes next, [`Marks`](super::marks::Marks) what may be
+//! committed, and [`Waiting`] which partitions wait for their system; this loop
+//! carries it out. Partitions come and go while it runs, and the others are not
+//! disturbed.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,14 +14,17 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::commits;
+use super::backoff::Patience;
+use super::commits::{self, Positions};
 use super::counters::{Counters, payload_bytes};
+use super::delivery::Delivery;
 use super::error::TaskError;
-use super::plugin::{Progress, Reject, SinkPlugin};
+use super::failures::{Failures, Reread};
+use super::plugin::{Output, Progress, SinkPlugin};
 use super::processor::CommitObserver;
 use super::schedule::{Schedule, Step, Targets};
 use super::start::{self, Known};
-use super::tolerate_rejects;
+use super::waiting::{Follows, Put, Waiting};
 use super::writes::Writes;
 use crate::kafka::{Consumer, Fetched, OffsetReset, Start, TopicPartition};
 
@@ -51,8 +55,17 @@ pub struct SinkSession {
     pub writes: Writes,
     /// `offset.flush.interval.ms`.
     pub commit_every: Duration,
-    /// `errors.tolerance=all`.
-    pub tolerant: bool,
+    /// `processing.guarantee=at_most_once`: offsets are committed before their
+    /// records are put.
+    pub at_most_once: bool,
+    /// Decides about records that the plugin refuses.
+    pub failures: Failures,
+    /// Where dead letters go.
+    pub dead_letters: Delivery,
+    /// Reads what was refused late.
+    pub reread: Box<dyn Reread>,
+    /// How a fault of the plugin's is tried again.
+    pub patience: Patience,
     /// The connector's counts.
     pub counters: Arc<Counters>,
     /// Told of every commit.
@@ -68,6 +81,9 @@ struct Running {
     session: SinkSession,
     plugin: Box<dyn SinkPlugin>,
     schedule: Schedule,
+    waiting: Waiting,
+    /// Partitions whose position the sink keeps with its data.
+    kept: HashSet<TopicPartition>,
     began: Instant,
 }
 
@@ -76,42 +92,77 @@ impl SinkSession {
     /// plugin could make durable is committed before it is closed.
     pub async fn run(self, plugin: Box<dyn SinkPlugin>) -> Result<(), TaskError> {
         let schedule = Schedule::new(self.commit_every, HELD_BYTES_MAX, Duration::ZERO);
-        let mut running = Running { session: self, plugin, schedule, began: Instant::now() };
+        let waiting = Waiting::new(self.patience);
+        let (kept, began) = (HashSet::new(), Instant::now());
+        if self.at_most_once {
+            tracing::info!(
+                task = self.label,
+                "delivers at most once: offsets are committed before their records are put, and \
+                 what a crash interrupts is lost"
+            );
+        }
+        let mut running = Running { session: self, plugin, schedule, waiting, kept, began };
         let outcome = running.run().await;
+        // The client is shared, and might know a pause longer than the assignment.
+        let paused = running.waiting.all();
+        if !paused.is_empty()
+            && let Err(error) = running.session.consumer.resume(&paused)
+        {
+            tracing::debug!(task = running.session.label, "not resumed: {error}");
+        }
         running.session.held.send_replace(BTreeSet::new());
         outcome?;
         running.plugin.close().await;
         Ok(())
+    }
+
+    /// Dead letters are acknowledged before anything is committed past their records.
+    async fn send(&self, letters: Option<Output>) -> Result<(), TaskError> {
+        let Self { dead_letters, counters, writes, .. } = self;
+        writes.hold(dead_letters.send_dead_letters(counters, letters)).await?
     }
 }
 
 impl Running {
     async fn run(&mut self) -> Result<(), TaskError> {
         let stop = self.session.stop.clone();
+        // Tries of those in trouble take turns with the others' records: each may take
+        // as long as a call may.
+        let mut retried = false;
         while !stop.is_cancelled() {
             self.reassign().await?;
             let targets = self.session.targets.borrow_and_update().clone();
             let (now, held) = (self.began.elapsed(), self.plugin.held_bytes());
+            if !retried && let Some(put) = self.waiting.due(now) {
+                retried = true;
+                self.deliver(put).await?;
+                continue;
+            }
+            retried = false;
             match self.schedule.next(now, held, targets.as_deref()) {
                 Step::Tick => {
                     let progress = self.plugin.tick().await?;
                     self.schedule.ticked(self.began.elapsed());
-                    self.take(progress)?;
+                    self.take(progress).await?;
                 }
                 Step::Drain => {
                     longshore_broker::crash::point("sink-before-finish");
                     let progress = self.plugin.drain().await?;
                     self.schedule.drained();
-                    self.take(progress)?;
+                    self.take(progress).await?;
                 }
                 Step::Commit(offsets) => self.commit(offsets).await?,
                 Step::Read(wait) => {
+                    let due = self.waiting.next_due(now);
+                    let wait = due.map_or(wait, |due| due.min(wait));
+                    let full = self.waiting.is_full();
                     let fetched = tokio::select! {
                         biased;
                         () = stop.cancelled() => break,
                         Ok(()) = self.session.shares.changed() => continue,
                         Ok(()) = self.session.targets.changed() => continue,
-                        fetched = self.session.consumer.next(PUT_BYTES, wait) => fetched?,
+                        () = tokio::time::sleep(wait), if full => continue,
+                        fetched = self.session.consumer.next(PUT_BYTES, wait), if !full => fetched?,
                     };
                     if let Some(fetched) = fetched {
                         self.put(fetched).await?;
@@ -143,18 +194,22 @@ impl Running {
         }
         let consumer = self.session.consumer.clone();
         let committed = consumer.committed(&partitions).await?;
-        let committed =
-            commits::of_this_fleet(committed, &self.session.group, &self.session.fleet)?;
+        let SinkSession { group, fleet, .. } = &self.session;
+        let committed = Positions::of_this_fleet(committed, group, fleet)?;
         let begins = consumer.beginning_offsets(&partitions).await?;
         let ends = consumer.end_offsets(&partitions).await?;
         let latest = consumer.stable_offsets(&partitions).await?;
         let marks = self.plugin.assigned(&partitions).await?;
         let marks: HashMap<_, _> =
             marks.into_iter().map(|mark| (mark.partition, mark.next)).collect();
+        committed.check_kept(&marks, &self.session.group)?;
         let mut starts = Vec::with_capacity(partitions.len());
         for partition in partitions {
-            let group_has = committed.get(&partition).copied();
+            let group_has = committed.get(&partition);
             let position = marks.get(&partition).copied().or(group_has);
+            if marks.contains_key(&partition) {
+                self.kept.insert(partition.clone());
+            }
             let known = Known::of(&partition, position, &begins, &ends, &latest);
             let SinkSession { offset_reset, group, counters, .. } = &self.session;
             let start = start::start(&partition, known, *offset_reset, group, counters)?;
@@ -177,78 +232,173 @@ impl Running {
         }
         let partitions: Vec<_> = partitions.into_iter().collect();
         longshore_broker::crash::point("sink-before-finish");
-        let progress = self.plugin.revoked(&partitions).await?;
-        self.take(progress)?;
+        let mut progress = self.plugin.revoked(&partitions).await?;
+        progress.stalled.retain(|(partition, error)| {
+            // Whoever has it next puts again what was not marked.
+            let goes = error.is_fault() && partitions.contains(partition);
+            if goes {
+                tracing::warn!(task = self.session.label, %partition, "let go unfinished: {error}");
+            }
+            !goes
+        });
+        self.note(&progress).await?;
+        self.stalled(&progress.stalled)?;
         let offsets = self.schedule.to_commit();
         if !offsets.is_empty() {
             self.commit(offsets).await?;
         }
+        for partition in &partitions {
+            if self.waiting.forget(partition) {
+                self.session.consumer.resume(std::slice::from_ref(partition))?;
+            }
+        }
         self.session.consumer.unassign(&partitions).await?;
         for partition in &partitions {
             self.schedule.revoked(partition);
+            self.kept.remove(partition);
         }
         Ok(())
     }
 
     async fn put(&mut self, fetched: Fetched) -> Result<(), TaskError> {
         let Fetched { partition, batch, next_offset, .. } = fetched;
-        let offsets =
-            batch.columns.offset.first().copied().zip(batch.columns.offset.last().copied());
-        self.schedule.read(&partition, offsets, next_offset);
         if batch.is_empty() {
+            self.schedule.read(&partition, None, next_offset);
             return Ok(());
         }
-        let (records, bytes) = (batch.len() as u64, payload_bytes(&batch));
-        self.session.counters.read(records, bytes);
+        self.session.counters.read(batch.len() as u64, payload_bytes(&batch));
         self.session.observer.read(&partition.topic);
-        let batch = Arc::new(batch);
-        let rejects = self.plugin.put(&partition, batch.clone()).await?;
-        self.tolerate(&partition, &rejects)?;
-        for reject in &rejects {
-            let offset = batch.offset(reject.at as usize).ok_or_else(|| {
-                TaskError::reopen(format!(
-                    "the plugin refused record {} of a batch of {records}",
-                    reject.at
-                ))
-            })?;
-            self.schedule.reject(&partition, offset);
+        let put = Put { partition, batch: Arc::new(batch), next_offset };
+        if self.session.at_most_once {
+            // Whatever becomes of them, they are done with.
+            self.given(&put);
+            self.mark(&put.partition, put.next_offset)?;
+            self.commit(self.schedule.to_commit()).await?;
         }
-        self.session.counters.wrote(records - rejects.len() as u64, bytes);
+        self.deliver(put).await
+    }
+
+    /// Puts records, for the first time or again.
+    async fn deliver(&mut self, put: Put) -> Result<(), TaskError> {
+        let Put { partition, batch, .. } = &put;
+        let rejects = match self.plugin.put(partition, batch.clone()).await {
+            Ok(rejects) => rejects,
+            Err(error) if error.is_fault() => return self.wait(put, &error),
+            Err(error) => return Err(error),
+        };
+        if self.waiting.delivered(partition) {
+            self.session.consumer.resume(std::slice::from_ref(partition))?;
+        }
+        self.given(&put);
+        let mut refused = Vec::with_capacity(rejects.len());
+        for reject in &rejects {
+            refused.push(batch.offset(reject.at as usize).ok_or_else(|| {
+                TaskError::reopen(format!(
+                    "the plugin refused record {} of a batch of {}",
+                    reject.at,
+                    batch.len()
+                ))
+            })?);
+        }
+        let letters = self.session.failures.records(partition, batch, &rejects)?;
+        self.session.send(letters).await?;
+        for offset in refused {
+            self.schedule.reject(partition, offset);
+        }
+        let written = batch.len() - rejects.len();
+        self.session.counters.wrote(written as u64, payload_bytes(batch));
         Ok(())
     }
 
-    /// Takes over what became durable. A partition in trouble ends the
-    /// session, and with it the task waits as its fault asks.
-    fn take(&mut self, progress: Progress) -> Result<(), TaskError> {
+    fn given(&mut self, put: &Put) {
+        let offsets = &put.batch.columns.offset;
+        let ends = offsets.first().copied().zip(offsets.last().copied());
+        self.schedule.read(&put.partition, ends, put.next_offset);
+    }
+
+    /// A fault that may pass: this partition waits, and no other.
+    fn wait(&mut self, put: Put, error: &TaskError) -> Result<(), TaskError> {
+        let partition = put.partition.clone();
+        let follows = self.waiting.put_again(put, error, self.began.elapsed());
+        self.follow(&partition, error, follows)
+    }
+
+    fn follow(
+        &self,
+        partition: &TopicPartition,
+        error: &TaskError,
+        follows: Follows,
+    ) -> Result<(), TaskError> {
+        let (pause, begins) = match follows {
+            Follows::Wait { pause, begins } => (pause, begins),
+            Follows::GiveUp => return Err(TaskError::stop(format!("{partition}: {error}"))),
+        };
+        let session = &self.session;
+        session.counters.errors.retry();
+        if begins || pause.is_some() {
+            let pause_ms = pause.map(|pause| pause.as_millis() as u64);
+            tracing::warn!(task = session.label, %partition, pause_ms, "waits: {error}");
+        }
+        if begins {
+            session.consumer.pause(std::slice::from_ref(partition))?;
+        }
+        Ok(())
+    }
+
+    /// Takes over what became durable, as a `tick` or `drain` tells it of all
+    /// partitions. One in trouble waits; if its fault is not one that may pass the
+    /// session ends.
+    async fn take(&mut self, progress: Progress) -> Result<(), TaskError> {
+        self.note(&progress).await?;
+        self.stalled(&progress.stalled)?;
+        let still: Vec<_> = progress.stalled.into_iter().map(|(partition, _)| partition).collect();
+        let mut well = self.waiting.recover(&still);
+        well.retain(|partition| self.schedule.holds(partition));
+        if !well.is_empty() {
+            self.session.consumer.resume(&well)?;
+        }
+        Ok(())
+    }
+
+    async fn note(&mut self, progress: &Progress) -> Result<(), TaskError> {
         for late in &progress.rejects {
-            let reject = Reject { at: 0, code: late.code.clone(), message: late.message.clone() };
-            self.tolerate(&late.partition, std::slice::from_ref(&reject))?;
+            let letters = self.session.failures.late(late, &*self.session.reread).await?;
+            self.session.send(letters).await?;
             self.schedule.reject(&late.partition, late.offset);
         }
         for mark in &progress.marks {
-            self.schedule
-                .mark(&mark.partition, mark.next)
-                .map_err(|error| TaskError::stop(format!("{}: {error}", mark.partition)))?;
+            self.mark(&mark.partition, mark.next)?;
         }
-        match progress.stalled.into_iter().next() {
-            Some((partition, error)) => Err(TaskError {
-                message: format!("{partition}: {}", error.message),
-                remedy: error.remedy,
-            }),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
-    fn tolerate(&self, partition: &TopicPartition, rejects: &[Reject]) -> Result<(), TaskError> {
-        let session = &self.session;
-        tolerate_rejects(&session.label, session.tolerant, &session.counters, partition, rejects)
+    fn mark(&mut self, partition: &TopicPartition, next: i64) -> Result<(), TaskError> {
+        let marked = self.schedule.mark(partition, next);
+        marked.map_err(|error| TaskError::stop(format!("{partition}: {error}")))
+    }
+
+    fn stalled(&mut self, stalled: &[(TopicPartition, TaskError)]) -> Result<(), TaskError> {
+        for (partition, error) in stalled {
+            if !error.is_fault() {
+                let message = format!("{partition}: {}", error.message);
+                return Err(TaskError { message, remedy: error.remedy });
+            }
+            if self.schedule.holds(partition) {
+                let follows = self.waiting.stall(partition, error, self.began.elapsed());
+                self.follow(partition, error, follows)?;
+            }
+        }
+        Ok(())
     }
 
     async fn commit(&mut self, offsets: Vec<(TopicPartition, i64)>) -> Result<(), TaskError> {
         longshore_broker::crash::point("sink-after-finish-before-commit");
         let fleet = &self.session.fleet;
-        let commits: Vec<_> =
-            offsets.iter().map(|(at, offset)| commits::commit(at, *offset, fleet)).collect();
+        let of = |(at, offset): &(TopicPartition, i64)| match self.kept.contains(at) {
+            true => commits::commit_kept(at, *offset, fleet),
+            false => commits::commit(at, *offset, fleet),
+        };
+        let commits: Vec<_> = offsets.iter().map(of).collect();
         self.session.writes.hold(self.session.consumer.commit(&commits)).await??;
         self.session.progressed.store(true, Ordering::Relaxed);
         self.session.observer.committed(&commits);

@@ -23,8 +23,9 @@ use tokio_util::sync::CancellationToken;
 use super::counters::{Counters, payload_bytes};
 use super::delivery::Delivery;
 use super::error::TaskError;
+use super::failures::Failures;
 use super::inflight::{InFlight, Lot, Seal, Step};
-use super::plugin::{Checkpoint, Next, Output, Polled, Refused, SourcePlugin};
+use super::plugin::{Checkpoint, Next, Output, Polled, SourcePlugin};
 use super::topics::OutputTopics;
 use super::writes::Writes;
 
@@ -53,8 +54,8 @@ pub struct SourceSession {
     pub writes: Writes,
     /// The topics that the plugin may write to.
     pub topics: OutputTopics,
-    /// `errors.tolerance=all`.
-    pub tolerant: bool,
+    /// Decides about what cannot become a record.
+    pub failures: Failures,
     /// `transaction.boundary.interval.ms`; `None` commits each poll.
     pub commit_every: Option<Duration>,
     /// The connector's counts.
@@ -83,6 +84,7 @@ type Landing = BoxFuture<'static, Result<(), TaskError>>;
 #[derive(Default)]
 struct Payload {
     outputs: Vec<Output>,
+    letters: Option<Output>,
     saved: Vec<Checkpoint>,
 }
 
@@ -129,12 +131,12 @@ impl SourceSession {
                         call = Some(poll(plugin)).into();
                     }
                     Step::Send(_) => {
-                        let Payload { outputs, saved } = std::mem::take(&mut waiting);
+                        let Payload { outputs, letters, saved } = std::mem::take(&mut waiting);
                         supersede(&mut unsealed, saved);
                         if let Some(interval) = self.commit_every {
                             commit_at.get_or_insert_with(|| Instant::now() + interval);
                         }
-                        landing = Some(self.send(outputs)).into();
+                        landing = Some(self.send(outputs, letters)).into();
                     }
                     Step::Seal(_) => {
                         (sealing, commit_at) = (true, None);
@@ -164,7 +166,7 @@ impl SourceSession {
                     if let Answer::Polled(polled) = answer? {
                         let next = polled.next;
                         waiting = self.take(polled)?;
-                        let records = !waiting.outputs.is_empty();
+                        let records = !waiting.outputs.is_empty() || waiting.letters.is_some();
                         // Records in a transaction are durable once it is committed.
                         let committed = records && self.delivery.is_exactly_once();
                         let later = self.commit_every.is_some() && !due && next != Next::Done;
@@ -216,24 +218,25 @@ impl SourceSession {
 
     /// Counts what a poll brought, and stops at what cannot be used.
     fn take(&self, polled: Polled) -> Result<Payload, TaskError> {
-        tolerate(&self.label, self.tolerant, &self.counters, &polled.refused)?;
+        let letters = self.failures.refused(&polled.refused)?;
         let mut outputs = polled.outputs;
         outputs.retain(|output| !output.batch.is_empty());
         self.topics.check(&outputs)?;
         for output in &outputs {
             self.counters.read(output.batch.len() as u64, payload_bytes(&output.batch));
         }
-        Ok(Payload { outputs, saved: polled.saved })
+        Ok(Payload { outputs, letters, saved: polled.saved })
     }
 
-    fn send(&self, outputs: Vec<Output>) -> Landing {
+    fn send(&self, outputs: Vec<Output>, letters: Option<Output>) -> Landing {
         let (delivery, counters) = (self.delivery.clone(), self.counters.clone());
         let writes = self.writes.clone();
         Box::pin(async move {
             let sent = async {
                 delivery.begin().await?;
                 crash::point("source-after-begin");
-                delivery.send(&counters, outputs, None).await
+                delivery.send(&counters, outputs, None).await?;
+                delivery.send_dead_letters(&counters, letters).await
             };
             writes.hold(sent).await?
         })
@@ -259,34 +262,6 @@ impl SourceSession {
             Ok(())
         })
     }
-}
-
-/// Skips what a source could make no record of, if the configuration says so.
-fn tolerate(
-    label: &str,
-    tolerant: bool,
-    counters: &Counters,
-    refused: &[Refused],
-) -> Result<(), TaskError> {
-    let Some(first) = refused.first() else { return Ok(()) };
-    if !tolerant {
-        return Err(TaskError::stop(format!(
-            "{} of what was read cannot become records, the first: {} ({}); set \
-             `errors.tolerance=all` to skip such, or mend the source",
-            refused.len(),
-            first.message,
-            first.code
-        )));
-    }
-    counters.skip(refused.len() as u64);
-    tracing::warn!(
-        task = label,
-        skipped = refused.len(),
-        code = first.code,
-        "skipped: {}",
-        first.message
-    );
-    Ok(())
 }
 
 fn poll(mut plugin: Guest) -> GuestCall {

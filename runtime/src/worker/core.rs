@@ -16,6 +16,7 @@ use super::config_state::ConfigState;
 use super::herder::{ConnectorKind, Leadership, State, TaskId};
 use super::plugin::Plugins;
 use super::records::{self, Status, StatusKey};
+use super::restarts::Restarts;
 use super::stores::{Checkpoints, Statuses};
 use crate::kafka::group::Lease;
 use crate::kafka::{ConsumeError, OffsetCommit, Overrides, TopicPartition};
@@ -171,6 +172,8 @@ pub(super) struct Connector {
     pub(super) targets: watch::Sender<Option<Arc<Targets>>>,
     /// Tasks of a source that have read all that they ever will.
     pub(super) done: Mutex<BTreeSet<u32>>,
+    /// Failures in a row of its tasks.
+    pub(super) restarts: Mutex<BTreeMap<u32, Restarts>>,
     /// The consumer that its tasks share, while there are any.
     consumer: Mutex<Option<(Overrides, std::sync::Weak<dyn SharedConsumer>)>>,
 }
@@ -184,6 +187,7 @@ impl Connector {
             positions: RwLock::default(),
             targets: watch::channel(None).0,
             done: Mutex::default(),
+            restarts: Mutex::default(),
             consumer: Mutex::default(),
         }
     }
@@ -212,6 +216,11 @@ impl Connector {
         for commit in offsets {
             positions.insert(commit.partition.clone(), commit.offset);
         }
+    }
+
+    /// Its tasks' next failures are first ones: somebody looked after it.
+    pub(super) fn forget_failures(&self) {
+        self.restarts.lock().expect("no holder panics").clear();
     }
 
     /// Notes whether a task has read all that it ever will.

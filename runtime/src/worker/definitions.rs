@@ -14,7 +14,7 @@ use super::plugin::ConfigProblem;
 pub struct ConfigKeyInfo {
     /// Its name.
     pub name: String,
-    /// `STRING`, `INT`, `LONG`, `DOUBLE`, `BOOLEAN`, `LIST` or `CLASS`.
+    /// `STRING`, `SHORT`, `INT`, `LONG`, `DOUBLE`, `BOOLEAN`, `LIST` or `CLASS`.
     #[serde(rename = "type")]
     pub kind: String,
     /// It has no default.
@@ -110,6 +110,7 @@ enum Of {
     All,
     Sources,
     Readers,
+    Sinks,
     Processors,
 }
 
@@ -119,6 +120,7 @@ impl Of {
             Self::All => true,
             Self::Sources => kind == ConnectorKind::Source,
             Self::Readers => kind != ConnectorKind::Source,
+            Self::Sinks => kind == ConnectorKind::Sink,
             Self::Processors => kind == ConnectorKind::Processor,
         }
     }
@@ -152,7 +154,7 @@ const CONVERTERS: &[&str] = &["string", "bytes", "long", "json"];
 
 /// The host's options, but for client overrides. An empty default means that the
 /// option is not set.
-const HOST_OPTIONS: [HostOption; 14] = [
+const HOST_OPTIONS: [HostOption; 24] = [
     option(
         Of::All,
         COMMON,
@@ -236,6 +238,87 @@ const HOST_OPTIONS: [HostOption; 14] = [
          logged (all).",
     ),
     option(
+        Of::All,
+        ERRORS,
+        "errors.retry.timeout",
+        "LONG",
+        Some("-1"),
+        &[],
+        "For how long a call that may succeed later is tried again before the task fails; -1 for ever.",
+    ),
+    option(
+        Of::All,
+        ERRORS,
+        "errors.log.enable",
+        "BOOLEAN",
+        Some("false"),
+        &[],
+        "Whether each record that cannot be processed is logged.",
+    ),
+    option(
+        Of::All,
+        ERRORS,
+        "errors.log.include.messages",
+        "BOOLEAN",
+        Some("false"),
+        &[],
+        "Whether such a line shows where the record is, or what a source read.",
+    ),
+    option(
+        Of::All,
+        ERRORS,
+        "errors.deadletterqueue.topic.name",
+        "STRING",
+        Some(""),
+        &[],
+        "The topic that records go to which `errors.tolerance=all` skips; none if not given.",
+    ),
+    option(
+        Of::All,
+        ERRORS,
+        "errors.deadletterqueue.topic.replication.factor",
+        "SHORT",
+        Some("-1"),
+        &[],
+        "Its replicas, if it is not there yet; -1 for the broker's default.",
+    ),
+    option(
+        Of::All,
+        ERRORS,
+        "errors.deadletterqueue.context.headers.enable",
+        "BOOLEAN",
+        Some("true"),
+        &[],
+        "Whether its records have headers that tell where they are from, and why they failed.",
+    ),
+    option(
+        Of::All,
+        ERRORS,
+        "errors.restart.max",
+        "INT",
+        Some("-1"),
+        &[],
+        "How often in a row a failed task is started again; -1 for no limit.",
+    ),
+    option(
+        Of::All,
+        ERRORS,
+        "errors.restart.delay.ms",
+        "LONG",
+        Some("60000"),
+        &[],
+        "How long a failed task waits before it is started again; twice as long after each further failure.",
+    ),
+    option(
+        Of::All,
+        ERRORS,
+        "errors.restart.delay.max.ms",
+        "LONG",
+        Some("3600000"),
+        &[],
+        "The longest such pause.",
+    ),
+    option(
         Of::Sources,
         DELIVERY,
         "exactly.once.support",
@@ -270,6 +353,15 @@ const HOST_OPTIONS: [HostOption; 14] = [
         Some("exactly_once_v2"),
         &["exactly_once_v2", "at_least_once"],
         "Whether inputs, state and outputs are committed in one transaction.",
+    ),
+    option(
+        Of::Sinks,
+        DELIVERY,
+        "processing.guarantee",
+        "STRING",
+        Some("at_least_once"),
+        &["at_least_once", "at_most_once"],
+        "Whether offsets are committed when records are durable, or before they are written: then a crash loses some and repeats none.",
     ),
     option(
         Of::Readers,
@@ -353,13 +445,13 @@ fn text(value: &Json) -> String {
 }
 
 /// What there is to choose from for an option, if it is a few values.
-fn choices(schema: &Json, name: &str) -> Vec<String> {
+fn choices(kind: ConnectorKind, schema: &Json, name: &str) -> Vec<String> {
     let own = schema.get("properties").and_then(|properties| properties.get(name));
     if let Some(own) = own {
         let listed = own.get("enum").and_then(Json::as_array);
         return listed.into_iter().flatten().map(text).collect();
     }
-    let host = HOST_OPTIONS.iter().find(|host| host.name == name);
+    let host = HOST_OPTIONS.iter().find(|host| host.name == name && host.of.has(kind));
     host.into_iter().flat_map(|host| host.choices).map(|choice| (*choice).to_owned()).collect()
 }
 
@@ -378,7 +470,7 @@ pub fn infos(
     let value = |name: &str, default: Option<String>| ConfigValueInfo {
         name: name.to_owned(),
         value: config.get(name).cloned().flatten().or(default),
-        recommended_values: choices(schema, name),
+        recommended_values: choices(kind, schema, name),
         errors: errors(name),
         visible: true,
     };
@@ -435,8 +527,9 @@ mod tests {
     }
 
     #[test]
-    fn every_guarantee_that_a_connector_may_ask_for_is_described() {
-        for name in crate::worker::guarantees::OPTIONS {
+    fn every_option_of_guarantees_and_errors_is_described() {
+        let options = crate::worker::guarantees::OPTIONS.into_iter();
+        for name in options.chain(crate::worker::error_options::OPTIONS) {
             assert!(HOST_OPTIONS.iter().any(|option| option.name == name), "{name}");
         }
     }

@@ -7,7 +7,7 @@ use super::config::SourceSupport;
 use super::herder::{ConnectorConfig, ConnectorKind};
 use super::plugin::ConfigProblem;
 
-/// A processor's promise.
+/// A processor's or a sink's promise.
 const GUARANTEE: &str = "processing.guarantee";
 /// Whether a source must be exactly-once.
 const SUPPORT: &str = "exactly.once.support";
@@ -20,22 +20,26 @@ const ISOLATION: &str = "consumer.override.isolation.level";
 /// The options' names.
 pub const OPTIONS: [&str; 4] = [SUPPORT, GUARANTEE, BOUNDARY, INTERVAL];
 
-/// What a processor promises: `processing.guarantee`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What a processor or sink promises: `processing.guarantee`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guarantee {
-    /// A crash repeats the batch of each partition that was not committed yet.
+    /// A sink's offsets are committed before its records are put: a crash loses those
+    /// that were under way, and repeats none.
+    AtMostOnce,
+    /// A crash repeats what was not committed yet. A sink that keeps its position with
+    /// its data repeats nothing even so.
     AtLeastOnce,
-    /// Inputs, state and outputs are committed in one transaction.
-    #[default]
+    /// A processor's inputs, state and outputs are committed in one transaction.
     ExactlyOnceV2,
 }
 
 impl Guarantee {
-    /// A processor's, whose configuration has nothing [`wrong`].
-    pub fn of(config: &ConnectorConfig) -> Self {
-        match config.get(GUARANTEE).map(|given| given.trim()) {
-            Some("at_least_once") => Self::AtLeastOnce,
-            _ => Self::ExactlyOnceV2,
+    /// That of a connector whose configuration has nothing [`wrong`].
+    pub fn of(kind: ConnectorKind, config: &ConnectorConfig) -> Self {
+        match (config.get(GUARANTEE).map(|given| given.trim()), kind) {
+            (Some("at_most_once"), _) => Self::AtMostOnce,
+            (None, ConnectorKind::Processor) | (Some("exactly_once_v2"), _) => Self::ExactlyOnceV2,
+            _ => Self::AtLeastOnce,
         }
     }
 }
@@ -74,17 +78,25 @@ impl Boundary {
 
 /// What is wrong with an option, if it is one of these.
 pub fn wrong(kind: ConnectorKind, option: &str, value: &str) -> Option<String> {
-    let owner = match option {
-        GUARANTEE => ConnectorKind::Processor,
-        SUPPORT | BOUNDARY | INTERVAL => ConnectorKind::Source,
-        _ => return None,
-    };
+    let of_sources = kind == ConnectorKind::Source;
     match (option, value.trim()) {
-        _ if kind != owner => Some(match owner {
-            ConnectorKind::Processor => "is an option of processors alone".to_owned(),
-            _ => "is an option of sources alone".to_owned(),
-        }),
-        (GUARANTEE, "exactly_once_v2" | "at_least_once") => None,
+        (GUARANTEE, _) if of_sources => {
+            Some(format!("is an option of processors and sinks; sources have `{SUPPORT}`"))
+        }
+        (SUPPORT | BOUNDARY | INTERVAL, _) if !of_sources => {
+            Some("is an option of sources alone".to_owned())
+        }
+        (GUARANTEE, "at_least_once") => None,
+        (GUARANTEE, "at_most_once") if kind == ConnectorKind::Sink => None,
+        (GUARANTEE, "exactly_once_v2") if kind == ConnectorKind::Processor => None,
+        (GUARANTEE, "exactly_once_v2") => Some(
+            "cannot be `exactly_once_v2` for a sink: one that keeps its position with its data is \
+             exactly-once by itself, and others are `at_least_once` or `at_most_once`"
+                .to_owned(),
+        ),
+        (GUARANTEE, other) if kind == ConnectorKind::Sink => {
+            Some(format!("must be `at_least_once` or `at_most_once`, not `{other}`"))
+        }
         (GUARANTEE, other) => {
             Some(format!("must be `exactly_once_v2` or `at_least_once`, not `{other}`"))
         }
@@ -94,13 +106,14 @@ pub fn wrong(kind: ConnectorKind, option: &str, value: &str) -> Option<String> {
             Ok(1..) => None,
             _ => Some("must be a whole number of milliseconds, 1 at the least".to_owned()),
         },
-        (_, "poll" | "interval") => None,
-        (_, "connector") => Some(
+        (BOUNDARY, "poll" | "interval") => None,
+        (BOUNDARY, "connector") => Some(
             "cannot be `connector`: plugins have no way to say where a transaction ends. What one \
              poll brings is never divided, so `poll` and `interval` keep such records together"
                 .to_owned(),
         ),
-        (_, other) => Some(format!("must be `poll` or `interval`, not `{other}`")),
+        (BOUNDARY, other) => Some(format!("must be `poll` or `interval`, not `{other}`")),
+        _ => None,
     }
 }
 
@@ -108,7 +121,7 @@ pub fn wrong(kind: ConnectorKind, option: &str, value: &str) -> Option<String> {
 pub fn contradicted(kind: ConnectorKind, config: &ConnectorConfig) -> Option<ConfigProblem> {
     let level = config.get(ISOLATION)?.trim();
     let counted = kind == ConnectorKind::Processor
-        && Guarantee::of(config) == Guarantee::ExactlyOnceV2
+        && Guarantee::of(kind, config) == Guarantee::ExactlyOnceV2
         && level != "read_committed";
     counted.then(|| ConfigProblem {
         option: ISOLATION.to_owned(),
@@ -145,13 +158,25 @@ mod tests {
     #[test]
     fn a_processor_is_exactly_once_unless_its_configuration_says_otherwise() {
         let processor = ConnectorKind::Processor;
-        assert_eq!(Guarantee::of(&config(&[])), Guarantee::ExactlyOnceV2);
+        assert_eq!(Guarantee::of(processor, &config(&[])), Guarantee::ExactlyOnceV2);
         let less = config(&[(GUARANTEE, "at_least_once")]);
-        assert_eq!(Guarantee::of(&less), Guarantee::AtLeastOnce);
+        assert_eq!(Guarantee::of(processor, &less), Guarantee::AtLeastOnce);
         assert!(wrong(processor, GUARANTEE, "exactly_once_v2").is_none());
         // Kafka Streams dropped the first version; there was none here.
         assert!(wrong(processor, GUARANTEE, "exactly_once").is_some());
-        assert!(wrong(ConnectorKind::Sink, GUARANTEE, "at_least_once").is_some());
+        assert!(wrong(processor, GUARANTEE, "at_most_once").is_some());
+        assert!(wrong(ConnectorKind::Source, GUARANTEE, "at_least_once").is_some());
+    }
+
+    #[test]
+    fn a_sink_is_at_least_once_unless_its_configuration_asks_for_at_most_once() {
+        let sink = ConnectorKind::Sink;
+        assert_eq!(Guarantee::of(sink, &config(&[])), Guarantee::AtLeastOnce);
+        let less = config(&[(GUARANTEE, "at_most_once")]);
+        assert_eq!(Guarantee::of(sink, &less), Guarantee::AtMostOnce);
+        assert_eq!(wrong(sink, GUARANTEE, "at_most_once"), None);
+        let told = wrong(sink, GUARANTEE, "exactly_once_v2").unwrap();
+        assert!(told.contains("keeps its position"), "{told}");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
@@ -41,6 +42,8 @@ pub(super) enum Event {
     /// A task ended. Runs are numbered, since a late word of an earlier one
     /// must not be taken for the present one's.
     Ended { id: TaskId, run: u64, outcome: Outcome },
+    /// Time to start again a task whose run failed, if it is there still.
+    StartAgain { id: TaskId, run: u64 },
     /// A task let partitions go.
     HeldLess,
     /// A source wants its tasks planned anew.
@@ -178,6 +181,7 @@ impl Herd {
             Event::Dealt(work) => self.dealt = Some(work),
             Event::Surveyed(work) => self.surveyed(work),
             Event::Ended { id, run, outcome } => self.ended(&id, run, outcome),
+            Event::StartAgain { id, run } => self.start_again(&id, run),
             Event::Replan(name) => self.planner.force(&name),
             Event::Planned { name, outcome } => self.planner.finished(name, outcome),
             Event::PlanAgain(name) => self.planner.again(&name),
@@ -200,6 +204,7 @@ impl Herd {
     }
 
     fn changed(&mut self, name: &str) {
+        self.core.connector(name).forget_failures();
         let exists = self.core.configs.read().expect("no holder panics").get(name).is_some();
         self.planner.changed(name);
         self.forget_progress(name);
@@ -215,6 +220,7 @@ impl Herd {
     }
 
     fn restart(&mut self, name: &str, restart: &Restart) {
+        self.core.connector(name).forget_failures();
         let owner = self.assigned.connectors.contains(name);
         if owner && restart.task.is_none() {
             self.planner.restart(name, restart.only_failed);
@@ -245,12 +251,32 @@ impl Herd {
         let Some(slot) = self.slots.get_mut(id).filter(|slot| slot.run == run) else { return };
         match outcome {
             // It stays in its place: only a restart or a change moves it.
-            Outcome::Failed if slot.phase == Phase::Running => slot.phase = Phase::Failed,
-            Outcome::Failed | Outcome::Stopped => {
+            Outcome::Failed { restart } if slot.phase == Phase::Running => {
+                slot.phase = Phase::Failed;
+                if let Some(pause) = restart {
+                    let (events, id) = (self.events.clone(), id.clone());
+                    tokio::spawn(async move {
+                        tokio::time::sleep(pause).await;
+                        let _ = events.send(Event::StartAgain { id, run });
+                    });
+                }
+            }
+            Outcome::Failed { .. } | Outcome::Stopped => {
                 self.slots.remove(id);
                 self.tell_idle(id);
                 self.forget_progress(&id.connector);
             }
+        }
+    }
+
+    /// Only what still stands where it failed: whoever looked after it meanwhile
+    /// began another run.
+    fn start_again(&mut self, id: &TaskId, run: u64) {
+        let stands = |slot: &Slot| slot.run == run && slot.phase == Phase::Failed;
+        if self.slots.get(id).is_some_and(stands) {
+            tracing::info!(task = label(id), "starts again");
+            self.core.tell(StatusKey::Task(id.clone()), State::Restarting, None);
+            self.slots.remove(id);
         }
     }
 
@@ -417,12 +443,10 @@ impl Herd {
 /// Runs a task. A panic, which is a bug of this worker, fails it with what the
 /// panic said: nobody would wait for an end that never comes.
 async fn outcome_of(runner: Runner) -> Outcome {
-    let (core, id, held) = (runner.core.clone(), runner.id.clone(), runner.held.clone());
+    let (failing, began) = (runner.clone(), Instant::now());
     caught(runner.run()).await.unwrap_or_else(|said| {
-        tracing::error!(task = label(&id), "failed: {said}");
-        held.send_replace(BTreeSet::new());
-        core.tell(StatusKey::Task(id), State::Failed, Some(said));
-        Outcome::Failed
+        failing.held.send_replace(BTreeSet::new());
+        failing.fail(said, began.elapsed())
     })
 }
 

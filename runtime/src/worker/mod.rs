@@ -16,6 +16,8 @@
 //! | [`plugin`] | what it asks of plugins |
 //! | [`options`] | the host's options of a connector; validation |
 //! | [`guarantees`] | those of them that say how records are delivered |
+//! | [`error_options`] | those that say what becomes of what fails |
+//! | [`restarts`] | failed tasks are started again, with growing pauses |
 //! | [`definitions`] | what options there are, and what is wrong with given ones |
 //! | [`overrides`] | client properties that a connector may set |
 //! | [`topics`] | the internal topics, created and checked |
@@ -31,6 +33,8 @@
 //! | `planner` | when a connector is planned |
 //! | `herd` | what runs, brought in line with what should |
 //! | `catch_up` | the offset topic, read to its end before a source starts |
+//! | `dead_letters` | the topic of a connector's dead letters, made when it is missing |
+//! | `reread` | single records, read once more |
 //! | `runner` | one task, session after session |
 //! | `panics` | a panic costs the work that it happened in |
 //! | `lag` | how far connectors are behind |
@@ -45,6 +49,7 @@ pub mod compacted;
 pub mod config;
 pub mod config_state;
 pub mod definitions;
+pub mod error_options;
 pub mod guarantees;
 pub mod herder;
 pub mod kafka_clients;
@@ -53,6 +58,7 @@ pub mod overrides;
 pub mod plugin;
 pub mod protocol;
 pub mod records;
+pub mod restarts;
 pub mod start;
 pub mod stores;
 pub mod topics;
@@ -60,6 +66,7 @@ pub mod topics;
 mod answers;
 mod catch_up;
 mod core;
+mod dead_letters;
 mod herd;
 mod lag;
 mod member;
@@ -67,6 +74,7 @@ mod offsets;
 mod panics;
 mod plan;
 mod planner;
+mod reread;
 mod runner;
 
 pub use start::{Worker, WorkerError};

@@ -222,6 +222,7 @@ async fn reset_source(core: &Core, name: &str) -> Result<(), HerderError> {
 }
 
 async fn reset_sink(core: &Core, name: &str) -> Result<(), HerderError> {
+    check_unkept(core, name, None).await?;
     match core.clients.admin().delete_group(&commits::group_of(name)).await {
         // It was reset before, or never read anything.
         Err(error) if error.code() == Some(ResponseError::GroupIdNotFound) => Ok(()),
@@ -262,11 +263,16 @@ async fn alter_sink(
             Some(offset) if offset < 0 => {
                 return Err(HerderError::Internal(format!("Invalid negative offset {offset}")));
             }
-            Some(offset) => commits.push(commits::commit(&at, offset, &core.config.group_id)),
+            Some(offset) => {
+                commits.push(commits::commit_by_hand(&at, offset, &core.config.group_id));
+            }
             None => forgotten.push(at),
         }
     }
     let (admin, group) = (core.clients.admin(), commits::group_of(name));
+    let changed = commits.iter().map(|commit| &commit.partition).chain(&forgotten);
+    let changed: Vec<_> = changed.cloned().collect();
+    check_unkept(core, name, Some(&changed)).await?;
     check_exist(core, &commits).await?;
     admin.commit_offsets(&group, &commits).await?;
     if !forgotten.is_empty() {
@@ -283,6 +289,26 @@ async fn alter_sink(
         }
     }
     Ok(())
+}
+
+/// A sink that keeps its position with its data goes on there, whatever its group has:
+/// a change of the group's offsets would be passed over. `None`: all are to change.
+async fn check_unkept(
+    core: &Core,
+    name: &str,
+    changed: Option<&[TopicPartition]>,
+) -> Result<(), HerderError> {
+    let group = commits::group_of(name);
+    let committed = core.clients.admin().committed_offsets(&group, None).await?;
+    let meant = |at: &TopicPartition| changed.is_none_or(|changed| changed.contains(at));
+    let kept = committed.iter().find(|(at, offset)| meant(at) && commits::is_kept(offset));
+    match kept {
+        None => Ok(()),
+        Some((at, _)) => Err(HerderError::BadRequest(format!(
+            "Connector {name} keeps its position in {at} with its data, and goes on from there: \
+             change it in the system that the connector writes to"
+        ))),
+    }
 }
 
 /// An offset of a partition that is not there would lie in wait until it is.

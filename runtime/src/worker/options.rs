@@ -2,18 +2,21 @@
 //! names, and the check of a configuration before it is taken.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::sync::Arc;
 
 use regex::Regex;
 
 use super::config::SourceSupport;
+use super::error_options;
 use super::guarantees::{self, Boundary, Guarantee};
 use super::herder::{ConnectorConfig, ConnectorKind};
 use super::overrides;
 use super::plugin::{ConfigProblem, Plugin};
+use super::restarts::RestartPolicy;
 use crate::convert::Converters;
 use crate::kafka::{OffsetReset, Overrides};
 use crate::task::error::TaskError;
+use crate::task::failures::ErrorPolicy;
 
 /// The plugin's name.
 pub const CLASS: &str = "connector.class";
@@ -27,23 +30,14 @@ pub const TASK_ASSIGNMENT: &str = "task.assignment";
 const TASKS_MAX: &str = "tasks.max";
 const TOPICS: &str = "topics";
 const TOPICS_REGEX: &str = "topics.regex";
-const TOLERANCE: &str = "errors.tolerance";
-const RETRY_DELAY_MAX: &str = "errors.retry.delay.max.ms";
 const OFFSET_RESET: &str = "auto.offset.reset";
 
 /// Every connector's options.
-const COMMON: [&str; 7] =
-    [NAME, CLASS, TASKS_MAX, TOLERANCE, RETRY_DELAY_MAX, "key.converter", "value.converter"];
+const COMMON: [&str; 5] = [NAME, CLASS, TASKS_MAX, "key.converter", "value.converter"];
 /// Kafka Connect's own options that change nothing of what is delivered here.
 /// Configurations that run there carry them, so they are passed over; those
-/// that would change it (transforms, dead letters) are refused until they are read.
-const PASSED_OVER: [&str; 5] = [
-    "config.action.reload",
-    "errors.log.enable",
-    "errors.log.include.messages",
-    "header.converter",
-    "tasks.max.enforce",
-];
+/// that would change it (transforms) are refused until they are read.
+const PASSED_OVER: [&str; 3] = ["config.action.reload", "header.converter", "tasks.max.enforce"];
 /// Prefixes of options whose rest the host does not know.
 const PREFIXES: [&str; 4] =
     ["key.converter.", "value.converter.", overrides::PRODUCER, overrides::CONSUMER];
@@ -78,14 +72,14 @@ pub struct Options {
     pub tasks_max: u32,
     /// `topics` or `topics.regex`; `None` for a source.
     pub inputs: Option<Inputs>,
-    /// `errors.tolerance=all`.
-    pub tolerant: bool,
-    /// `processing.guarantee`, for a processor.
+    /// `errors.*`, but for the next.
+    pub errors: Arc<ErrorPolicy>,
+    /// `errors.restart.*`.
+    pub restarts: RestartPolicy,
+    /// `processing.guarantee`, for a processor or sink.
     pub guarantee: Guarantee,
     /// `transaction.boundary`, for a source.
     pub boundary: Boundary,
-    /// `errors.retry.delay.max.ms`.
-    pub retry_delay_max: Option<Duration>,
     /// `producer.override.*`.
     pub producer_overrides: Overrides,
     /// `consumer.override.*`, but for the next.
@@ -111,22 +105,6 @@ impl Options {
                 1
             }
         };
-        let retry_delay_max = match text(RETRY_DELAY_MAX).map(str::parse) {
-            None => None,
-            Some(Ok(millis)) => Some(Duration::from_millis(millis)),
-            Some(Err(_)) => {
-                problem(RETRY_DELAY_MAX, "must be a number of milliseconds".to_owned());
-                None
-            }
-        };
-        let tolerant = match text(TOLERANCE) {
-            None | Some("none") => false,
-            Some("all") => true,
-            Some(other) => {
-                problem(TOLERANCE, format!("must be `none` or `all`, not `{other}`"));
-                false
-            }
-        };
         let inputs = match kind {
             ConnectorKind::Source => None,
             ConnectorKind::Sink | ConnectorKind::Processor => {
@@ -146,6 +124,8 @@ impl Options {
             }
         }
         problems.extend(guarantees::contradicted(kind, config));
+        let (errors, restarts) = error_options::read(config, &mut problems);
+        problems.extend(error_options::misplaced(kind, &errors, inputs.as_ref()));
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -159,10 +139,10 @@ impl Options {
             class: config.get(CLASS).cloned().unwrap_or_default(),
             tasks_max,
             inputs,
-            tolerant,
-            guarantee: Guarantee::of(config),
+            errors: Arc::new(errors),
+            restarts,
+            guarantee: Guarantee::of(kind, config),
             boundary: Boundary::of(config),
-            retry_delay_max,
             producer_overrides: overrides::of(config, overrides::PRODUCER),
             consumer_overrides,
             offset_reset,
@@ -243,6 +223,7 @@ fn unknown_options(
         known.extend([TOPICS, TOPICS_REGEX]);
     }
     known.extend(guarantees::OPTIONS);
+    known.extend(error_options::OPTIONS);
     let is_known = |name: &str| {
         known.contains(name)
             || PASSED_OVER.contains(&name)
@@ -300,7 +281,7 @@ mod tests {
 
     #[test]
     fn what_kafka_connect_reads_and_nothing_here_is_passed_over_only_if_it_changes_nothing() {
-        assert!(unknown(&[("errors.log.enable", "true")]).is_empty());
+        assert!(unknown(&[("header.converter", "simple")]).is_empty());
         assert_eq!(unknown(&[("transforms", "mask")]).len(), 1);
     }
 
@@ -315,7 +296,7 @@ mod tests {
         let wrong = config(&[("tasks.max", "0"), ("errors.tolerance", "some"), ("topics", " ,")]);
         let problems = Options::read(ConnectorKind::Sink, &wrong).unwrap_err();
         let named: Vec<_> = problems.iter().map(|problem| problem.option.as_str()).collect();
-        assert_eq!(named, ["tasks.max", "errors.tolerance", "topics"]);
+        assert_eq!(named, ["tasks.max", "topics", "errors.tolerance"]);
     }
 
     #[test]

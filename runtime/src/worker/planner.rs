@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
@@ -126,11 +127,14 @@ impl Planner {
             return;
         };
         let config = &self.core.config;
-        let patience =
-            Patience { reopen_max: config.task_reopen_max, pause_max: config.retry_delay_max };
+        let patience = Patience {
+            reopen_max: config.task_reopen_max,
+            pause_max: config.retry_delay_max,
+            retry_timeout: None,
+        };
         tracing::warn!(connector = name, "its tasks cannot be planned: {error}");
         let key = StatusKey::Connector(name.clone());
-        match planning.backoff.decide(&patience, &error, false, 0.0) {
+        match planning.backoff.decide(&patience, &error, false, Duration::ZERO, 0.0) {
             Verdict::GiveUp => {
                 planning.failed = true;
                 self.core.tell(key, State::Failed, Some(error.message));

@@ -48,6 +48,8 @@ pub struct ConfigProblem {
 pub trait Plugin: Send + Sync {
     /// Name, role, version.
     fn info(&self) -> PluginInfo;
+    /// SHA-256 of its code, in hexadecimal.
+    fn digest(&self) -> String;
     /// JSON Schema of its own options.
     fn config_schema(&self) -> &serde_json::Value;
     /// What is wrong with a configuration.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::sync::{Notify, watch};
@@ -15,17 +15,21 @@ use super::catch_up;
 use super::clients::SharedConsumer;
 use super::config::SourceSupport;
 use super::core::{Connector, Core, label};
+use super::dead_letters;
+use super::error_options;
 use super::guarantees::{self, Guarantee};
 use super::herder::{ConnectorConfig, ConnectorKind, State, TaskId};
 use super::options::{self, Inputs, Options};
 use super::plan::changelog_topic;
 use super::plugin::{PlannedTask, Plugin, TaskContext};
 use super::records::StatusKey;
+use super::reread::TopicReader;
 use super::stores::OffsetRecords;
 use crate::kafka::{OffsetReset, Overrides, TopicPartition};
-use crate::task::backoff::{Backoff, Patience, Verdict};
+use crate::task::backoff::{Backoff, Patience, Verdict, chance};
 use crate::task::delivery::Delivery;
 use crate::task::error::TaskError;
+use crate::task::failures::{Failures, Origin};
 use crate::task::numbers::{OpenNumber, ProcessorTask};
 use crate::task::plugin::ProcessorPlugin;
 use crate::task::processor::ProcessorSession;
@@ -39,7 +43,10 @@ pub(super) enum Outcome {
     /// In order, as it was asked to.
     Stopped,
     /// It is FAILED; its state says why.
-    Failed,
+    Failed {
+        /// When it is to start again.
+        restart: Option<Duration>,
+    },
 }
 
 /// A task to run.
@@ -59,7 +66,7 @@ impl Runner {
     /// Runs until stopped or given up, and tells the task's states.
     pub(super) async fn run(self) -> Outcome {
         let patience = self.patience();
-        let mut backoff = Backoff::default();
+        let (mut backoff, began) = (Backoff::default(), Instant::now());
         while !self.stop.is_cancelled() {
             self.tell(State::Running, None);
             let progressed = Arc::new(AtomicBool::new(false));
@@ -67,13 +74,12 @@ impl Runner {
             let Err(error) = ended else { return Outcome::Stopped };
             let made = progressed.load(Ordering::Relaxed);
             let task = label(&self.id);
-            match backoff.decide(&patience, &error, made, chance()) {
-                Verdict::GiveUp => {
-                    tracing::error!(task, "failed: {error}");
-                    self.tell(State::Failed, Some(error.message));
-                    return Outcome::Failed;
-                }
+            match backoff.decide(&patience, &error, made, began.elapsed(), chance()) {
+                Verdict::GiveUp => return self.fail(error.message, began.elapsed()),
                 Verdict::After(pause) => {
+                    if error.is_fault() {
+                        self.connector.counters.errors.retry();
+                    }
                     let pause_ms = pause.as_millis() as u64;
                     tracing::warn!(task, pause_ms, "reopens from its last checkpoint: {error}");
                     self.tell(State::Restarting, Some(error.message));
@@ -87,12 +93,58 @@ impl Runner {
         Outcome::Stopped
     }
 
+    /// The task is FAILED after it ran for this long; its trace says whether it
+    /// starts again.
+    pub(super) fn fail(&self, cause: String, ran: Duration) -> Outcome {
+        let policy = self.options().map(|options| options.restarts).unwrap_or_default();
+        let restart = {
+            let mut all = self.connector.restarts.lock().expect("no holder panics");
+            all.entry(self.id.task).or_default().failed(&policy, ran)
+        };
+        let trace = match &restart {
+            Some(restart) => restart.announce(&cause),
+            None => cause,
+        };
+        tracing::error!(task = label(&self.id), "failed: {trace}");
+        self.tell(State::Failed, Some(trace));
+        Outcome::Failed { restart: restart.map(|restart| restart.after) }
+    }
+
+    /// The host's options, if there is nothing wrong with them.
+    fn options(&self) -> Option<Options> {
+        let kind = self.core.kind_of(&self.id.connector)?;
+        Options::read(kind, &self.config).ok()
+    }
+
     fn patience(&self) -> Patience {
-        let kind = self.core.kind_of(&self.id.connector).unwrap_or(ConnectorKind::Source);
-        let own = Options::read(kind, &self.config).ok().and_then(|own| own.retry_delay_max);
+        let own = self.options().map(|options| options.errors).unwrap_or_default();
         Patience {
             reopen_max: self.core.config.task_reopen_max,
-            pause_max: own.unwrap_or(self.core.config.retry_delay_max),
+            pause_max: own.retry_delay_max.unwrap_or(self.core.config.retry_delay_max),
+            retry_timeout: own.retry_timeout,
+        }
+    }
+
+    /// Decides about records that cannot be used.
+    fn failures(&self, plugin: &dyn Plugin, options: &Options) -> Failures {
+        let text = |name: &str| self.config.get(name).cloned();
+        let converter = |name| text(name).unwrap_or_else(|| "string".to_owned());
+        let configs = self.core.configs.read().expect("no holder panics");
+        let entry = configs.get(&self.id.connector);
+        let origin = Origin {
+            connector: self.id.connector.clone(),
+            task: self.id.task,
+            class: options.class.clone(),
+            key_converter: converter("key.converter"),
+            value_converter: converter("value.converter"),
+            plugin_digest: plugin.digest(),
+            config_version: entry.map(|entry| entry.digest.clone()).unwrap_or_default(),
+        };
+        Failures {
+            label: label(&self.id),
+            origin: Arc::new(origin),
+            policy: options.errors.clone(),
+            counters: self.connector.counters.clone(),
         }
     }
 
@@ -130,7 +182,10 @@ impl Runner {
         let configs = self.core.configs.read().expect("no holder panics");
         let changelogs = configs.connectors().keys().map(|name| changelog_topic(name));
         let internal = internal.into_iter().map(|topic| topic.name.clone()).chain(changelogs);
-        OutputTopics::new(config, internal).observed(self.observer())
+        // Dead letters are the host's to write.
+        let mut config = config.clone();
+        config.remove(error_options::LETTERS);
+        OutputTopics::new(&config, internal).observed(self.observer())
     }
 
     fn observer(&self) -> Arc<TaskObserver> {
@@ -147,6 +202,9 @@ impl Runner {
                 problems.iter().map(|it| format!("`{}` {}", it.option, it.message)).collect();
             TaskError::stop(all.join("; "))
         })?;
+        if let Some(topic) = &options.errors.dead_letters {
+            dead_letters::ensure(&*self.core.clients.admin(), topic).await?;
+        }
         match kind {
             ConnectorKind::Source => self.source(&*plugin, &options, progressed).await,
             ConnectorKind::Sink => self.sink(&*plugin, &options, progressed).await,
@@ -208,7 +266,7 @@ impl Runner {
             }),
             writes,
             topics: self.output_topics(&config),
-            tolerant: options.tolerant,
+            failures: self.failures(plugin, options),
             commit_every: interval,
             counters: self.connector.counters.clone(),
             done,
@@ -246,7 +304,16 @@ impl Runner {
             offset_reset: options.offset_reset,
             writes: self.core.writes(),
             commit_every: self.core.config.offset_flush_interval,
-            tolerant: options.tolerant,
+            at_most_once: options.guarantee == Guarantee::AtMostOnce,
+            failures: self.failures(plugin, options),
+            dead_letters: Delivery::AtLeastOnce(
+                self.core.producers.get(&options.producer_overrides)?,
+            ),
+            reread: Box::new(TopicReader {
+                clients: self.core.clients.clone(),
+                overrides: options.consumer_overrides.clone(),
+            }),
+            patience: self.patience(),
             counters: self.connector.counters.clone(),
             observer: self.observer(),
             progressed,
@@ -276,6 +343,7 @@ impl Runner {
             shares: self.shares.clone(),
             held: self.held.clone(),
             open: Arc::new(Opener {
+                failures: self.failures(&*plugin, &options),
                 guarantee: options.guarantee,
                 overrides: options.producer_overrides,
                 runner: self.clone(),
@@ -284,7 +352,6 @@ impl Runner {
                 consumer,
                 changes,
                 offset_reset: options.offset_reset,
-                tolerant: options.tolerant,
                 progressed,
             }),
             stop: self.stop.clone(),
@@ -304,7 +371,7 @@ struct Opener {
     guarantee: Guarantee,
     overrides: Overrides,
     offset_reset: OffsetReset,
-    tolerant: bool,
+    failures: Failures,
     progressed: Arc<AtomicBool>,
 }
 
@@ -324,7 +391,9 @@ impl OpenNumber for Opener {
             Guarantee::ExactlyOnceV2 => {
                 self.runner.exactly_once(number, &self.overrides, Duration::ZERO)?
             }
-            Guarantee::AtLeastOnce => Delivery::AtLeastOnce(core.producers.get(&self.overrides)?),
+            Guarantee::AtLeastOnce | Guarantee::AtMostOnce => {
+                Delivery::AtLeastOnce(core.producers.get(&self.overrides)?)
+            }
         };
         let session = ProcessorSession {
             label: format!("{}, partition {number}", label(id)),
@@ -342,7 +411,8 @@ impl OpenNumber for Opener {
             delivery,
             writes: core.writes(),
             topics: self.runner.output_topics(config),
-            tolerant: self.tolerant,
+            failures: self.failures.clone(),
+            patience: self.runner.patience(),
             counters: connector.counters.clone(),
             observer: self.runner.observer(),
             progressed: self.progressed.clone(),
@@ -350,10 +420,4 @@ impl OpenNumber for Opener {
         };
         Ok((session, plugin))
     }
-}
-
-/// A number in 0..1 that spreads tasks which failed together.
-fn chance() -> f64 {
-    let random = uuid::Uuid::new_v4().as_u128() as u32;
-    f64::from(random) / (f64::from(u32::MAX) + 1.0)
 }

@@ -10,6 +10,7 @@ use crate::kafka::Admin;
 use crate::kafka::admin::NewTopic;
 use crate::pipeline::render::{RenderedConnector, TopicDefinition};
 use crate::worker::herder::{Herder, HerderError, State};
+use crate::worker::restarts;
 
 /// How often states are looked at.
 const WATCH_INTERVAL: Duration = Duration::from_millis(250);
@@ -106,7 +107,8 @@ async fn failed(herder: &dyn Herder, connectors: &[RenderedConnector]) -> CliErr
             for (state, who, trace) in std::iter::once(own).chain(tasks) {
                 if state == State::Failed {
                     let trace = trace.unwrap_or_else(|| "it gave no reason".to_owned());
-                    return CliError::failed(format!("{} {who} failed: {trace}", connector.name));
+                    let cause = restarts::cause(&trace);
+                    return CliError::failed(format!("{} {who} failed: {cause}", connector.name));
                 }
             }
         }

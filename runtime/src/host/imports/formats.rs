@@ -35,8 +35,8 @@ impl formats::HostWriter for Guest {
         records: Resource<HeldRecords>,
         which: Vec<u32>,
     ) -> wasmtime::Result<Result<Vec<types::Reject>, types::Fault>> {
-        let HeldRecords { batch, converters, .. } = self.table.get(&records)?;
-        let (batch, converters) = (batch.clone(), converters.clone());
+        let HeldRecords { batch, converters, unread, .. } = self.table.get(&records)?;
+        let (batch, converters, unread) = (batch.clone(), converters.clone(), unread.clone());
         if let Some(at) = which.iter().find(|at| **at as usize >= batch.len()) {
             bail!("writer.append names record {at} of a batch of {}", batch.len());
         }
@@ -47,6 +47,7 @@ impl formats::HostWriter for Guest {
         let writer = &mut self.table.get_mut(&writer)?.0;
         let before = writer.buffered();
         let rejects = writer.append(&batch, &converters, &which);
+        unread.note(rejects.iter().filter_map(|reject| Some((reject.at, reject.part?))));
         self.encoded += writer.buffered() - before;
         if self.encoded > FORMAT_BYTES_MAX {
             bail!(

@@ -50,6 +50,10 @@ struct State {
     commits: HashMap<String, u32>,
     /// Records sent in transactions, committed or not, by topic.
     sent: HashMap<String, usize>,
+    /// Headers of records that were produced, where they have any.
+    headers: BTreeMap<(TopicPartition, i64), BTreeMap<String, String>>,
+    /// Topics as they were asked for.
+    created: Vec<NewTopic>,
 }
 
 /// The cluster; clones are the same one.
@@ -132,6 +136,19 @@ impl Memory {
 
     pub(super) fn note_sent(&self, topic: &str, records: usize) {
         *self.state.lock().unwrap().sent.entry(topic.to_owned()).or_default() += records;
+    }
+
+    /// Headers of all records of a topic that have some, in order.
+    pub(super) fn headers(&self, topic: &str) -> Vec<BTreeMap<String, String>> {
+        let state = self.state.lock().unwrap();
+        let all = state.headers.iter().filter(|((at, _), _)| &*at.topic == topic);
+        all.map(|(_, headers)| headers.clone()).collect()
+    }
+
+    /// A topic as the worker asked for it.
+    pub(super) fn asked_for(&self, topic: &str) -> Option<NewTopic> {
+        let state = self.state.lock().unwrap();
+        state.created.iter().find(|created| created.name == topic).cloned()
     }
 
     pub(super) fn fail_sends(&self, topic: &str, times: u32) {
@@ -241,6 +258,7 @@ impl Clients for Memory {
             group: group.map(str::to_owned),
             dirty: level == Some("read_uncommitted"),
             positions: Mutex::default(),
+            paused: Mutex::default(),
             told_end: Mutex::default(),
         }))
     }
@@ -357,15 +375,27 @@ impl Memory {
     }
 
     pub(super) fn write(&self, topic: &str, partition: Option<i32>, batch: &Batch) {
-        let mut state = self.state.lock().unwrap();
-        let log = state.topics.entry(topic.to_owned()).or_insert_with(|| vec![Vec::new()]);
+        let mut guard = self.state.lock().unwrap();
+        let State { topics, headers, .. } = &mut *guard;
+        let log = topics.entry(topic.to_owned()).or_insert_with(|| vec![Vec::new()]);
         for at in 0..batch.len() {
             let key = batch.key(at).map(<[u8]>::to_vec);
             let sum: usize = key.iter().flatten().map(|byte| *byte as usize).sum();
             let partition = partition.map_or(sum % log.len(), |partition| partition as usize);
+            let offset = log[partition].len() as i64;
             log[partition].push((key, batch.value(at).map(<[u8]>::to_vec)));
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let mine = batch.headers_of(at).map(|header| {
+                let value = batch.header_value(header).unwrap_or_default();
+                (text(batch.header_name(header)), text(value))
+            });
+            let mine: BTreeMap<_, _> = mine.collect();
+            if !mine.is_empty() {
+                let place = (TopicPartition::new(topic, partition as i32), offset);
+                headers.insert(place, mine);
+            }
         }
-        drop(state);
+        drop(guard);
         self.changed.send_modify(|version| *version += 1);
     }
 }
@@ -415,6 +445,7 @@ struct MemoryConsumer {
     /// `read_uncommitted`.
     dirty: bool,
     positions: Mutex<BTreeMap<TopicPartition, i64>>,
+    paused: Mutex<HashSet<TopicPartition>>,
     /// The ends that were told of, as the real consumer tells them: without records.
     told_end: Mutex<BTreeMap<TopicPartition, i64>>,
 }
@@ -426,6 +457,7 @@ impl SharedConsumer for MemoryConsumer {
             group: self.group.clone(),
             dirty: self.dirty,
             positions: Mutex::default(),
+            paused: Mutex::default(),
             told_end: Mutex::default(),
         })
     }
@@ -435,9 +467,10 @@ impl MemoryConsumer {
     /// Three records at most, so that even short tests see several batches.
     fn read(&self) -> Option<Fetched> {
         let mut positions = self.positions.lock().unwrap();
+        let paused = self.paused.lock().unwrap();
         let state = self.cluster.state.lock().unwrap();
         for (at, position) in positions.iter_mut() {
-            if state.frozen.contains(&*at.topic) {
+            if state.frozen.contains(&*at.topic) || paused.contains(at) {
                 continue;
             }
             let log = &state.topics[&*at.topic][at.partition as usize];
@@ -494,11 +527,14 @@ impl Consumer for MemoryConsumer {
         self.positions.lock().unwrap().keys().cloned().collect()
     }
 
-    fn pause(&self, _: &[TopicPartition]) -> Result<(), ConsumeError> {
+    fn pause(&self, partitions: &[TopicPartition]) -> Result<(), ConsumeError> {
+        self.paused.lock().unwrap().extend(partitions.iter().cloned());
         Ok(())
     }
 
-    fn resume(&self, _: &[TopicPartition]) -> Result<(), ConsumeError> {
+    fn resume(&self, partitions: &[TopicPartition]) -> Result<(), ConsumeError> {
+        self.paused.lock().unwrap().retain(|at| !partitions.contains(at));
+        self.cluster.changed.send_modify(|version| *version += 1);
         Ok(())
     }
 
@@ -576,6 +612,7 @@ impl Admin for Memory {
     }
 
     async fn create_topic(&self, topic: &NewTopic) -> Result<(), ClientError> {
+        self.state.lock().unwrap().created.push(topic.clone());
         self.create(&topic.name, topic.partitions.unwrap_or(1) as usize);
         for (config, value) in &topic.configs {
             self.alter(&topic.name, config, value);

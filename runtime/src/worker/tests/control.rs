@@ -166,7 +166,7 @@ async fn a_sinks_offsets_are_its_groups() {
     house.herder.alter_offsets("keep", again).await.unwrap();
     let committed = house.cluster.committed("connect-keep");
     let committed = &committed[&TopicPartition::new("counts", 1)];
-    assert_eq!((committed.offset, committed.metadata.as_str()), (1, "fleet"));
+    assert_eq!((committed.offset, committed.metadata.as_str()), (1, "fleet; set by hand"));
     for wrong in [offset(at(7), json!({ "kafka_offset": 1 })), offset(at(1), json!({}))] {
         assert!(house.herder.alter_offsets("keep", offsets(vec![wrong])).await.is_err());
     }

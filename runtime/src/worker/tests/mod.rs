@@ -2,6 +2,7 @@
 
 mod cluster;
 mod control;
+mod errors;
 mod fleet;
 mod life;
 mod overlaps;

@@ -1,7 +1,7 @@
 //! Native plugins for the worker's tests: a source of numbered rows, a
 //! processor that counts by key, a sink that keeps what it was given.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,9 +12,10 @@ use serde_json::json;
 use crate::batch::Batch;
 use crate::kafka::TopicPartition;
 use crate::task::error::TaskError;
+use crate::task::failures::{Failure, Stage};
 use crate::task::plugin::{
-    Checkpoint, Mark, Next, Output, Polled, Processed, ProcessorPlugin, Progress, Reject,
-    SinkPlugin, SourcePlugin,
+    Checkpoint, LateReject, Mark, Next, Output, Polled, Processed, ProcessorPlugin, Progress,
+    Refused, Reject, SinkPlugin, SourcePlugin,
 };
 use crate::worker::herder::{ConnectorConfig, ConnectorKind, PluginInfo};
 use crate::worker::plugin::{ConfigProblem, PlannedTask, Plugin, Plugins, TaskContext};
@@ -34,8 +35,51 @@ pub(super) struct Scene {
     pub(super) panics: AtomicU32,
     /// The source writes there, whatever its configuration says.
     pub(super) stray: Mutex<Option<String>>,
-    /// The sink refuses this row.
+    /// This row is refused by whoever meets it.
     pub(super) refused: Mutex<Option<String>>,
+    /// Where the sink says that it failed, if not in `put`.
+    pub(super) refused_at: Mutex<Option<Stage>>,
+    /// The sink refuses only once it has taken the row.
+    pub(super) refuses_late: AtomicBool,
+    /// Puts of a partition that fail and may succeed later, so many times.
+    pub(super) faults: Mutex<HashMap<TopicPartition, u32>>,
+    /// Calls of the processor that do, so many times.
+    pub(super) processor_faults: AtomicU32,
+    /// Partitions that the sink tells to be stalled.
+    pub(super) stalled: Mutex<BTreeSet<TopicPartition>>,
+    /// Puts that trap, so many times.
+    pub(super) put_traps: AtomicU32,
+    /// How many sinks were opened.
+    pub(super) sinks_opened: AtomicU32,
+    /// Rows of the sink that keeps its positions with them.
+    pub(super) ledger: Mutex<BTreeMap<TopicPartition, Account>>,
+}
+
+/// A partition's rows, and with them the position after the last.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Account {
+    pub(super) rows: Vec<String>,
+    pub(super) next: i64,
+}
+
+impl Scene {
+    fn refuses(&self, row: &str) -> bool {
+        self.refused.lock().unwrap().as_deref() == Some(row)
+    }
+}
+
+fn refusal(stage: Stage, row: &str) -> Failure {
+    Failure { stage, code: "bad-row".to_owned(), message: format!("`{row}` is refused") }
+}
+
+fn fault() -> TaskError {
+    TaskError::fault("the system is down", None)
+}
+
+/// True, and one less to come.
+fn strikes(times: &AtomicU32) -> bool {
+    let less = |times: u32| times.checked_sub(1);
+    times.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok()
 }
 
 pub(super) struct Troupe(pub(super) Arc<Scene>);
@@ -45,7 +89,7 @@ impl Plugins for Troupe {
         let kind = match class {
             "rows" => ConnectorKind::Source,
             "count" => ConnectorKind::Processor,
-            "keep" => ConnectorKind::Sink,
+            "keep" | "ledger" => ConnectorKind::Sink,
             _ => return Err(format!("`{class}` is unknown; known are rows, count, keep")),
         };
         let schema = match kind {
@@ -72,6 +116,10 @@ struct Actor {
 impl Plugin for Actor {
     fn info(&self) -> PluginInfo {
         PluginInfo { class: self.class.clone(), kind: self.kind, version: "1".to_owned() }
+    }
+
+    fn digest(&self) -> String {
+        format!("digest-of-{}", self.class)
     }
 
     fn config_schema(&self) -> &serde_json::Value {
@@ -118,7 +166,12 @@ impl Plugin for Actor {
         _: TaskContext,
         _: &ConnectorConfig,
     ) -> Result<Box<dyn SinkPlugin>, TaskError> {
-        Ok(Box::new(Keep { scene: self.scene.clone(), taken: BTreeMap::new() }))
+        self.scene.sinks_opened.fetch_add(1, Ordering::SeqCst);
+        let scene = self.scene.clone();
+        Ok(match self.class.as_str() {
+            "ledger" => Box::new(Ledger { scene, held: BTreeSet::new() }),
+            _ => Box::new(Keep { scene, taken: BTreeMap::new() }),
+        })
     }
 
     async fn open_processor(
@@ -127,7 +180,8 @@ impl Plugin for Actor {
         config: &ConnectorConfig,
         _: u32,
     ) -> Result<Box<dyn ProcessorPlugin>, TaskError> {
-        Ok(Box::new(Count { topic: config["output.topic"].clone(), counts: HashMap::new() }))
+        let (scene, topic) = (self.scene.clone(), config["output.topic"].clone());
+        Ok(Box::new(Count { scene, topic, counts: HashMap::new() }))
     }
 }
 
@@ -149,19 +203,23 @@ impl Drop for Rows {
 #[async_trait]
 impl SourcePlugin for Rows {
     async fn poll(&mut self, _: Duration, _: u32) -> Result<Polled, TaskError> {
-        let taken = |traps: u32| traps.checked_sub(1);
-        if self.scene.traps.fetch_update(Ordering::SeqCst, Ordering::SeqCst, taken).is_ok() {
+        if strikes(&self.scene.traps) {
             return Err(TaskError::reopen("the guest's own last words"));
         }
-        if self.scene.panics.fetch_update(Ordering::SeqCst, Ordering::SeqCst, taken).is_ok() {
+        if strikes(&self.scene.panics) {
             panic!("a bug of the worker");
         }
         let stray = self.scene.stray.lock().unwrap().clone();
         let topic = stray.unwrap_or_else(|| self.topic.clone());
-        let mut batch = Batch::default();
+        let (mut batch, mut refused) = (Batch::default(), Vec::new());
         let until = (self.next + 4).min(self.rows);
         for row in self.next..until {
             let text = format!("{}:{row}", self.part);
+            if self.scene.refuses(&text) {
+                let failure = refusal(Stage::TaskPoll, &text);
+                refused.push(Refused { payload: text.into_bytes(), failure });
+                continue;
+            }
             batch.push(Some(text.as_bytes()), Some(text.as_bytes()), -1);
         }
         // A source that found nothing has nothing to save.
@@ -171,7 +229,7 @@ impl SourcePlugin for Rows {
         self.next = until;
         Ok(Polled {
             outputs: vec![Output { topic, partition: None, batch }],
-            refused: Vec::new(),
+            refused,
             saved,
             next: match until == self.rows {
                 false => Next::More,
@@ -189,6 +247,7 @@ impl SourcePlugin for Rows {
 }
 
 struct Count {
+    scene: Arc<Scene>,
     topic: String,
     counts: HashMap<Vec<u8>, u64>,
 }
@@ -204,8 +263,17 @@ impl ProcessorPlugin for Count {
     }
 
     async fn process(&mut self, _: &str, batch: Arc<Batch>) -> Result<Processed, TaskError> {
-        let mut changes = Batch::default();
+        if strikes(&self.scene.processor_faults) {
+            return Err(fault());
+        }
+        let (mut changes, mut rejects) = (Batch::default(), Vec::new());
         for at in 0..batch.len() {
+            let row = String::from_utf8_lossy(batch.value(at).unwrap());
+            if self.scene.refuses(&row) {
+                let failure = refusal(Stage::TaskProcess, &row);
+                rejects.push(Reject { at: at as u32, failure });
+                continue;
+            }
             let key = batch.key(at).unwrap();
             let count = self.counts.entry(key.to_vec()).or_default();
             *count += 1;
@@ -213,7 +281,7 @@ impl ProcessorPlugin for Count {
         }
         let outputs =
             vec![Output { topic: self.topic.clone(), partition: None, batch: changes.clone() }];
-        Ok(Processed { outputs, rejects: Vec::new(), changes })
+        Ok(Processed { outputs, rejects, changes })
     }
 
     async fn close(self: Box<Self>) {}
@@ -230,9 +298,20 @@ impl Keep {
     fn finish(&mut self, which: impl Fn(&TopicPartition) -> bool) -> Progress {
         let mut progress = Progress::default();
         let mut sunk = self.scene.sunk.lock().unwrap();
-        for (partition, rows) in self.taken.iter_mut().filter(|(at, _)| which(at)) {
+        let stalled = self.scene.stalled.lock().unwrap().clone();
+        for partition in stalled.iter().filter(|at| which(at)) {
+            progress.stalled.push((partition.clone(), fault()));
+        }
+        let taken = self.taken.iter_mut();
+        for (partition, rows) in taken.filter(|(at, _)| which(at) && !stalled.contains(at)) {
             for (offset, row) in rows.drain(..) {
                 let next = offset + 1;
+                if self.scene.refuses(&row) {
+                    let failure = refusal(Stage::TaskPut, &row);
+                    let partition = partition.clone();
+                    progress.rejects.push(LateReject { partition, offset, failure });
+                    continue;
+                }
                 let kept = sunk.entry((partition.clone(), offset)).or_insert((row, 0));
                 kept.1 += 1;
                 progress.marks.push(Mark { partition: partition.clone(), next });
@@ -257,13 +336,23 @@ impl SinkPlugin for Keep {
         from: &TopicPartition,
         batch: Arc<Batch>,
     ) -> Result<Vec<Reject>, TaskError> {
-        let refused = self.scene.refused.lock().unwrap().clone();
+        if strikes(&self.scene.put_traps) {
+            return Err(TaskError::reopen("the guest's own last words"));
+        }
+        if let Some(left) = self.scene.faults.lock().unwrap().get_mut(from)
+            && *left > 0
+        {
+            *left -= 1;
+            return Err(fault());
+        }
+        let late = self.scene.refuses_late.load(Ordering::SeqCst);
         let mut rejects = Vec::new();
         for at in 0..batch.len() {
             let row = String::from_utf8(batch.value(at).unwrap().to_vec()).unwrap();
-            if Some(&row) == refused.as_ref() {
-                let (code, message) = ("bad-row".to_owned(), format!("`{row}` is refused"));
-                rejects.push(Reject { at: at as u32, code, message });
+            if self.scene.refuses(&row) && !late {
+                let stage = self.scene.refused_at.lock().unwrap().unwrap_or(Stage::TaskPut);
+                let failure = refusal(stage, &row);
+                rejects.push(Reject { at: at as u32, failure });
             } else {
                 let taken = self.taken.entry(from.clone()).or_default();
                 taken.push((batch.offset(at).unwrap(), row));
@@ -273,11 +362,72 @@ impl SinkPlugin for Keep {
     }
 
     async fn tick(&mut self) -> Result<Progress, TaskError> {
-        Ok(Progress::default())
+        let stalled = self.scene.stalled.lock().unwrap();
+        let stalled = stalled.iter().map(|partition| (partition.clone(), fault())).collect();
+        Ok(Progress { stalled, ..Progress::default() })
     }
 
     async fn drain(&mut self) -> Result<Progress, TaskError> {
         Ok(self.finish(|_| true))
+    }
+
+    fn held_bytes(&self) -> usize {
+        0
+    }
+
+    async fn close(self: Box<Self>) {}
+}
+
+/// Keeps its positions with its rows, which become durable together in each `put`, as
+/// in a transaction of a database.
+struct Ledger {
+    scene: Arc<Scene>,
+    held: BTreeSet<TopicPartition>,
+}
+
+impl Ledger {
+    fn marks(&self) -> Vec<Mark> {
+        let ledger = self.scene.ledger.lock().unwrap();
+        let mine = ledger.iter().filter(|(at, _)| self.held.contains(at));
+        mine.map(|(at, account)| Mark { partition: at.clone(), next: account.next }).collect()
+    }
+}
+
+#[async_trait]
+impl SinkPlugin for Ledger {
+    async fn assigned(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Mark>, TaskError> {
+        self.held.extend(partitions.iter().cloned());
+        let mut marks = self.marks();
+        marks.retain(|mark| partitions.contains(&mark.partition));
+        Ok(marks)
+    }
+
+    async fn revoked(&mut self, partitions: &[TopicPartition]) -> Result<Progress, TaskError> {
+        let marks = self.marks();
+        self.held.retain(|at| !partitions.contains(at));
+        Ok(Progress { marks, ..Progress::default() })
+    }
+
+    async fn put(
+        &mut self,
+        from: &TopicPartition,
+        batch: Arc<Batch>,
+    ) -> Result<Vec<Reject>, TaskError> {
+        let mut ledger = self.scene.ledger.lock().unwrap();
+        let account = ledger.entry(from.clone()).or_default();
+        for at in 0..batch.len() {
+            account.rows.push(String::from_utf8(batch.value(at).unwrap().to_vec()).unwrap());
+            account.next = batch.offset(at).unwrap() + 1;
+        }
+        Ok(Vec::new())
+    }
+
+    async fn tick(&mut self) -> Result<Progress, TaskError> {
+        Ok(Progress { marks: self.marks(), ..Progress::default() })
+    }
+
+    async fn drain(&mut self) -> Result<Progress, TaskError> {
+        self.tick().await
     }
 
     fn held_bytes(&self) -> usize {

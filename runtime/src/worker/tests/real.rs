@@ -124,3 +124,60 @@ async fn a_pipeline_runs_over_the_broker_and_resumes_after_both_were_restarted()
     until("the lag is seen", || node.herder.progress("keep").unwrap().lag == 0).await;
     node.stop().await;
 }
+
+/// The stage that each dead letter of `topic` tells, by its value.
+async fn stages(node: &Node, topic: &str) -> BTreeMap<String, String> {
+    let consumer = node.clients.consumer(None, &Overrides::new()).unwrap().share();
+    let at = TopicPartition::new(topic, 0);
+    let end = consumer.end_offsets(std::slice::from_ref(&at)).await.unwrap()[&at];
+    consumer.assign(&[(at, Start::Earliest)]).await.unwrap();
+    let (mut stages, mut position) = (BTreeMap::new(), 0);
+    while position < end {
+        let next = Consumer::next(&*consumer, 1 << 20, DEADLINE).await.unwrap();
+        let Fetched { batch, next_offset, .. } = next.expect("records in time");
+        position = next_offset;
+        let text = |bytes: Option<&[u8]>| String::from_utf8(bytes.unwrap().to_vec()).unwrap();
+        for record in 0..batch.len() {
+            let mut headers = batch.headers_of(record);
+            let stage = headers.find(|it| batch.header_name(*it) == b"__connect.errors.stage");
+            stages.insert(text(batch.value(record)), text(batch.header_value(stage.unwrap())));
+        }
+    }
+    stages
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_and_a_partition_that_waits_over_the_broker() {
+    for late in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let node = Node::start(dir.path()).await;
+        node.create_topic("lines").await;
+        *node.scene.refused.lock().unwrap() = Some("x:7".to_owned());
+        node.scene.refuses_late.store(late, std::sync::atomic::Ordering::SeqCst);
+        node.scene.faults.lock().unwrap().insert(TopicPartition::new("lines", 0), 5);
+        let keep = [
+            ("connector.class", "keep"),
+            ("topics", "lines"),
+            ("errors.tolerance", "all"),
+            ("errors.deadletterqueue.topic.name", "dead"),
+            ("errors.retry.delay.max.ms", "10"),
+        ];
+        node.herder.create("keep", config(&keep)).await.unwrap();
+        let producer = node.clients.producer(&Overrides::new()).unwrap();
+        for _ in 0..2 {
+            let mut batch = crate::batch::Batch::default();
+            for row in 0..100 {
+                let row = format!("x:{row}");
+                batch.push(Some(row.as_bytes()), Some(row.as_bytes()), -1);
+            }
+            producer.send("lines", None, &batch).await.unwrap().wait().await.unwrap();
+        }
+        node.drained("keep").await;
+        let sunk = node.scene.sunk.lock().unwrap().clone();
+        assert_eq!(sunk.len(), 198, "late: {late}");
+        assert!(sunk.values().all(|(_, times)| *times == 1), "what was not applied is put once");
+        let told = stages(&node, "dead").await;
+        assert_eq!(told, BTreeMap::from([("x:7".to_owned(), "TASK_PUT".to_owned())]));
+        node.stop().await;
+    }
+}

@@ -1,0 +1,433 @@
+//! What fails, and what becomes of it: poison records at each stage under each
+//! tolerance, faults that pass, restarts, and what sinks promise.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+
+use serde_json::json;
+
+use super::plugins::Account;
+use super::*;
+use crate::kafka::TopicPartition;
+use crate::task::counters::Counters;
+use crate::task::failures::Stage;
+use crate::worker::herder::{ConnectorOffset, ConnectorOffsets, HerderError, TargetState};
+
+const ROWS: [(&str, &str); 3] = [("connector.class", "rows"), ("topic", "lines"), ("rows", "10")];
+const COUNT: [(&str, &str); 3] =
+    [("connector.class", "count"), ("topics", "lines"), ("output.topic", "counts")];
+const KEEP: [(&str, &str); 2] = [("connector.class", "keep"), ("topics", "lines")];
+const LEDGER: [(&str, &str); 2] = [("connector.class", "ledger"), ("topics", "lines")];
+
+const ALL: (&str, &str) = ("errors.tolerance", "all");
+const DEAD: (&str, &str) = ("errors.deadletterqueue.topic.name", "dead");
+/// Nothing restarts in these tests unless it is asked to.
+const NO_RESTART: (&str, &str) = ("errors.restart.max", "0");
+
+impl House {
+    fn trace(&self, name: &str) -> String {
+        let status = self.herder.status(name).unwrap();
+        status.tasks[0].trace.clone().unwrap_or_default()
+    }
+
+    fn counters(&self, name: &str) -> Arc<Counters> {
+        self.worker.core.connector(name).counters.clone()
+    }
+
+    /// Values of what the sink was given, with how often.
+    fn sunk(&self) -> BTreeMap<String, u32> {
+        self.scene.sunk.lock().unwrap().values().cloned().collect()
+    }
+
+    fn append(&self, partition: usize, rows: &[&str]) {
+        for row in rows {
+            self.cluster.append("lines", partition, row, row);
+        }
+    }
+}
+
+fn at(partition: i32) -> TopicPartition {
+    TopicPartition::new("lines", partition)
+}
+
+fn texts(rows: &[&str]) -> BTreeSet<String> {
+    rows.iter().map(|row| (*row).to_owned()).collect()
+}
+
+/// Where a record is poison, and what of the others is there in the end.
+struct Poison {
+    stage: Stage,
+    late: bool,
+    connector: &'static [(&'static str, &'static str)],
+    row: &'static str,
+}
+
+const POISONS: [Poison; 6] = [
+    Poison { stage: Stage::TaskPoll, late: false, connector: &ROWS, row: "0:5" },
+    Poison { stage: Stage::TaskProcess, late: false, connector: &COUNT, row: "0:5" },
+    Poison { stage: Stage::KeyConverter, late: false, connector: &KEEP, row: "0:5" },
+    Poison { stage: Stage::ValueConverter, late: false, connector: &KEEP, row: "0:5" },
+    Poison { stage: Stage::TaskPut, late: false, connector: &KEEP, row: "0:5" },
+    Poison { stage: Stage::TaskPut, late: true, connector: &KEEP, row: "0:5" },
+];
+
+impl Poison {
+    async fn house(&self, errors: &[(&str, &str)]) -> House {
+        let house = House::new().await;
+        for topic in ["lines", "counts"] {
+            house.cluster.create(topic, 1);
+        }
+        if self.stage != Stage::TaskPoll {
+            house.append(0, &["0:1", "0:2", "0:5", "0:6"]);
+        }
+        *house.scene.refused.lock().unwrap() = Some(self.row.to_owned());
+        *house.scene.refused_at.lock().unwrap() = Some(self.stage);
+        house.scene.refuses_late.store(self.late, Ordering::SeqCst);
+        house.create("it", &[self.connector, &[NO_RESTART], errors].concat()).await;
+        house
+    }
+
+    /// How many records came out of it.
+    fn delivered(&self, house: &House) -> usize {
+        match self.stage {
+            Stage::TaskPoll => house.cluster.records("lines").len(),
+            Stage::TaskProcess => house.cluster.records("counts").len(),
+            _ => house.sunk().len(),
+        }
+    }
+
+    fn others(&self) -> usize {
+        if self.stage == Stage::TaskPoll { 9 } else { 3 }
+    }
+
+    /// The connector goes on past the record, and says so.
+    async fn is_passed_over(&self, house: &House) {
+        house.drained("it").await;
+        assert_eq!(self.delivered(house), self.others(), "{:?}", self.stage);
+        let counters = house.counters("it");
+        assert_eq!(counters.skipped.load(Ordering::Relaxed), 1);
+        assert_eq!(counters.errors.record_errors.load(Ordering::Relaxed), 1);
+        assert!(counters.errors.last_error_timestamp.load(Ordering::Relaxed) > 0);
+    }
+
+    async fn fails(&self, house: &House) {
+        // A sink says late what it refuses once it is asked to finish.
+        if self.late {
+            let _ = house.herder.drained("it").await;
+        }
+        house.task_is("it", 0, State::Failed).await;
+        let trace = house.trace("it");
+        assert!(trace.contains("`0:5` is refused") && trace.contains(ALL.0), "{trace}");
+        assert_eq!(house.counters("it").skipped.load(Ordering::Relaxed), 0);
+        assert!(self.delivered(house) <= self.others());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poison_record_at_any_stage_stops_the_task_or_is_passed_over_as_its_tolerance_says() {
+    for stage in Stage::ALL {
+        assert!(POISONS.iter().any(|poison| poison.stage == stage), "{stage:?}");
+    }
+    for poison in &POISONS {
+        let house = poison.house(&[]).await;
+        poison.fails(&house).await;
+
+        // Where it is, a restart would put it there again.
+        let house = poison.house(&[DEAD]).await;
+        poison.fails(&house).await;
+        assert!(house.cluster.records("dead").is_empty(), "{:?}", poison.stage);
+
+        let house = poison.house(&[ALL]).await;
+        poison.is_passed_over(&house).await;
+        assert!(house.cluster.asked_for("dead").is_none());
+
+        let house = poison.house(&[ALL, DEAD]).await;
+        poison.is_passed_over(&house).await;
+        let letters: Vec<_> =
+            house.cluster.records("dead").into_iter().map(|(_, value)| value).collect();
+        assert_eq!(letters, [Some("0:5".to_owned())], "{:?}", poison.stage);
+        let errors = &house.counters("it").errors;
+        assert_eq!(errors.dead_letter_requests.load(Ordering::Relaxed), 1);
+        assert_eq!(errors.dead_letter_failures.load(Ordering::Relaxed), 0);
+        let story = &house.cluster.headers("dead")[0];
+        let told = |name: &str| story[&format!("__connect.errors.{name}")].as_str();
+        assert_eq!(told("stage"), poison.stage.name());
+        assert_eq!((told("connector.name"), told("task.id")), ("it", "0"));
+        assert_eq!(told("exception.class.name"), "bad-row");
+        assert_eq!(told("exception.message"), "`0:5` is refused");
+        let class = poison.connector[0].1;
+        assert_eq!(told("plugin.digest"), format!("digest-of-{class}"));
+        let config = house.herder.connector("it").unwrap().config;
+        assert_eq!(told("config.version"), crate::worker::records::config_digest(&config));
+        if poison.stage != Stage::TaskPoll {
+            assert_eq!((told("topic"), told("partition"), told("offset")), ("lines", "0", "2"));
+        }
+        // What a transaction holds is sent in it.
+        let transactional = matches!(poison.stage, Stage::TaskPoll | Stage::TaskProcess);
+        assert_eq!(house.cluster.sent("dead"), usize::from(transactional));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_dead_letter_topic_is_made_as_the_configuration_says() {
+    let house = House::new().await;
+    house.cluster.create("lines", 1);
+    let replicas = ("errors.deadletterqueue.topic.replication.factor", "2");
+    house.create("it", &[&KEEP[..], &[ALL, DEAD, replicas]].concat()).await;
+    house.task_is("it", 0, State::Running).await;
+    until("it is made", || house.cluster.asked_for("dead").is_some()).await;
+    let topic = house.cluster.asked_for("dead").unwrap();
+    assert_eq!((topic.partitions, topic.replication_factor), (Some(1), Some(2)));
+    // One that is there keeps what it holds.
+    house.cluster.append("dead", 0, "k", "v");
+    house.herder.restart("it", true, false).await.unwrap();
+    until("it was opened again", || house.scene.sinks_opened.load(Ordering::SeqCst) == 2).await;
+    assert_eq!(house.cluster.records("dead").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_committed_past_a_record_whose_dead_letter_is_not_written() {
+    let house = House::new().await;
+    house.cluster.create("lines", 1);
+    house.cluster.create("dead", 1);
+    house.append(0, &["bad", "a"]);
+    *house.scene.refused.lock().unwrap() = Some("bad".to_owned());
+    house.cluster.fail_sends("dead", 1);
+    house.cluster.freeze("dead");
+    house.create("it", &[&KEEP[..], &[ALL, DEAD]].concat()).await;
+    until("it waits for the dead letter", || house.cluster.is_awaited()).await;
+    house.cluster.thaw("dead");
+    house.drained("it").await;
+    assert_eq!(house.counters("it").errors.dead_letter_failures.load(Ordering::Relaxed), 1);
+    assert_eq!(house.cluster.records("dead").len(), 1, "it was written after all");
+    assert_eq!(house.cluster.committed("connect-it")[&at(0)].offset, 2);
+    assert_eq!(house.sunk(), BTreeMap::from([("a".to_owned(), 1)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_letter_topic_that_the_connector_reads_is_refused() {
+    let house = House::new().await;
+    let own = [&KEEP[..], &[("errors.deadletterqueue.topic.name", "lines")]].concat();
+    let refused = house.herder.create("it", config(&own)).await;
+    let Err(HerderError::BadRequest(message)) = refused else { panic!("{refused:?}") };
+    assert!(message.contains("would come back"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fault_that_may_pass_pauses_its_partition_and_no_other() {
+    let house = House::new().await;
+    house.cluster.create("lines", 2);
+    house.scene.faults.lock().unwrap().insert(at(0), u32::MAX);
+    house.append(0, &["a", "b", "c", "d", "e"]);
+    house.append(1, &["v", "w"]);
+    house.create("it", &KEEP).await;
+    let errors = || house.counters("it");
+    until("it is tried again", || errors().errors.retries.load(Ordering::Relaxed) > 3).await;
+    house.append(1, &["x", "y", "z"]);
+    until("the other is read", || errors().records_in.load(Ordering::Relaxed) == 3 + 5).await;
+    assert_eq!(house.herder.status("it").unwrap().tasks[0].state, State::Running);
+    assert!(house.sunk().is_empty(), "nobody asked it to finish");
+
+    house.scene.faults.lock().unwrap().clear();
+    house.drained("it").await;
+    let rows = ["a", "b", "c", "d", "e", "v", "w", "x", "y", "z"];
+    assert_eq!(house.sunk().into_keys().collect::<BTreeSet<_>>(), texts(&rows));
+    assert!(house.sunk().values().all(|times| *times == 1), "what was not applied is put once");
+    assert_eq!(house.scene.sinks_opened.load(Ordering::SeqCst), 1, "its instance lives on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_in_trouble_does_not_hold_up_its_tasks_end() {
+    let house = House::new().await;
+    house.cluster.create("lines", 2);
+    house.scene.faults.lock().unwrap().insert(at(0), u32::MAX);
+    house.append(0, &["a"]);
+    house.append(1, &["b"]);
+    house.create("it", &KEEP).await;
+    let errors = || house.counters("it");
+    until("it is tried again", || errors().errors.retries.load(Ordering::Relaxed) > 1).await;
+    until("the other is read", || errors().records_in.load(Ordering::Relaxed) == 2).await;
+    house.herder.set_target_state("it", TargetState::Paused).await.unwrap();
+    house.task_is("it", 0, State::Paused).await;
+    let committed = house.cluster.committed("connect-it");
+    assert_eq!(committed[&at(1)].offset, 1);
+    assert!(!committed.contains_key(&at(0)), "it was not delivered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stalled_partition_is_read_no_further_until_it_is_not() {
+    let house = House::new().await;
+    house.cluster.create("lines", 2);
+    house.scene.stalled.lock().unwrap().insert(at(0));
+    house.create("it", &KEEP).await;
+    let errors = || house.counters("it");
+    until("it is told", || errors().errors.retries.load(Ordering::Relaxed) > 0).await;
+    house.append(0, &["a"]);
+    house.append(1, &["b"]);
+    until("the other is read", || errors().records_in.load(Ordering::Relaxed) > 0).await;
+    let told = errors().errors.retries.load(Ordering::Relaxed);
+    until("it is told again", || errors().errors.retries.load(Ordering::Relaxed) > told).await;
+    assert_eq!(errors().records_in.load(Ordering::Relaxed), 1);
+    house.scene.stalled.lock().unwrap().clear();
+    house.drained("it").await;
+    assert_eq!(house.sunk().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_are_tried_again_for_no_longer_than_the_retry_timeout() {
+    let house = House::new().await;
+    house.cluster.create("lines", 1);
+    house.scene.faults.lock().unwrap().insert(at(0), u32::MAX);
+    house.append(0, &["a"]);
+    let timeout = ("errors.retry.timeout", "30");
+    house.create("it", &[&KEEP[..], &[timeout, NO_RESTART]].concat()).await;
+    house.task_is("it", 0, State::Failed).await;
+    let trace = house.trace("it");
+    assert!(trace.contains("lines-0: the system is down"), "{trace}");
+    assert!(house.counters("it").errors.retries.load(Ordering::Relaxed) > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_processors_fault_keeps_its_records_waiting_and_its_instance() {
+    let house = House::new().await;
+    house.cluster.create("lines", 2);
+    house.cluster.create("counts", 2);
+    house.scene.processor_faults.store(3, Ordering::SeqCst);
+    house.create("it", &COUNT).await;
+    house.append(0, &["a", "b"]);
+    house.append(1, &["c"]);
+    house.drained("it").await;
+    assert_eq!(house.cluster.records("counts").len(), 3);
+    assert_eq!(house.counters("it").errors.retries.load(Ordering::Relaxed), 3);
+    assert_eq!(house.cluster.epoch("fleet-it-0"), 1, "no session was opened anew");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_task_starts_again_by_itself_and_says_when() {
+    let house = House::new().await;
+    house.cluster.create("lines", 1);
+    *house.scene.stray.lock().unwrap() = Some("elsewhere".to_owned());
+    let soon = ("errors.restart.delay.ms", "300");
+    house.create("it", &[&ROWS[..], &[soon]].concat()).await;
+    house.task_is("it", 0, State::Failed).await;
+    let trace = house.trace("it");
+    assert!(trace.contains("`elsewhere`") && trace.contains("in a row"), "{trace}");
+    until("it failed again", || house.trace("it").contains("for time 2 in a row")).await;
+    *house.scene.stray.lock().unwrap() = None;
+    house.task_is("it", 0, State::Running).await;
+    house.drained("it").await;
+    assert_eq!(house.cluster.records("lines").len(), 10);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_task_stays_failed_where_the_configuration_says_so() {
+    let house = House::new().await;
+    house.cluster.create("lines", 1);
+    *house.scene.stray.lock().unwrap() = Some("elsewhere".to_owned());
+    let soon = ("errors.restart.delay.ms", "0");
+    house.create("it", &[&ROWS[..], &[soon, ("errors.restart.max", "2")]].concat()).await;
+    until("it is given up", || {
+        let status = house.herder.status("it").unwrap();
+        let task = status.tasks.first();
+        task.is_some_and(|task| {
+            let trace = task.trace.as_deref().unwrap_or_default();
+            task.state == State::Failed && !trace.contains("starts again")
+        })
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_that_is_at_most_once_commits_first_and_repeats_nothing() {
+    for (guarantee, delivered) in [("at_most_once", &["d"][..]), ("at_least_once", &["a", "d"])] {
+        let house = House::new().await;
+        house.cluster.create("lines", 1);
+        house.scene.put_traps.store(1, Ordering::SeqCst);
+        house.append(0, &["a"]);
+        house.create("it", &[&KEEP[..], &[("processing.guarantee", guarantee)]].concat()).await;
+        let opened = || house.scene.sinks_opened.load(Ordering::SeqCst);
+        until("it was opened again", || opened() == 2).await;
+        if guarantee == "at_most_once" {
+            assert_eq!(house.cluster.committed("connect-it")[&at(0)].offset, 1);
+        }
+        house.append(0, &["d"]);
+        let read = || house.counters("it").records_in.load(Ordering::Relaxed);
+        until("all is read", || read() == 1 + delivered.len() as u64).await;
+        house.worker.shutdown().await;
+        let sunk = house.scene.sunk.lock().unwrap().clone();
+        let rows: BTreeSet<_> = sunk.into_values().map(|(row, _)| row).collect();
+        assert_eq!(rows, texts(delivered), "{guarantee}");
+        assert_eq!(house.cluster.committed("connect-it")[&at(0)].offset, 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_that_keeps_its_positions_with_its_data_has_each_record_once_over_kills() {
+    let (cluster, scene) = (Memory::new(), Arc::<Scene>::default());
+    cluster.create("lines", 2);
+    let never = |config: &mut WorkerConfig| {
+        config.offset_flush_interval = Duration::from_secs(3_600);
+    };
+    let mut expected: BTreeMap<TopicPartition, Account> = BTreeMap::new();
+    for life in 0..5 {
+        let house = House::with(cluster.clone(), scene.clone(), "w1:8083", never).await;
+        if life == 0 {
+            house.create("it", &LEDGER).await;
+        }
+        for (number, rows) in [(0, 4), (1, 3)] {
+            for row in 0..rows {
+                let row = format!("{life}-{number}-{row}");
+                house.append(number as usize, &[&row]);
+                let account = expected.entry(at(number)).or_default();
+                account.rows.push(row);
+                account.next += 1;
+            }
+        }
+        until("all is there", || *scene.ledger.lock().unwrap() == expected).await;
+        assert!(cluster.committed("connect-it").is_empty(), "only the sink knows where it is");
+        house.cluster.lose(&format!("m{}", life + 1));
+        until("its tasks are gone", || !house.herder.ready()).await;
+    }
+    assert_eq!(*scene.ledger.lock().unwrap(), expected);
+}
+
+fn offset(row: i64) -> ConnectorOffsets {
+    let fields = |value: serde_json::Value| value.as_object().cloned();
+    let partition = fields(json!({ "kafka_topic": "lines", "kafka_partition": 0 }));
+    let offset = fields(json!({ "kafka_offset": row }));
+    ConnectorOffsets { offsets: vec![ConnectorOffset { partition, offset }] }
+}
+
+/// A sink that keeps its own position, with two rows, stopped.
+async fn stopped_ledger() -> House {
+    let house = House::new().await;
+    house.cluster.create("lines", 1);
+    house.scene.ledger.lock().unwrap().insert(at(0), Account::default());
+    house.append(0, &["a", "b"]);
+    house.create("it", &LEDGER).await;
+    house.drained("it").await;
+    house.herder.set_target_state("it", TargetState::Stopped).await.unwrap();
+    house
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn offsets_of_a_sink_that_keeps_its_own_are_not_changed_in_its_group() {
+    let house = stopped_ledger().await;
+    for refused in
+        [house.herder.alter_offsets("it", offset(0)).await, house.herder.reset_offsets("it").await]
+    {
+        let Err(HerderError::BadRequest(message)) = refused else { panic!("{refused:?}") };
+        assert!(message.contains("keeps its position in lines-0"), "{message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offset_set_by_hand_that_a_sink_would_pass_over_stops_it_and_says_so() {
+    let house = stopped_ledger().await;
+    // As `kafka-consumer-groups --reset-offsets` does.
+    house.cluster.commit_as("connect-it", at(0), 1, "");
+    house.herder.set_target_state("it", TargetState::Started).await.unwrap();
+    house.task_is("it", 0, State::Failed).await;
+    let trace = house.trace("it");
+    assert!(trace.contains("set to 1 by hand") && trace.contains("is at 2"), "{trace}");
+}
