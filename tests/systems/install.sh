@@ -21,6 +21,10 @@ usage: tests/systems/install.sh TARGET...
   java     a JVM and Kafka's own clients and tools
   all      every one of these
 
+  helm     Helm, and the schemas that its manifests are checked against
+  hadolint what looks over the Dockerfile
+  systemd  what looks over the units of deploy/hosts
+
   suites   the test suites of others that tests/conformance runs, each also
            by its name: suite_librdkafka suite_rust_rdkafka suite_kgo
            suite_kafka_python suite_java
@@ -49,6 +53,8 @@ main() {
         case $target in
             -h | --help) usage && exit 0 ;;
             build | wasm | kcat | python | node | java | suite_*) ;;
+            # The tests of deploy/ install these when they begin.
+            helm | hadolint | systemd) ;;
             *) usage >&2 && fail "unknown target '$target'" ;;
         esac
     done

@@ -5,6 +5,7 @@
 //! | `error` | what a command may fail with, and its exit code |
 //! | `output` | tables and JSON on stdout |
 //! | `signals` | SIGINT and SIGTERM: the first drains, the second ends |
+//! | `notify` | what systemd is told of a service |
 //! | `consent` | `--yes`, for what deletes or aborts |
 //! | `prompt` | a password typed on a terminal |
 //! | [`node`] | a node's file, and its roles running |
@@ -33,6 +34,7 @@ mod group;
 mod hanging;
 mod lint;
 pub mod node;
+mod notify;
 mod output;
 mod plugin;
 mod plugins;

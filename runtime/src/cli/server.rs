@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::node::{NodeConfig, RunningNode, table};
-use super::{CliError, output, signals};
+use super::{CliError, notify, output, signals};
 
 const EXAMPLE: &str = "\
 Example:
@@ -13,10 +13,15 @@ Example:
 
 When it serves it prints one line, without what it does not run:
   longshore ready kafka=127.0.0.1:9092 rest=127.0.0.1:8083
-SIGTERM and SIGINT drain it; a second one ends it at once.";
+SIGTERM and SIGINT drain it; a second one ends it at once. systemd is told both
+(Type=notify).";
 
 fn long_help() -> String {
-    format!("{EXAMPLE}\n\nProperties of the file [defaults], all of them optional:\n{}", table())
+    format!(
+        "{EXAMPLE}\n\nProperties of the file [defaults], all of them optional. A value may refer to \
+         the environment and to files, ${{env:NAME}} and ${{file:PATH}}:\n{}",
+        table()
+    )
 }
 
 /// Run a node: broker, controller, worker, or all of them
@@ -38,7 +43,9 @@ impl Server {
             () = stopping.cancelled() => return Ok(()),
         };
         output::print(&ready_line(&node))?;
+        notify::systemd("READY=1");
         stopping.cancelled().await;
+        notify::systemd("STOPPING=1");
         Box::pin(node.shutdown()).await;
         Ok(())
     }

@@ -11,6 +11,7 @@
 //! | [`text`] | texts to count, the same for the same seed |
 //! | [`rest`] | requests to a worker's REST listener |
 //! | [`process`] | [`Process`]: any child process, its output captured and waited on line by line |
+//! | [`chart`] | the Helm chart, rendered by Helm and checked against Kubernetes' schemas |
 //! | [`client`] | confluent-kafka, kafkajs, Kafka's Java tools and kcat, behind one vocabulary of events |
 //! | [`history`] | what producers and readers did and saw, and what in it exactly-once forbids |
 //! | [`exactly_once`] | schedules of kills of broker and producers, ending in a verdict |
@@ -30,6 +31,7 @@
 //! it in `make test-all`, and in `make test-slice` of some commits.
 
 pub mod audit;
+pub mod chart;
 pub mod cli;
 pub mod client;
 pub mod exactly_once;

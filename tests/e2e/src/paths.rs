@@ -1,6 +1,9 @@
 //! Where things are: the repository, the binary, the installed clients.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::{Process, limits};
 
 /// The repository's root folder.
 pub fn repository() -> PathBuf {
@@ -78,4 +81,25 @@ pub fn installed(name: &str) -> PathBuf {
         folder.display()
     );
     folder
+}
+
+/// Installs what only some tests of the second tier need, and gives its folder;
+/// what is there already is left alone.
+///
+/// # Panics
+/// When it cannot be installed.
+pub fn install(name: &str) -> PathBuf {
+    set_up(name);
+    installed(name)
+}
+
+/// The same for what becomes a part of the system and has no folder of its own.
+///
+/// # Panics
+/// When it cannot be installed.
+pub fn set_up(name: &str) {
+    let mut command = Command::new(repository().join("tests/systems/install.sh"));
+    let mut installer = Process::spawn("install.sh", command.arg(name).stdin(Stdio::null()));
+    let status = installer.ended(limits::LONG_RUN);
+    assert!(status.success(), "tests/systems/install.sh {name} ended with {status}");
 }

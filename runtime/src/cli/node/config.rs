@@ -118,7 +118,21 @@ impl<'a> Reader<'a> {
             .filter(|entry| entry.key.text != CONNECTIONS)
             .filter_map(|Entry { key, node }| Some((key.text.clone(), flat(node)?)))
             .collect();
-        Self { root, flat, problems: Vec::new() }
+        let mut reader = Self { root, flat, problems: Vec::new() };
+        reader.resolve();
+        reader
+    }
+
+    /// Puts what references stand for into the properties. One that leads nowhere
+    /// stays as it is, and is told.
+    fn resolve(&mut self) {
+        let env = |name: &str| std::env::var(name).ok();
+        for (name, value) in self.flat.clone() {
+            match resolve_text(&value, &env) {
+                Ok(value) => drop(self.flat.insert(name, value)),
+                Err(why) => self.wrong(&name, why, None),
+            }
+        }
     }
 
     /// A problem with a property's value, or with its absence.
@@ -301,17 +315,12 @@ impl<'a> Reader<'a> {
         SourceSupport::default()
     }
 
-    /// How the worker's Kafka clients are protected, references to secrets resolved.
+    /// How the worker's Kafka clients are protected.
     fn client_security(&mut self) -> Security {
-        let env = |name: &str| std::env::var(name).ok();
-        let mut properties = BTreeMap::new();
-        for (key, value) in self.flat.clone() {
-            let Some(name) = key.strip_prefix(CLIENT_PREFIX) else { continue };
-            match resolve_text(&value, &env) {
-                Ok(value) => drop(properties.insert(name.to_owned(), value)),
-                Err(why) => self.wrong(&key, why, None),
-            }
-        }
+        let of_clients = |(key, value): (&String, &String)| {
+            Some((key.strip_prefix(CLIENT_PREFIX)?.to_owned(), value.clone()))
+        };
+        let mut properties: BTreeMap<_, _> = self.flat.iter().filter_map(of_clients).collect();
         let taken = Security::take(&mut properties);
         for name in properties.keys() {
             let key = format!("{CLIENT_PREFIX}{name}");
@@ -422,8 +431,12 @@ mod tests {
         assert!(node.broker.is_some() && node.worker.is_some());
         let image = NodeConfig::load(&configs.join("../deploy/node.yaml")).unwrap();
         assert!(image.broker.is_some() && image.worker.is_some());
-        let worker = NodeConfig::load(&configs.join("worker.yaml")).unwrap();
-        assert!(worker.broker.is_none() && worker.worker.is_some());
+        for file in ["worker.yaml", "../deploy/hosts/worker.yaml"] {
+            let worker = NodeConfig::load(&configs.join(file)).unwrap();
+            assert!(worker.broker.is_none() && worker.worker.is_some(), "{file}");
+        }
+        let broker = NodeConfig::load(&configs.join("../deploy/hosts/broker.yaml")).unwrap();
+        assert!(broker.broker.is_some() && broker.worker.is_none());
     }
 
     #[test]
@@ -479,6 +492,23 @@ mod tests {
         assert!(tells("2:30 the variable `NO_SUCH` is not set"));
         let mistakes = told("worker.client.linger.ms: \"5\"\n");
         assert!(mistakes[0].starts_with("1:26 here stand security.*"), "{mistakes:?}");
+    }
+
+    #[test]
+    fn any_property_may_refer_to_the_environment_and_to_files() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        std::io::Write::write_all(&mut file, b"orders\n").unwrap();
+        let text = format!(
+            "process.roles: worker\nbootstrap.servers: [a:1]\ngroup.id: ${{file:{}}}\n\
+             rest.advertised.host.name: x.${{env:PATH}}\n",
+            file.path().display()
+        );
+        let worker = load(&text).unwrap().worker.unwrap();
+        assert_eq!(worker.config.group_id, "orders");
+        let host = format!("x.{}", std::env::var("PATH").unwrap());
+        assert_eq!(worker.advertised_host, Some(host));
+        let told = told("group.id: ${env:NO_SUCH_VARIABLE}\n");
+        assert_eq!(told, ["1:11 the variable `NO_SUCH_VARIABLE` is not set (-)"]);
     }
 
     #[test]

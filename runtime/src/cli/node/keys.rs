@@ -137,7 +137,7 @@ const LISTENER_DOC: &str = "A property of one listener, listener.name.NAME.PROPE
 pub(super) const CLIENT_PREFIX: &str = "worker.client.";
 const CLIENT_DOC: &str = "How the worker reaches its cluster: worker.client.security.protocol, \
     sasl.mechanism, sasl.jaas.config or sasl.username and sasl.password, ssl.ca.location, \
-    ssl.certificate.location, ssl.key.location (PEM). Values may be ${env:NAME} or ${file:PATH}.";
+    ssl.certificate.location, ssl.key.location (PEM).";
 
 /// The JSON Schema of a node's file.
 pub fn schema() -> Json {

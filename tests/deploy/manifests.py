@@ -1,0 +1,74 @@
+"""Checks manifests against Kubernetes' own schemas, and prints them as JSON.
+
+usage: manifests.py SERVICEMONITORS_CRD VERSION... < manifests.yaml
+
+Each document of standard input must be what each of these versions of
+Kubernetes takes, down to the last field: a field that it does not know is an
+error. Prints one JSON object a document; what is wrong goes to standard error.
+"""
+
+import json
+import sys
+
+import jsonschema
+import kubernetes_validate
+import yaml
+
+
+def strict(schema):
+    """The schema of a custom resource, refusing fields that it does not name."""
+    if isinstance(schema, list):
+        return [strict(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    schema = {key: strict(value) for key, value in schema.items()}
+    if "properties" in schema and "type" in schema:
+        schema.setdefault("additionalProperties", False)
+    if schema.pop("x-kubernetes-int-or-string", False):
+        schema["type"] = ["integer", "string"]
+    return schema
+
+
+def custom(path):
+    """The schema of each version of a custom resource, by apiVersion and kind."""
+    with open(path, encoding="utf-8") as file:
+        definition = yaml.safe_load(file)["spec"]
+    schemas = {}
+    for version in definition["versions"]:
+        schema = strict(version["schema"]["openAPIV3Schema"])
+        # What Kubernetes itself says of every object.
+        schema["properties"]["metadata"] = {"type": "object"}
+        name = f"{definition['group']}/{version['name']}", definition["names"]["kind"]
+        schemas[name] = schema
+    return schemas
+
+
+def problems(document, schemas, versions):
+    schema = schemas.get((document.get("apiVersion"), document.get("kind")))
+    if schema:
+        for error in jsonschema.Draft7Validator(schema).iter_errors(document):
+            yield f"{error.json_path}: {error.message}"
+        return
+    for version in versions:
+        try:
+            kubernetes_validate.validate(document, version, strict=True)
+        except kubernetes_validate.ValidationError as error:
+            yield f"Kubernetes {version}: {'.'.join(map(str, error.path))}: {error.message}"
+
+
+def main(definition, *versions):
+    schemas = custom(definition)
+    failed = False
+    for document in yaml.safe_load_all(sys.stdin):
+        if document is None:
+            continue
+        name = f"{document.get('kind')} {document.get('metadata', {}).get('name')}"
+        for problem in problems(document, schemas, versions):
+            print(f"{name}: {problem}", file=sys.stderr)
+            failed = True
+        print(json.dumps(document))
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
