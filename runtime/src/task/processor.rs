@@ -50,6 +50,8 @@ pub trait CommitObserver: Send + Sync {
     fn committed(&self, offsets: &[OffsetCommit]);
     /// Records of this topic came, once a batch.
     fn read(&self, topic: &str);
+    /// This partition waits for a system, in these words; or no longer.
+    fn waits(&self, partition: &TopicPartition, why: Option<&str>);
 }
 
 /// What a processor's session for one partition number works with.
@@ -276,6 +278,7 @@ impl ProcessorSession {
         let (consumer, stop, counters) =
             (self.consumer.clone(), self.stop.clone(), self.counters.clone());
         let (label, patience) = (self.label.clone(), self.patience);
+        let observer = self.observer.clone();
         Box::pin(async move {
             let fetched = tokio::select! {
                 biased;
@@ -296,7 +299,10 @@ impl ProcessorSession {
             loop {
                 let processed = plugin.process(&fetched.partition.topic, batch.clone()).await;
                 let error = match processed {
-                    Ok(processed) => return (plugin, Ok(Some((fetched, batch, processed)))),
+                    Ok(processed) => {
+                        observer.waits(&fetched.partition, None);
+                        return (plugin, Ok(Some((fetched, batch, processed))));
+                    }
                     Err(error) => error,
                 };
                 let verdict = match error.is_fault() {
@@ -307,6 +313,7 @@ impl ProcessorSession {
                     return (plugin, Err(TaskError::stop(error.message)));
                 };
                 counters.errors.retry();
+                observer.waits(&fetched.partition, Some(&error.message));
                 let pause_ms = pause.as_millis() as u64;
                 tracing::warn!(task = label, pause_ms, "the same records again: {error}");
                 tokio::select! {

@@ -104,16 +104,26 @@ impl SinkSession {
         let mut running = Running { session: self, plugin, schedule, waiting, kept, began };
         let outcome = running.run().await;
         // The client is shared, and might know a pause longer than the assignment.
-        let paused = running.waiting.all();
-        if !paused.is_empty()
-            && let Err(error) = running.session.consumer.resume(&paused)
-        {
+        let waiting = running.waiting.all();
+        waiting.iter().for_each(|partition| running.tell_lost(partition));
+        if let Err(error) = running.session.resume(&waiting) {
             tracing::debug!(task = running.session.label, "not resumed: {error}");
         }
         running.session.held.send_replace(BTreeSet::new());
         outcome?;
         running.plugin.close().await;
         Ok(())
+    }
+
+    /// These wait no longer.
+    fn resume(&self, partitions: &[TopicPartition]) -> Result<(), TaskError> {
+        if partitions.is_empty() {
+            return Ok(());
+        }
+        for partition in partitions {
+            self.observer.waits(partition, None);
+        }
+        Ok(self.consumer.resume(partitions)?)
     }
 
     /// Dead letters are acknowledged before anything is committed past their records.
@@ -171,6 +181,21 @@ impl Running {
             }
         }
         self.release(self.schedule.held()).await
+    }
+
+    /// What waits for another `put` is given up with its partition: at most once its
+    /// offsets are committed, so that nobody reads it again.
+    fn tell_lost(&self, partition: &TopicPartition) {
+        let records = self.waiting.kept(partition);
+        if self.session.at_most_once && records > 0 {
+            self.session.counters.skip(records as u64);
+            tracing::warn!(
+                task = self.session.label,
+                %partition,
+                records,
+                "lost, as `processing.guarantee=at_most_once` has it: the sink could not take them"
+            );
+        }
     }
 
     /// Brings the partitions held in line with those assigned.
@@ -248,8 +273,9 @@ impl Running {
             self.commit(offsets).await?;
         }
         for partition in &partitions {
+            self.tell_lost(partition);
             if self.waiting.forget(partition) {
-                self.session.consumer.resume(std::slice::from_ref(partition))?;
+                self.session.resume(std::slice::from_ref(partition))?;
             }
         }
         self.session.consumer.unassign(&partitions).await?;
@@ -287,7 +313,7 @@ impl Running {
             Err(error) => return Err(error),
         };
         if self.waiting.delivered(partition) {
-            self.session.consumer.resume(std::slice::from_ref(partition))?;
+            self.session.resume(std::slice::from_ref(partition))?;
         }
         self.given(&put);
         let mut refused = Vec::with_capacity(rejects.len());
@@ -335,6 +361,7 @@ impl Running {
         };
         let session = &self.session;
         session.counters.errors.retry();
+        session.observer.waits(partition, Some(&error.message));
         if begins || pause.is_some() {
             let pause_ms = pause.map(|pause| pause.as_millis() as u64);
             tracing::warn!(task = session.label, %partition, pause_ms, "waits: {error}");
@@ -354,10 +381,7 @@ impl Running {
         let still: Vec<_> = progress.stalled.into_iter().map(|(partition, _)| partition).collect();
         let mut well = self.waiting.recover(&still);
         well.retain(|partition| self.schedule.holds(partition));
-        if !well.is_empty() {
-            self.session.consumer.resume(&well)?;
-        }
-        Ok(())
+        self.session.resume(&well)
     }
 
     async fn note(&mut self, progress: &Progress) -> Result<(), TaskError> {

@@ -131,6 +131,12 @@ impl Waiting {
         well
     }
 
+    /// How many records of a partition are kept for another `put`.
+    pub fn kept(&self, partition: &TopicPartition) -> usize {
+        let put = self.again.get(partition).and_then(|again| again.put.as_ref());
+        put.map_or(0, |put| put.batch.len())
+    }
+
     /// The partition goes. True if it waited.
     pub fn forget(&mut self, partition: &TopicPartition) -> bool {
         let waited = self.waits(partition);
@@ -238,6 +244,7 @@ mod tests {
         assert!(!waiting.is_full());
         waiting.put_again(put(1, 1), &fault(), Duration::ZERO);
         assert!(waiting.is_full());
+        assert_eq!((waiting.kept(&at(0)), waiting.kept(&at(2))), (1, 0));
         assert!(waiting.forget(&at(0)) && !waiting.forget(&at(0)));
         assert!(!waiting.is_full());
         assert_eq!(waiting.all(), [at(1)]);

@@ -7,9 +7,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::compacted::Entry;
 use super::core::{Connector, Core};
-use super::herder::TaskId;
-use super::records::{self, TopicStatus, TopicStatusValue};
-use crate::kafka::OffsetCommit;
+use super::herder::{State, TaskId};
+use super::records::{self, StatusKey, TopicStatus, TopicStatusValue};
+use crate::kafka::{OffsetCommit, TopicPartition};
 use crate::task::processor::CommitObserver;
 use crate::task::topics::TopicObserver;
 
@@ -106,5 +106,14 @@ impl CommitObserver for TaskObserver {
 
     fn read(&self, topic: &str) {
         self.core.used(&self.id, topic);
+    }
+
+    fn waits(&self, partition: &TopicPartition, why: Option<&str>) {
+        // Told under the lock: what changed last is told last.
+        let mut all = self.connector.waits.lock().expect("no holder panics");
+        let mine = all.entry(self.id.task).or_default();
+        if mine.set(partition, why) {
+            self.core.tell(StatusKey::Task(self.id.clone()), State::Running, mine.trace());
+        }
     }
 }

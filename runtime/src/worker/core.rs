@@ -18,6 +18,7 @@ use super::plugin::Plugins;
 use super::records::{self, Status, StatusKey};
 use super::restarts::Restarts;
 use super::stores::{Checkpoints, Statuses};
+use super::waits::Waits;
 use crate::kafka::group::Lease;
 use crate::kafka::{ConsumeError, OffsetCommit, Overrides, TopicPartition};
 use crate::task::commits;
@@ -172,6 +173,8 @@ pub(super) struct Connector {
     pub(super) targets: watch::Sender<Option<Arc<Targets>>>,
     /// Tasks of a source that have read all that they ever will.
     pub(super) done: Mutex<BTreeSet<u32>>,
+    /// What its tasks wait for.
+    pub(super) waits: Mutex<BTreeMap<u32, Waits>>,
     /// Failures in a row of its tasks.
     pub(super) restarts: Mutex<BTreeMap<u32, Restarts>>,
     /// The consumer that its tasks share, while there are any.
@@ -187,6 +190,7 @@ impl Connector {
             positions: RwLock::default(),
             targets: watch::channel(None).0,
             done: Mutex::default(),
+            waits: Mutex::default(),
             restarts: Mutex::default(),
             consumer: Mutex::default(),
         }

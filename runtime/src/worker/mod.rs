@@ -36,6 +36,7 @@
 //! | `dead_letters` | the topic of a connector's dead letters, made when it is missing |
 //! | `reread` | single records, read once more |
 //! | `runner` | one task, session after session |
+//! | `waits` | what a running task waits for, as its status tells it |
 //! | `panics` | a panic costs the work that it happened in |
 //! | `lag` | how far connectors are behind |
 //! | [`active_topics`] | the topics that connectors use |
@@ -76,6 +77,7 @@ mod plan;
 mod planner;
 mod reread;
 mod runner;
+mod waits;
 
 pub use start::{Worker, WorkerError};
 

@@ -68,6 +68,7 @@ impl Runner {
         let patience = self.patience();
         let (mut backoff, began) = (Backoff::default(), Instant::now());
         while !self.stop.is_cancelled() {
+            self.connector.waits.lock().expect("no holder panics").remove(&self.id.task);
             self.tell(State::Running, None);
             let progressed = Arc::new(AtomicBool::new(false));
             let ended = self.session(progressed.clone()).await;

@@ -226,6 +226,7 @@ async fn a_fault_that_may_pass_pauses_its_partition_and_no_other() {
     house.append(1, &["x", "y", "z"]);
     until("the other is read", || errors().records_in.load(Ordering::Relaxed) == 3 + 5).await;
     assert_eq!(house.herder.status("it").unwrap().tasks[0].state, State::Running);
+    assert_eq!(house.trace("it"), "lines-0 waits: the system is down", "it does not hide it");
     assert!(house.sunk().is_empty(), "nobody asked it to finish");
 
     house.scene.faults.lock().unwrap().clear();
@@ -234,6 +235,7 @@ async fn a_fault_that_may_pass_pauses_its_partition_and_no_other() {
     assert_eq!(house.sunk().into_keys().collect::<BTreeSet<_>>(), texts(&rows));
     assert!(house.sunk().values().all(|times| *times == 1), "what was not applied is put once");
     assert_eq!(house.scene.sinks_opened.load(Ordering::SeqCst), 1, "its instance lives on");
+    assert_eq!(house.trace("it"), "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -297,6 +299,7 @@ async fn a_processors_fault_keeps_its_records_waiting_and_its_instance() {
     house.append(0, &["a", "b"]);
     house.append(1, &["c"]);
     house.drained("it").await;
+    assert_eq!(house.trace("it"), "");
     assert_eq!(house.cluster.records("counts").len(), 3);
     assert_eq!(house.counters("it").errors.retries.load(Ordering::Relaxed), 3);
     assert_eq!(house.cluster.epoch("fleet-it-0"), 1, "no session was opened anew");
@@ -359,6 +362,22 @@ async fn a_sink_that_is_at_most_once_commits_first_and_repeats_nothing() {
         assert_eq!(rows, texts(delivered), "{guarantee}");
         assert_eq!(house.cluster.committed("connect-it")[&at(0)].offset, 2);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_sink_that_is_at_most_once_could_not_take_is_counted() {
+    let house = House::new().await;
+    house.cluster.create("lines", 1);
+    house.scene.faults.lock().unwrap().insert(at(0), u32::MAX);
+    house.append(0, &["a", "b"]);
+    let at_most_once = ("processing.guarantee", "at_most_once");
+    house.create("it", &[&KEEP[..], &[at_most_once]].concat()).await;
+    let counters = house.counters("it");
+    until("it is tried again", || counters.errors.retries.load(Ordering::Relaxed) > 1).await;
+    house.herder.set_target_state("it", TargetState::Paused).await.unwrap();
+    house.task_is("it", 0, State::Paused).await;
+    assert_eq!(counters.skipped.load(Ordering::Relaxed), 2);
+    assert_eq!(house.cluster.committed("connect-it")[&at(0)].offset, 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
