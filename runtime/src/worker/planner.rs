@@ -10,9 +10,11 @@ use tokio::sync::mpsc;
 use super::core::Core;
 use super::herd::Event;
 use super::herder::State;
+use super::options::Options;
 use super::panics::caught;
 use super::plan;
 use super::records::{StatusKey, TargetState};
+use super::restarts::{RestartPolicy, Restarts};
 use crate::task::backoff::{Backoff, Patience, Verdict};
 use crate::task::error::TaskError;
 
@@ -27,6 +29,8 @@ struct Planning {
     /// It failed for good: the connector is FAILED.
     failed: bool,
     backoff: Backoff,
+    /// Failures for good in a row.
+    restarts: Restarts,
 }
 
 /// Plans in jobs of their own; their ends come back as events.
@@ -61,6 +65,7 @@ impl Planner {
         if let Some(planning) = self.all.get_mut(name) {
             (planning.failed, planning.waiting) = (false, false);
             planning.backoff = Backoff::default();
+            planning.restarts = Restarts::default();
         }
     }
 
@@ -72,7 +77,9 @@ impl Planner {
     /// The pause after a failure is over.
     pub(super) fn again(&mut self, name: &str) {
         if let Some(planning) = self.all.get_mut(name) {
-            planning.waiting = false;
+            // What forced a plan that failed still asks for it.
+            planning.forced |= planning.waiting || planning.failed;
+            (planning.failed, planning.waiting) = (false, false);
         }
     }
 
@@ -124,6 +131,7 @@ impl Planner {
         planning.running = false;
         let Err(error) = outcome else {
             planning.backoff = Backoff::default();
+            planning.restarts = Restarts::default();
             return;
         };
         let config = &self.core.config;
@@ -137,17 +145,37 @@ impl Planner {
         match planning.backoff.decide(&patience, &error, false, Duration::ZERO, 0.0) {
             Verdict::GiveUp => {
                 planning.failed = true;
-                self.core.tell(key, State::Failed, Some(error.message));
+                let restart = planning.restarts.failed(&policy(&self.core, &name), Duration::ZERO);
+                let trace = match &restart {
+                    Some(restart) => restart.announce(&error.message),
+                    None => error.message,
+                };
+                self.core.tell(key, State::Failed, Some(trace));
+                if let Some(restart) = restart {
+                    self.plan_after(restart.after, name);
+                }
             }
             Verdict::After(pause) => {
                 planning.waiting = true;
                 self.core.tell(key, State::Restarting, Some(error.message));
-                let events = self.events.clone();
-                tokio::spawn(async move {
-                    tokio::time::sleep(pause).await;
-                    let _ = events.send(Event::PlanAgain(name));
-                });
+                self.plan_after(pause, name);
             }
         }
     }
+
+    fn plan_after(&self, pause: Duration, name: String) {
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            let _ = events.send(Event::PlanAgain(name));
+        });
+    }
+}
+
+/// How a connector that FAILED is started again.
+fn policy(core: &Core, name: &str) -> RestartPolicy {
+    let Some(kind) = core.kind_of(name) else { return RestartPolicy::default() };
+    let configs = core.configs.read().expect("no holder panics");
+    let options = configs.get(name).and_then(|entry| Options::read(kind, &entry.config).ok());
+    options.map(|options| options.restarts).unwrap_or_default()
 }

@@ -1,4 +1,5 @@
-//! Failed tasks are started again, with growing pauses.
+//! Failed tasks, and connectors that could not be planned, are started again, with
+//! growing pauses.
 //!
 //! Kafka Connect leaves a failed task alone, and Strimzi's `autoRestart` or a script
 //! looks after it. Here its worker does: after the first failure in a row it waits

@@ -323,6 +323,27 @@ async fn a_failed_task_starts_again_by_itself_and_says_when() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connector_that_could_not_be_planned_is_planned_again_by_itself() {
+    let house = House::new().await;
+    for (topic, partitions) in [("lines", 3), ("more", 2), ("counts", 1)] {
+        house.cluster.create(topic, partitions);
+    }
+    let mut uneven = config(&COUNT);
+    uneven.insert("topics".to_owned(), "lines,more".to_owned());
+    uneven.insert("errors.restart.delay.ms".to_owned(), "50".to_owned());
+    house.herder.create("it", uneven).await.unwrap();
+    let connector = || house.herder.status("it").unwrap().connector;
+    until("it failed twice", || {
+        let trace = connector().trace.unwrap_or_default();
+        trace.contains("`more` has 2") && trace.contains("for time 2 in a row")
+    })
+    .await;
+    house.cluster.create("more", 3);
+    house.task_is("it", 0, State::Running).await;
+    until("it says so", || connector().state == State::Running).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failed_task_stays_failed_where_the_configuration_says_so() {
     let house = House::new().await;
     house.cluster.create("lines", 1);
