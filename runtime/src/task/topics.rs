@@ -62,13 +62,19 @@ impl OutputTopics {
         Ok(())
     }
 
-    fn check_name(&self, topic: &str) -> Result<(), TaskError> {
+    /// Refuses a topic that holds state of the cluster or of a worker.
+    pub fn check_free(&self, topic: &str) -> Result<(), TaskError> {
         if topic.starts_with("__") || self.internal.contains(topic) {
             return Err(TaskError::stop(format!(
-                "the plugin wrote to `{topic}`, which holds state of the cluster or of a worker: \
-                 no connector may write to it; give the connector another topic"
+                "`{topic}` holds state of the cluster or of a worker: no connector may write to \
+                 it; give the connector another topic"
             )));
         }
+        Ok(())
+    }
+
+    fn check_name(&self, topic: &str) -> Result<(), TaskError> {
+        self.check_free(topic)?;
         let is_derived = self.prefix.as_ref().is_some_and(|prefix| topic.starts_with(prefix));
         if is_derived || self.named.contains(topic) {
             return Ok(());

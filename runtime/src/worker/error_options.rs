@@ -62,8 +62,9 @@ pub fn read(
     (policy, restarts)
 }
 
-/// What a dead-letter topic must not be: one that the connector reads, or one with
-/// a worker's or the cluster's state (`SinkConnectorConfig.validate`).
+/// What a dead-letter topic must not be: one that the connector reads
+/// (`SinkConnectorConfig.validate`), or one of the cluster's own. That it is no
+/// worker's either is checked by whoever runs the task.
 pub fn misplaced(
     kind: ConnectorKind,
     policy: &ErrorPolicy,

@@ -204,6 +204,7 @@ impl Runner {
             TaskError::stop(all.join("; "))
         })?;
         if let Some(topic) = &options.errors.dead_letters {
+            self.output_topics(&self.config).check_free(&topic.name)?;
             dead_letters::ensure(&*self.core.clients.admin(), topic).await?;
         }
         match kind {

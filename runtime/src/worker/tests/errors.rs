@@ -214,6 +214,22 @@ async fn a_dead_letter_topic_that_the_connector_reads_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_written_to_no_topic_with_a_workers_state() {
+    let house = House::new().await;
+    house.cluster.create("lines", 1);
+    house.append(0, &["bad"]);
+    *house.scene.refused.lock().unwrap() = Some("bad".to_owned());
+    let before = house.cluster.records("connect-configs").len();
+    let state = ("errors.deadletterqueue.topic.name", "connect-configs");
+    house.create("it", &[&KEEP[..], &[ALL, state]].concat()).await;
+    house.task_is("it", 0, State::Failed).await;
+    let trace = house.trace("it");
+    assert!(trace.contains("`connect-configs` holds state"), "{trace}");
+    let written = house.cluster.records("connect-configs");
+    assert!(written.len() > before && written.iter().all(|(key, _)| key != "bad"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_fault_that_may_pass_pauses_its_partition_and_no_other() {
     let house = House::new().await;
     house.cluster.create("lines", 2);
