@@ -14,6 +14,7 @@
 //! | [`rest`] | the Kafka Connect REST API |
 //! | [`pipeline`] | the YAML model, validation, rendering |
 //! | [`yaml`] | YAML that knows where everything stands |
+//! | `http` | HTTP clients |
 //! | [`logging`] | what is logged, and its levels while the process runs |
 //! | [`cli`] | the commands |
 
@@ -22,6 +23,7 @@ pub mod cli;
 pub mod convert;
 pub mod format;
 pub mod host;
+mod http;
 pub mod kafka;
 pub mod logging;
 pub mod pipeline;

@@ -33,7 +33,7 @@ pub(crate) use sasl::{
 };
 pub use sasl::{Mechanism, SaslSettings, ScramCredential, jaas_options};
 pub use secret::Secret;
-pub(crate) use tls::TlsListener;
 pub use tls::{
-    ClientAuth, PemSource, TlsError, TlsSettings, TlsVersions, certificates, private_key,
+    ClientAuth, PemSource, TlsError, TlsListener, TlsSettings, TlsVersions, certificates,
+    private_key,
 };

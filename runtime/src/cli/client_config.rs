@@ -35,7 +35,7 @@ pub(super) fn apply(path: &Path, config: &mut ClusterConfig) -> Result<(), CliEr
 }
 
 /// The properties of a file, its references to secrets resolved.
-fn load(path: &Path) -> Result<BTreeMap<String, String>, CliError> {
+pub(super) fn load(path: &Path) -> Result<BTreeMap<String, String>, CliError> {
     let is_yaml = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
     let properties = if is_yaml {
         yaml_properties(path)?

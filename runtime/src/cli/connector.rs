@@ -7,8 +7,9 @@ use serde_json::{Value as Json, json};
 
 use super::CliError;
 use super::consent::Consent;
+use super::offsets::Offsets;
 use super::output::{OutputArgs, columns, print};
-use super::rest::Rest;
+use super::rest::{Rest, RestArgs};
 use crate::worker::herder::{ConnectorConfig, ConnectorInfo, ConnectorStatus, State};
 
 /// A worker's connectors, over its REST API
@@ -61,6 +62,26 @@ Example:
         #[arg(long)]
         only_failed: bool,
     },
+    /// Have a connector hold what it has and wait
+    #[command(after_help = "Example:\n  longshore connector pause wordcount-read")]
+    Pause {
+        /// The connector
+        name: String,
+    },
+    /// Have a connector go on that was paused or stopped
+    #[command(after_help = "Example:\n  longshore connector resume wordcount-read")]
+    Resume {
+        /// The connector
+        name: String,
+    },
+    /// Have a connector end its tasks, keeping its configuration and offsets
+    #[command(after_help = "Example:\n  longshore connector stop wordcount-read")]
+    Stop {
+        /// The connector
+        name: String,
+    },
+    /// How far a connector has come, shown and, while it is stopped, changed
+    Offsets(Offsets),
     /// Delete a connector
     #[command(after_help = "Example:\n  longshore connector delete wordcount-read --yes")]
     Delete {
@@ -72,8 +93,8 @@ Example:
 }
 
 impl Connector {
-    pub(super) async fn run(self, rest_url: &str) -> Result<(), CliError> {
-        let rest = Rest::new(rest_url)?;
+    pub(super) async fn run(self, rest: &RestArgs) -> Result<(), CliError> {
+        let rest = Rest::new(rest)?;
         match self.action {
             Action::List(output) => list(&rest, output).await,
             Action::Status { name, output } => {
@@ -90,6 +111,10 @@ impl Connector {
                 rest.post(&path, &json!({})).await?;
                 print(&format!("restarting {name}"))
             }
+            Action::Pause { name } => control(&rest, &name, "pause", "pausing").await,
+            Action::Resume { name } => control(&rest, &name, "resume", "resuming").await,
+            Action::Stop { name } => control(&rest, &name, "stop", "stopping").await,
+            Action::Offsets(offsets) => offsets.run(&rest).await,
             Action::Delete { name, consent } => {
                 consent.to(&format!("delete connector `{name}`"))?;
                 rest.delete(&format!("/connectors/{}", Rest::segment(&name))).await?;
@@ -97,6 +122,12 @@ impl Connector {
             }
         }
     }
+}
+
+/// Asks for another state, which the connector takes up in its own time.
+async fn control(rest: &Rest, name: &str, action: &str, said: &str) -> Result<(), CliError> {
+    rest.put(&format!("/connectors/{}/{action}", Rest::segment(name))).await?;
+    print(&format!("{said} {name}"))
 }
 
 async fn list(rest: &Rest, output: OutputArgs) -> Result<(), CliError> {
@@ -159,15 +190,7 @@ fn state(state: State) -> String {
 }
 
 async fn create(rest: &Rest, file: &std::path::Path, output: OutputArgs) -> Result<(), CliError> {
-    let text = if file.as_os_str() == "-" {
-        std::io::read_to_string(std::io::stdin())
-    } else {
-        std::fs::read_to_string(file)
-    };
-    let text =
-        text.map_err(|error| CliError::failed(format!("cannot read {}: {error}", file.display())))?;
-    let json: Json = serde_json::from_str(&text)
-        .map_err(|error| CliError::failed(format!("{} is not JSON: {error}", file.display())))?;
+    let json = read_json(file)?;
     let mut created: Vec<ConnectorInfo> = Vec::new();
     for body in bodies(&json, file)? {
         created.push(rest.post("/connectors", &body).await.and_then(|answer| {
@@ -178,6 +201,19 @@ async fn create(rest: &Rest, file: &std::path::Path, output: OutputArgs) -> Resu
     output.print(&created, |created| {
         created.iter().map(|info| format!("created {}\n", info.name)).collect()
     })
+}
+
+/// The JSON of a file; - is stdin.
+pub(super) fn read_json(file: &std::path::Path) -> Result<Json, CliError> {
+    let text = if file.as_os_str() == "-" {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(file)
+    };
+    let text =
+        text.map_err(|error| CliError::failed(format!("cannot read {}: {error}", file.display())))?;
+    serde_json::from_str(&text)
+        .map_err(|error| CliError::failed(format!("{} is not JSON: {error}", file.display())))
 }
 
 /// One connector, or the `connectors` of a rendered pipeline.
@@ -199,6 +235,6 @@ fn bodies(json: &Json, file: &std::path::Path) -> Result<Vec<Json>, CliError> {
     Ok(all)
 }
 
-fn cells(row: &[&str]) -> Vec<String> {
+pub(super) fn cells(row: &[&str]) -> Vec<String> {
     row.iter().map(|cell| (*cell).to_owned()).collect()
 }

@@ -17,7 +17,7 @@
 //! | `topic`, `group`, `produce`, `consume`, `config`, `acl`, `user`, `quota`, `txn` | commands that speak Kafka's protocol |
 //! | `acl_entries`, `hanging`, `reset`, `time` | entries of ACLs, hanging transactions, new offsets of groups, times |
 //! | `rest` | a client of the REST API |
-//! | `connector` | the command that speaks to it |
+//! | `connector`, `offsets` | the command that speaks to it, and its part for offsets |
 //! | `plugins` | where plugins are, and which there are |
 //! | `plugin` | the command that shows them |
 
@@ -35,6 +35,7 @@ mod hanging;
 mod lint;
 pub mod node;
 mod notify;
+mod offsets;
 mod output;
 mod plugin;
 mod plugins;
@@ -86,16 +87,8 @@ pub struct Cli {
     log: Option<String>,
     #[command(flatten)]
     cluster: cluster::ClusterArgs,
-    /// Where the worker's REST listener is.
-    #[arg(
-        long,
-        global = true,
-        help_heading = cluster::EVERYWHERE,
-        env = "LONGSHORE_REST_URL",
-        value_name = "URL",
-        default_value = "http://127.0.0.1:8083"
-    )]
-    rest_url: String,
+    #[command(flatten)]
+    rest: rest::RestArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -182,7 +175,7 @@ async fn run(cli: Cli) -> Result<(), CliError> {
         Command::User(command) => Box::pin(command.run(&cli.cluster)).await,
         Command::Quota(command) => Box::pin(command.run(&cli.cluster)).await,
         Command::Txn(command) => Box::pin(command.run(&cli.cluster)).await,
-        Command::Connector(command) => Box::pin(command.run(&cli.rest_url)).await,
+        Command::Connector(command) => Box::pin(command.run(&cli.rest)).await,
         Command::Lint(command) => Box::pin(command.run()).await,
         Command::Plugin(command) => Box::pin(command.run()).await,
         Command::Run(command) => Box::pin(command.run()).await,

@@ -1,39 +1,85 @@
 //! A client of the REST API, whose errors say what to do.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::{Client, Method, StatusCode};
+use clap::Args;
+use longshore_broker::auth::{Secret, TlsVersions};
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use super::CliError;
+use super::{CliError, client_config, cluster};
+use crate::http;
+use crate::kafka::Security;
+use crate::kafka::security::TlsSettings;
 use crate::rest::ErrorBody;
 use crate::rest::limits::REQUEST_TIME_MAX;
 
 /// How long a connection may take to be made.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 
+/// Where a worker's REST API is, and how it is reached.
+#[derive(Debug, Args)]
+pub(super) struct RestArgs {
+    /// Where the worker's REST listener is.
+    #[arg(
+        long,
+        global = true,
+        help_heading = cluster::EVERYWHERE,
+        env = "LONGSHORE_REST_URL",
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8083"
+    )]
+    rest_url: String,
+    /// A file of properties for it: ssl.*, basic.auth.user.info, bearer.auth.token.
+    #[arg(
+        long,
+        global = true,
+        help_heading = cluster::EVERYWHERE,
+        env = "LONGSHORE_REST_CONFIG",
+        value_name = "FILE"
+    )]
+    rest_config: Option<PathBuf>,
+}
+
+/// Who sends the requests.
+#[derive(Default)]
+enum Credentials {
+    #[default]
+    None,
+    Basic(String, Secret),
+    Bearer(Secret),
+}
+
 /// A worker's REST API.
 pub(super) struct Rest {
     url: String,
     client: Client,
+    credentials: Credentials,
 }
 
 impl Rest {
-    /// The API at `url`, `http://host:port`.
-    pub(super) fn new(url: &str) -> Result<Self, CliError> {
-        if !url.starts_with("http://") {
+    /// The API as the arguments say.
+    pub(super) fn new(arguments: &RestArgs) -> Result<Self, CliError> {
+        let url = arguments.rest_url.trim_end_matches('/').to_owned();
+        let is_tls = url.starts_with("https://");
+        if !is_tls && !url.starts_with("http://") {
             return Err(CliError::usage(format!(
-                "--rest-url `{url}` is not of the form http://host:port"
+                "--rest-url `{url}` is not of the form http://host:port or https://host:port"
             )));
         }
-        let client = Client::builder()
-            .no_proxy()
+        let (tls, credentials) = match &arguments.rest_config {
+            Some(path) => read_config(path)?,
+            None => (system_tls(), Credentials::None),
+        };
+        let client = http::client(is_tls.then_some(&tls))
+            .map_err(|error| CliError::failed(error.to_string()))?
             .connect_timeout(CONNECT_TIME_MAX)
             .timeout(REQUEST_TIME_MAX + CONNECT_TIME_MAX)
             .build()
             .map_err(|error| CliError::failed(format!("no HTTP client: {error}")))?;
-        Ok(Self { url: url.trim_end_matches('/').to_owned(), client })
+        Ok(Self { url, client, credentials })
     }
 
     /// A name as a part of a path.
@@ -58,6 +104,14 @@ impl Rest {
         self.send(Method::POST, path, Some(body)).await
     }
 
+    pub(super) async fn put(&self, path: &str) -> Result<Json, CliError> {
+        self.send(Method::PUT, path, None).await
+    }
+
+    pub(super) async fn patch(&self, path: &str, body: &Json) -> Result<Json, CliError> {
+        self.send(Method::PATCH, path, Some(body)).await
+    }
+
     pub(super) async fn delete(&self, path: &str) -> Result<Json, CliError> {
         self.send(Method::DELETE, path, None).await
     }
@@ -68,7 +122,8 @@ impl Rest {
         path: &str,
         body: Option<&Json>,
     ) -> Result<Json, CliError> {
-        let mut request = self.client.request(method, format!("{}{path}", self.url));
+        let request = self.client.request(method, format!("{}{path}", self.url));
+        let mut request = self.authenticated(request);
         if let Some(body) = body {
             request = request.json(body);
         }
@@ -81,9 +136,24 @@ impl Rest {
             }
             return serde_json::from_slice(&bytes).map_err(|error| self.stranger(status, &error));
         }
+        if status == StatusCode::UNAUTHORIZED {
+            return Err(CliError::failed(format!(
+                "{} wants to know who asks: give basic.auth.user.info=USER:PASSWORD or \
+                 bearer.auth.token=TOKEN in a file, with --rest-config",
+                self.url
+            )));
+        }
         match serde_json::from_slice::<ErrorBody>(&bytes) {
             Ok(body) => Err(CliError::failed(body.message)),
             Err(error) => Err(self.stranger(status, &error)),
+        }
+    }
+
+    fn authenticated(&self, request: RequestBuilder) -> RequestBuilder {
+        match &self.credentials {
+            Credentials::None => request,
+            Credentials::Basic(user, password) => request.basic_auth(user, Some(password.expose())),
+            Credentials::Bearer(token) => request.bearer_auth(token.expose()),
         }
     }
 
@@ -105,5 +175,77 @@ impl Rest {
              is --rest-url right?",
             self.url
         ))
+    }
+}
+
+/// The system's authorities and no certificate of our own.
+fn system_tls() -> TlsSettings {
+    TlsSettings { authorities: None, identity: None, verify_host: true, versions: TlsVersions::ALL }
+}
+
+/// A file of client properties: `ssl.*` as Kafka's clients have it, and the names that
+/// clients of Kafka's REST services use for credentials.
+fn read_config(path: &Path) -> Result<(TlsSettings, Credentials), CliError> {
+    const USER: &str = "basic.auth.user.info";
+    const TOKEN: &str = "bearer.auth.token";
+    let failed = |why: String| CliError::failed(format!("{}: {why}", path.display()));
+    let mut properties = client_config::load(path)?;
+    let credentials = match (properties.remove(USER), properties.remove(TOKEN)) {
+        (None, None) => Credentials::None,
+        (None, Some(token)) => Credentials::Bearer(Secret::new(token)),
+        (Some(info), None) => {
+            let (user, password) =
+                info.split_once(':').ok_or_else(|| failed(format!("`{USER}` is USER:PASSWORD")))?;
+            Credentials::Basic(user.to_owned(), Secret::new(password))
+        }
+        (Some(_), Some(_)) => {
+            return Err(failed(format!("give `{USER}` or `{TOKEN}`, not both")));
+        }
+    };
+    properties.insert("security.protocol".to_owned(), "SSL".to_owned());
+    let security = Security::take(&mut properties).map_err(|error| failed(error.to_string()))?;
+    let unused: Vec<String> = properties.into_keys().collect();
+    if !unused.is_empty() {
+        tracing::info!("{}: of no use here: {}", path.display(), unused.join(", "));
+    }
+    Ok((security.tls.unwrap_or_else(system_tls), credentials))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Result<Credentials, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        read_config(file.path()).map(|it| it.1).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn credentials_are_a_user_and_password_or_a_token() {
+        assert!(matches!(config("client.id=x").unwrap(), Credentials::None));
+        match config("basic.auth.user.info=ana:p:w").unwrap() {
+            Credentials::Basic(user, password) => {
+                assert_eq!((user.as_str(), password.expose()), ("ana", "p:w"));
+            }
+            _ => panic!("a user was given"),
+        }
+        assert!(matches!(config("bearer.auth.token=t").unwrap(), Credentials::Bearer(_)));
+        for (text, part) in [
+            ("basic.auth.user.info=s3cret", "USER:PASSWORD"),
+            ("basic.auth.user.info=a:s3cret\nbearer.auth.token=t", "not both"),
+            ("ssl.truststore.type=JKS", "JKS"),
+        ] {
+            let error = config(text).err().unwrap();
+            assert!(error.contains(part) && !error.contains("s3cret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_url_has_a_scheme() {
+        let arguments = |url: &str| RestArgs { rest_url: url.to_owned(), rest_config: None };
+        assert!(Rest::new(&arguments("http://a:1/")).is_ok());
+        let error = Rest::new(&arguments("a:1")).err().unwrap();
+        assert!(matches!(error, CliError::Usage(_)));
     }
 }

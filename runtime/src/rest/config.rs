@@ -1,18 +1,33 @@
 //! `/connectors/{c}/config`.
 
+use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 
 use super::connectors::{location, named};
 use super::extract::{Body, Path, flat_config, flat_options};
+use super::routes::{About, Routes};
 use super::{ApiError, Worker};
 use crate::worker::herder::{ConnectorConfig, ConnectorInfo, Object};
 
-pub(super) fn routes() -> Router<Worker> {
-    Router::new().route("/connectors/{connector}/config", get(read).put(put).patch(patch))
+const PATH: &str = "/connectors/{connector}/config";
+
+pub(super) fn routes() -> Routes {
+    let replaced = About::new("Create a connector, or replace its configuration")
+        .takes::<ConnectorConfig>()
+        .answers::<ConnectorInfo>(200)
+        .answers::<ConnectorInfo>(201);
+    let patched = About::new("Change some options of a connector; null takes one away (KIP-477)")
+        .takes::<Object>()
+        .answers::<ConnectorInfo>(200);
+    let about = About::new("A connector's configuration").answers::<ConnectorConfig>(200);
+    Routes::default().on(Method::GET, PATH, read, about).on(Method::PUT, PATH, put, replaced).on(
+        Method::PATCH,
+        PATH,
+        patch,
+        patched,
+    )
 }
 
 async fn read(

@@ -2,32 +2,46 @@
 
 use std::collections::BTreeMap;
 
+use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::extract::{Body, Parameters, Path, flat_config, unreadable};
+use super::routes::{About, Routes};
 use super::{ApiError, Worker};
 use crate::worker::herder::{ConnectorInfo, ConnectorStatus, HerderError, Object, TargetState};
 
-pub(super) fn routes() -> Router<Worker> {
-    Router::new()
-        .route("/connectors", get(list).post(create))
-        .route("/connectors/{connector}", get(read).delete(delete))
+pub(super) fn routes() -> Routes {
+    let listed = About::new("The names of all connectors, or all that is known of them")
+        .query("expand", "`status`, `info`, or both by giving it twice")
+        .answers::<Listed>(200);
+    let created =
+        About::new("Create a connector").takes::<NewConnector>().answers::<ConnectorInfo>(201);
+    let one = "/connectors/{connector}";
+    Routes::default()
+        .on(Method::GET, "/connectors", list, listed)
+        .on(Method::POST, "/connectors", create, created)
+        .on(Method::GET, one, read, About::new("A connector").answers::<ConnectorInfo>(200))
+        .on(Method::DELETE, one, delete, About::new("Delete a connector").answers_nothing(204))
 }
 
-#[derive(Deserialize)]
+/// A connector to create.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct NewConnector {
+    /// Its name.
     name: Option<String>,
+    /// Its configuration: flat options.
     config: Option<Object>,
+    /// The state that it begins in (KIP-980).
     initial_state: Option<String>,
 }
 
-#[derive(Serialize, Default)]
+/// What `expand` asked for.
+#[derive(Serialize, Default, JsonSchema)]
 struct Expanded {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<ConnectorStatus>,
@@ -35,12 +49,23 @@ struct Expanded {
     info: Option<ConnectorInfo>,
 }
 
-async fn list(State(herder): State<Worker>, parameters: Parameters) -> Result<Response, ApiError> {
+/// Names, or connectors by name.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+enum Listed {
+    Names(Vec<String>),
+    Expanded(BTreeMap<String, Expanded>),
+}
+
+async fn list(
+    State(herder): State<Worker>,
+    parameters: Parameters,
+) -> Result<Json<Listed>, ApiError> {
     // What it cannot be expanded by is passed over, as in Kafka Connect.
     let wanted: Vec<&str> = parameters.all("expand").collect();
     let names = herder.connectors();
     if wanted.is_empty() {
-        return Ok(Json(names).into_response());
+        return Ok(Json(Listed::Names(names)));
     }
     let mut all = BTreeMap::new();
     for name in names {
@@ -60,7 +85,7 @@ async fn list(State(herder): State<Worker>, parameters: Parameters) -> Result<Re
         }
         all.insert(name, expanded);
     }
-    Ok(Json(all).into_response())
+    Ok(Json(Listed::Expanded(all)))
 }
 
 fn present<T>(answer: Result<T, HerderError>) -> Result<Option<T>, ApiError> {

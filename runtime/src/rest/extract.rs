@@ -13,6 +13,25 @@ use super::limits::BODY_BYTES_MAX;
 use super::negotiate::is_json;
 use crate::worker::herder::{ConnectorConfig, Object};
 
+/// A body as it came.
+pub(super) struct Raw(pub(super) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| {
+            let message = match rejection.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => {
+                    format!("the body has more than {BODY_BYTES_MAX} bytes")
+                }
+                _ => rejection.body_text(),
+            };
+            ApiError::new(rejection.status(), message)
+        })
+    }
+}
+
 /// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
 
@@ -27,15 +46,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
                 "the body must be JSON, with the header `Content-Type: application/json`",
             ));
         }
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
-            let message = match rejection.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => {
-                    format!("the body has more than {BODY_BYTES_MAX} bytes")
-                }
-                _ => rejection.body_text(),
-            };
-            ApiError::new(rejection.status(), message)
-        })?;
+        let Raw(bytes) = Raw::from_request(request, state).await?;
         // Kafka Connect has one code for what cannot be read and for its own faults.
         serde_json::from_slice(&bytes).map(Self).map_err(|error| unreadable(&error.to_string()))
     }

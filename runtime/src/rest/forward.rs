@@ -2,15 +2,23 @@
 //! `HerderRequestHandler` does: a worker that is not the leader asks the one that
 //! it takes for it, and the answer is that one's. The parameter `forward` bounds
 //! the hops: it is absent at first, then `true`, then `false`, which goes no further.
+//!
+//! What says that it was forwarded must be signed with the fleet's session key
+//! (KIP-507), its method and path as well as its body. The user's credentials go
+//! along, as in Kafka Connect.
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::internal;
 use super::limits::{BODY_BYTES_MAX, REQUEST_TIME_MAX};
+use super::settings::{RestSettings, Scheme};
 use super::{ApiError, Worker};
+use crate::http;
+use crate::kafka::security::TlsSettings;
 use crate::worker::herder::Leadership;
 
 /// The parameter that counts hops.
@@ -23,20 +31,37 @@ const ANSWERED: [HeaderName; 2] = [header::CONTENT_TYPE, header::LOCATION];
 /// What forwarding works with.
 #[derive(Clone)]
 pub(super) struct Forwarder {
-    pub(super) herder: Worker,
-    client: reqwest::Client,
+    herder: Worker,
+    /// How the leader is reached: the workers of a fleet all listen alike.
+    scheme: Scheme,
+    tls: Option<TlsSettings>,
 }
 
 impl Forwarder {
-    pub(super) fn new(herder: Worker) -> Self {
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(REQUEST_TIME_MAX)
-            .build()
-            .expect("a client without TLS has nothing to fail with");
-        Self { herder, client }
+    pub(super) fn new(herder: Worker, settings: &RestSettings) -> Self {
+        let tls = settings.tls.as_ref().map(|tls| tls.client.clone());
+        Self { herder, scheme: settings.advertised, tls }
     }
+
+    /// A client for one request: its certificates are those of now, and forwarded
+    /// requests are as rare as people's.
+    fn client(&self) -> Result<reqwest::Client, ApiError> {
+        let builder = http::client(self.tls.as_ref()).map_err(|error| failed(&error))?;
+        builder.timeout(REQUEST_TIME_MAX).build().map_err(|error| failed(&error))
+    }
+}
+
+/// The value of `forward`, if the request says that it was forwarded.
+fn hops(uri: &Uri) -> Option<&str> {
+    let pairs = uri.query().unwrap_or_default().split('&');
+    pairs.filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == FORWARD).map(|it| it.1)
+}
+
+/// What is signed of a forwarded request.
+fn signed_text(method: &Method, path: &str, query: &str, body: &[u8]) -> Vec<u8> {
+    let mut text = format!("{method} {path}?{query}\n").into_bytes();
+    text.extend_from_slice(body);
+    text
 }
 
 /// Whether only the leader may do this: what is read before it is written, or
@@ -62,6 +87,14 @@ pub(super) async fn to_leader(
     if !is_for_leader(request.method(), request.uri().path()) {
         return next.run(request).await;
     }
+    let is_forwarded = hops(request.uri()).is_some();
+    let request = match is_forwarded {
+        false => request,
+        true => match forwarder.believed(request).await {
+            Ok(request) => request,
+            Err(error) => return error.into_response(),
+        },
+    };
     let leader = match forwarder.herder.leader() {
         Leadership::Own => return next.run(request).await,
         Leadership::Of(leader) => leader,
@@ -72,7 +105,7 @@ pub(super) async fn to_leader(
             );
         }
     };
-    let Some(url) = next_hop(&leader, request.uri()) else {
+    let Some(url) = next_hop(forwarder.scheme, &leader, request.uri()) else {
         return conflict(
             "Cannot complete request because of a conflicting operation (e.g. worker rebalance)",
         );
@@ -88,38 +121,47 @@ fn conflict(message: &str) -> Response {
 }
 
 /// Where the request goes; `None` if it came too far already.
-fn next_hop(leader: &str, uri: &Uri) -> Option<String> {
-    let mut others = Vec::new();
-    let mut hops = None;
-    for pair in uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
-        match pair.split_once('=') {
-            Some((FORWARD, value)) => hops = Some(value),
-            _ => others.push(pair),
-        }
-    }
-    let forward = match hops {
+fn next_hop(scheme: Scheme, leader: &str, uri: &Uri) -> Option<String> {
+    let pairs = uri.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    let is_other = |pair: &&str| pair.split_once('=').is_none_or(|(name, _)| name != FORWARD);
+    let mut others: Vec<&str> = pairs.filter(is_other).collect();
+    let forward = match hops(uri) {
         None => "forward=true",
         Some(value) if value.eq_ignore_ascii_case("true") => "forward=false",
         Some(_) => return None,
     };
     others.push(forward);
-    Some(format!("http://{leader}{}?{}", uri.path(), others.join("&")))
+    Some(format!("{}://{leader}{}?{}", scheme.name(), uri.path(), others.join("&")))
 }
 
 impl Forwarder {
+    /// Refuses what says that it was forwarded, and no worker of the fleet did.
+    async fn believed(&self, request: Request) -> Result<Request, ApiError> {
+        let (parts, body) = request.into_parts();
+        let body = read(body).await?;
+        let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+        let text = signed_text(&parts.method, path, query, &body);
+        self.herder.verify(&text, internal::signature(&parts.headers)?.as_ref())?;
+        Ok(Request::from_parts(parts, Body::from(body)))
+    }
+
     async fn ask(&self, url: &str, request: Request) -> Result<Response, ApiError> {
         let (parts, body) = request.into_parts();
-        let body = to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| {
-            let message = format!("the body has more than {BODY_BYTES_MAX} bytes");
-            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, message)
-        })?;
-        let mut asked = self.client.request(parts.method, url).body(body);
+        let body = read(body).await?;
+        let client = self.client()?;
+        let asked = client.request(parts.method.clone(), url).body(body.clone());
+        let mut asked = asked.build().map_err(|error| failed(&error))?;
+        // The path as it is sent, which may be spelt otherwise than it came.
+        let (path, query) = (asked.url().path(), asked.url().query().unwrap_or_default());
+        let signature = self.herder.sign(&signed_text(&parts.method, path, query, &body))?;
+        let mut headers: HeaderMap = internal::headers(&signature)?;
         for name in ASKED {
             if let Some(value) = parts.headers.get(&name) {
-                asked = asked.header(name, value);
+                headers.insert(name, value.clone());
             }
         }
-        let answer = asked.send().await.map_err(|error| failed(&error))?;
+        asked.headers_mut().extend(headers);
+        let answer = client.execute(asked).await.map_err(|error| failed(&error))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let bytes: Bytes = answer.bytes().await.map_err(|error| failed(&error))?;
         let mut response = Response::new(Body::from(bytes));
@@ -133,8 +175,21 @@ impl Forwarder {
     }
 }
 
-fn failed(error: &reqwest::Error) -> ApiError {
-    let message = format!("IO Error trying to forward REST request: {error}");
+async fn read(body: Body) -> Result<Bytes, ApiError> {
+    to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| {
+        let message = format!("the body has more than {BODY_BYTES_MAX} bytes");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, message)
+    })
+}
+
+/// With all causes: of the client's own error the first words say little.
+fn failed(error: &dyn std::error::Error) -> ApiError {
+    let mut message = format!("IO Error trying to forward REST request: {error}");
+    let mut cause = error.source();
+    while let Some(why) = cause {
+        message.push_str(&format!(": {why}"));
+        cause = why.source();
+    }
     ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message)
 }
 
@@ -144,12 +199,14 @@ mod tests {
 
     #[test]
     fn a_request_goes_two_hops_and_no_further() {
-        let hop = |uri: &str| next_hop("w:1", &uri.parse().unwrap());
+        let hop = |uri: &str| next_hop(Scheme::Http, "w:1", &uri.parse().unwrap());
         let first = hop("/connectors/a%20b/restart?includeTasks=true").unwrap();
         assert_eq!(first, "http://w:1/connectors/a%20b/restart?includeTasks=true&forward=true");
         let second = hop("/connectors?forward=true").unwrap();
         assert_eq!(second, "http://w:1/connectors?forward=false");
         assert_eq!(hop("/connectors?forward=false"), None);
+        let tls = next_hop(Scheme::Https, "w:1", &"/connectors".parse().unwrap());
+        assert_eq!(tls.unwrap(), "https://w:1/connectors?forward=true");
     }
 
     #[test]

@@ -3,21 +3,29 @@
 
 use std::collections::BTreeMap;
 
+use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 
 use super::extract::{Body, Parameters, Path, flat_options};
+use super::routes::{About, Routes};
 use super::{ApiError, Worker};
 use crate::logging::{self, LoggerLevel, ROOT};
 use crate::worker::herder::Object;
 
-pub(super) fn routes() -> Router<Worker> {
-    Router::new()
-        .route("/admin/loggers", get(list))
-        .route("/admin/loggers/{logger}", get(read).put(set))
+pub(super) fn routes() -> Routes {
+    let one = "/admin/loggers/{logger}";
+    let set_one = About::new("Set the level of a logger")
+        .query("scope", "`worker`, which is the default, or `cluster` (KIP-976)")
+        .takes::<Object>()
+        .answers::<Vec<String>>(200)
+        .answers_nothing(204);
+    let all = About::new("The levels of this worker's loggers");
+    Routes::default()
+        .on(Method::GET, "/admin/loggers", list, all.answers::<BTreeMap<String, LoggerLevel>>(200))
+        .on(Method::GET, one, read, About::new("A logger's level").answers::<LoggerLevel>(200))
+        .on(Method::PUT, one, set, set_one)
 }
 
 async fn list(State(herder): State<Worker>) -> Json<BTreeMap<String, LoggerLevel>> {

@@ -3,11 +3,17 @@
 //!
 //! | module | what it is |
 //! | --- | --- |
-//! | `server` | the listener, its limits, its end |
+//! | [`settings`] | what the listeners are told |
+//! | `server` | the listeners, their limits, their end |
+//! | `tls` | a TLS listener |
+//! | `authenticate`, `credentials` | who sends a request, and whether he may |
+//! | `cors` | other origins' web pages, `OPTIONS`, headers of every answer |
 //! | `error` | Connect's error body, and which failure has which code |
 //! | `extract` | bodies and queries read into types, else Connect's errors |
 //! | `negotiate` | what a request may send and expect; slashes at the end |
 //! | `forward` | what only the leader does, sent on to it |
+//! | `routes`, `openapi` | routes, and the document that describes them |
+//! | `internal` | what workers ask of each other, signed |
 //! | `root` | `/`, `/health` |
 //! | `connectors` | `/connectors`, `/connectors/{c}` |
 //! | `config` | `/connectors/{c}/config` |
@@ -20,19 +26,27 @@
 //!
 //! Everything is asked of a [`crate::worker::herder::Herder`]; nothing is kept here.
 
+mod authenticate;
 mod config;
 mod connectors;
+mod cors;
+mod credentials;
 mod error;
 mod extract;
 mod forward;
+mod internal;
 mod loggers;
 mod negotiate;
 mod offsets;
+mod openapi;
 mod plugins;
 mod root;
+mod routes;
 mod server;
+pub mod settings;
 mod status;
 mod tasks;
+mod tls;
 mod topics;
 
 use std::sync::Arc;
@@ -40,10 +54,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::{from_fn, from_fn_with_state};
 
+pub use credentials::CredentialsError;
 pub use error::{ApiError, ErrorBody};
 pub use server::{RestServer, ServeError};
 
 use crate::worker::herder::Herder;
+use settings::{AdminListeners, RestSettings};
 
 /// What a request may cost.
 pub mod limits {
@@ -53,6 +69,8 @@ pub mod limits {
     pub const BODY_BYTES_MAX: usize = 1024 * 1024;
     /// Longest time a request may take, as in Kafka Connect.
     pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(90);
+    /// Longest time that a worker may take to say whether it works, as in Kafka Connect.
+    pub const HEALTH_TIME_MAX: Duration = Duration::from_secs(10);
     /// How long requests may finish once the server stops.
     pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(5);
 }
@@ -60,11 +78,10 @@ pub mod limits {
 /// What every handler is given.
 type Worker = Arc<dyn Herder>;
 
-/// All routes.
-fn router(herder: Worker) -> Router {
-    let forwarder = forward::Forwarder::new(herder.clone());
-    Router::new()
-        .merge(root::routes())
+/// The routes of REST's own listeners.
+fn router(herder: Worker, settings: &RestSettings) -> Router {
+    let forwarder = forward::Forwarder::new(herder.clone(), settings);
+    let routes = root::routes()
         .merge(connectors::routes())
         .merge(config::routes())
         .merge(status::routes())
@@ -72,10 +89,21 @@ fn router(herder: Worker) -> Router {
         .merge(offsets::routes())
         .merge(topics::routes())
         .merge(plugins::routes())
-        .merge(loggers::routes())
+        .merge(internal::routes());
+    let routes = match settings.admin {
+        AdminListeners::Shared => routes.merge(loggers::routes()),
+        AdminListeners::Disabled | AdminListeners::Own { .. } => routes,
+    };
+    openapi::described(routes)
+        .router
         .route_layer(from_fn_with_state(forwarder, forward::to_leader))
         .route_layer(from_fn(negotiate::negotiated))
         .with_state(herder)
+}
+
+/// The routes of `/admin`.
+fn admin_router(herder: Worker) -> Router {
+    loggers::routes().router.route_layer(from_fn(negotiate::negotiated)).with_state(herder)
 }
 
 #[cfg(test)]

@@ -1,25 +1,38 @@
 //! `/connectors/{c}/offsets` (KIP-875).
 
+use axum::Json;
 use axum::extract::State;
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::http::Method;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::extract::{Body, Path};
+use super::routes::{About, Routes};
 use super::{ApiError, Worker};
 use crate::worker::herder::{ConnectorOffset, ConnectorOffsets};
 
-pub(super) fn routes() -> Router<Worker> {
-    Router::new().route("/connectors/{connector}/offsets", get(read).patch(alter).delete(reset))
+const PATH: &str = "/connectors/{connector}/offsets";
+
+pub(super) fn routes() -> Routes {
+    let altered = About::new("Change some offsets of a stopped connector")
+        .takes::<Altered>()
+        .answers::<Message>(200);
+    let forgotten = About::new("Forget all offsets of a stopped connector");
+    let about = About::new("How far a connector has come (KIP-875)");
+    Routes::default()
+        .on(Method::GET, PATH, read, about.answers::<ConnectorOffsets>(200))
+        .on(Method::PATCH, PATH, alter, altered)
+        .on(Method::DELETE, PATH, reset, forgotten.answers::<Message>(200))
 }
 
 /// What was done, in words.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Message {
     message: String,
 }
 
-#[derive(Deserialize)]
+/// The offsets to go on from.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Altered {
     offsets: Option<Vec<ConnectorOffset>>,

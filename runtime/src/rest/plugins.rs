@@ -1,21 +1,29 @@
 //! `/connector-plugins` and below.
 
+use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::{get, put};
-use axum::{Json, Router};
+use axum::http::{Method, StatusCode};
 
 use super::extract::{Body, Parameters, Path, flat_options};
+use super::routes::{About, Routes};
 use super::{ApiError, Worker};
 use crate::worker::definitions::{ConfigInfos, ConfigKeyInfo};
 use crate::worker::herder::{ConnectorKind, HerderError, Object, PluginInfo};
 use crate::worker::options::CLASS;
 
-pub(super) fn routes() -> Router<Worker> {
-    Router::new()
-        .route("/connector-plugins", get(list))
-        .route("/connector-plugins/{plugin}/config", get(config))
-        .route("/connector-plugins/{plugin}/config/validate", put(validate))
+pub(super) fn routes() -> Routes {
+    let listed = About::new("The plugins of this worker")
+        .query("connectorsOnly", "false for all of them, processors as well")
+        .answers::<Vec<PluginInfo>>(200);
+    let options = About::new("The options of a plugin's connectors");
+    let looked_at = About::new("What is right and wrong with each option of a configuration")
+        .takes::<Object>()
+        .answers::<ConfigInfos>(200);
+    let path = "/connector-plugins/{plugin}/config";
+    Routes::default()
+        .on(Method::GET, "/connector-plugins", list, listed)
+        .on(Method::GET, path, config, options.answers::<Vec<ConfigKeyInfo>>(200))
+        .on(Method::PUT, "/connector-plugins/{plugin}/config/validate", validate, looked_at)
 }
 
 /// Sources and sinks, which are what Connect's tools know; with

@@ -1,23 +1,37 @@
 //! `/connectors/{c}/status`, and what changes it: `restart`, `pause`, `resume`,
 //! `stop`.
 
+use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
-use axum::{Json, Router};
 
 use super::extract::{Parameters, Path};
+use super::routes::{About, Routes};
 use super::{ApiError, Worker};
 use crate::worker::herder::{ConnectorStatus, TargetState};
 
-pub(super) fn routes() -> Router<Worker> {
-    Router::new()
-        .route("/connectors/{connector}/status", get(status))
-        .route("/connectors/{connector}/restart", post(restart))
-        .route("/connectors/{connector}/pause", put(pause))
-        .route("/connectors/{connector}/resume", put(resume))
-        .route("/connectors/{connector}/stop", put(stop))
+pub(super) fn routes() -> Routes {
+    let restarted = About::new("Restart a connector")
+        .query("includeTasks", "true for its tasks as well")
+        .query("onlyFailed", "true for only what FAILED")
+        .answers::<ConnectorStatus>(202)
+        .answers_nothing(204);
+    let about = About::new("The states of a connector and its tasks");
+    let paused = About::new("Have a connector hold what it has and wait");
+    let resumed = About::new("Have a connector go on that was paused or stopped");
+    let stopped = About::new("Have a connector end its tasks (KIP-875)");
+    Routes::default()
+        .on(
+            Method::GET,
+            "/connectors/{connector}/status",
+            status,
+            about.answers::<ConnectorStatus>(200),
+        )
+        .on(Method::POST, "/connectors/{connector}/restart", restart, restarted)
+        .on(Method::PUT, "/connectors/{connector}/pause", pause, paused.answers_nothing(202))
+        .on(Method::PUT, "/connectors/{connector}/resume", resume, resumed.answers_nothing(202))
+        .on(Method::PUT, "/connectors/{connector}/stop", stop, stopped.answers_nothing(204))
 }
 
 async fn status(

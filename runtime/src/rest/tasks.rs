@@ -1,23 +1,28 @@
 //! `/connectors/{c}/tasks` and below.
 
+use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::http::{Method, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::extract::Path;
+use super::routes::{About, Routes};
 use super::{ApiError, Worker};
 use crate::worker::herder::{ConnectorConfig, TaskId, TaskState};
 
-pub(super) fn routes() -> Router<Worker> {
-    Router::new()
-        .route("/connectors/{connector}/tasks", get(list))
-        .route("/connectors/{connector}/tasks/{task}/status", get(status))
-        .route("/connectors/{connector}/tasks/{task}/restart", post(restart))
+pub(super) fn routes() -> Routes {
+    let listed = About::new("A connector's tasks").answers::<Vec<TaskInfo>>(200);
+    let one = About::new("A task's state").answers::<TaskState>(200);
+    let restarted = About::new("Restart a task").answers_nothing(204);
+    Routes::default()
+        .on(Method::GET, "/connectors/{connector}/tasks", list, listed)
+        .on(Method::GET, "/connectors/{connector}/tasks/{task}/status", status, one)
+        .on(Method::POST, "/connectors/{connector}/tasks/{task}/restart", restart, restarted)
 }
 
-#[derive(Serialize)]
+/// A task.
+#[derive(Serialize, JsonSchema)]
 struct TaskInfo {
     id: TaskId,
     config: ConnectorConfig,

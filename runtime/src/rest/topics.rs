@@ -2,22 +2,36 @@
 
 use std::collections::BTreeMap;
 
+use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::{get, put};
-use axum::{Json, Router};
+use axum::http::{Method, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::extract::Path;
+use super::routes::{About, Routes};
 use super::{ApiError, Worker};
 
-pub(super) fn routes() -> Router<Worker> {
-    Router::new()
-        .route("/connectors/{connector}/topics", get(read))
-        .route("/connectors/{connector}/topics/reset", put(reset))
+pub(super) fn routes() -> Routes {
+    let used = About::new("The topics that a connector has used");
+    let forgotten = About::new("Forget the topics that a connector has used");
+    Routes::default()
+        .on(
+            Method::GET,
+            "/connectors/{connector}/topics",
+            read,
+            used.answers::<BTreeMap<String, Topics>>(200),
+        )
+        .on(
+            Method::PUT,
+            "/connectors/{connector}/topics/reset",
+            reset,
+            forgotten.answers_nothing(202),
+        )
 }
 
-#[derive(Serialize)]
+/// The topics of a connector.
+#[derive(Serialize, JsonSchema)]
 struct Topics {
     topics: Vec<String>,
 }

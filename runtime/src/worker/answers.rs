@@ -8,24 +8,27 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::MutexGuard;
+use tokio::sync::{MutexGuard, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::compacted::{LogError, Write};
 use super::config_state::ConnectorEntry;
 use super::core::{Connector, Core};
 use super::definitions::{self, ConfigInfos, ConfigKeyInfo};
+use super::herd::Event;
 use super::herder::{
     ConnectorConfig, ConnectorInfo, ConnectorKind, ConnectorOffsets, ConnectorProgress,
-    ConnectorState, ConnectorStatus, Herder, HerderError, Leadership, PluginInfo, State,
+    ConnectorState, ConnectorStatus, Health, Herder, HerderError, Leadership, PluginInfo, State,
     TargetState, TaskId, TaskState,
 };
+use super::inter_worker;
 use super::lag::input_partitions;
 use super::offsets;
 use super::options;
 use super::plan::changelog_topic;
 use super::plugin::{ConfigProblem, Plugin};
 use super::records::{self, Commit, ConfigKey, LoggerLevelValue, Properties, Restart, Status};
+use super::session_key::{RequestSignature, now_ms};
 use crate::kafka::{ClientError, Start, TopicPartition};
 use crate::logging::LoggerLevel;
 use crate::task::schedule::Targets;
@@ -38,6 +41,7 @@ const COMMITTED_LOOK: Duration = Duration::from_secs(1);
 /// The handle that [`Worker::herder`](super::Worker::herder) gives.
 pub(super) struct Answers {
     pub(super) core: Arc<Core>,
+    pub(super) events: mpsc::UnboundedSender<Event>,
 }
 
 fn internal(error: impl std::fmt::Display) -> HerderError {
@@ -275,6 +279,27 @@ impl Herder for Answers {
         self.core.ready.load(Ordering::Acquire) && self.core.logs.config.is_followed()
     }
 
+    async fn health(&self) -> Health {
+        if !self.core.logs.config.is_followed() {
+            return Health::Unhealthy(
+                "The config topic is not followed any more: the worker must be restarted."
+                    .to_owned(),
+            );
+        }
+        if !self.core.ready.load(Ordering::Acquire) {
+            return Health::Starting("The worker is no member of its group yet.".to_owned());
+        }
+        let (answer, answered) = oneshot::channel();
+        let asked = self.events.send(Event::AreYouThere(answer));
+        if asked.is_err() || answered.await.is_err() {
+            return Health::Unhealthy("The worker's loop has ended.".to_owned());
+        }
+        match self.core.logs.config.read_to_end().await {
+            Ok(()) => Health::Healthy,
+            Err(error) => Health::Unhealthy(error.to_string()),
+        }
+    }
+
     fn connectors(&self) -> Vec<String> {
         let configs = self.core.configs.read().expect("no holder panics");
         configs.connectors().keys().cloned().collect()
@@ -481,6 +506,33 @@ impl Herder for Answers {
 
     fn leader(&self) -> Leadership {
         self.core.led.borrow().leader.clone()
+    }
+
+    fn sign(&self, request: &[u8]) -> Result<RequestSignature, HerderError> {
+        let configs = self.core.configs.read().expect("no holder panics");
+        Ok(configs.session_keys().sign(&self.core.config.inter_worker, request)?)
+    }
+
+    fn verify(
+        &self,
+        request: &[u8],
+        signature: Option<&RequestSignature>,
+    ) -> Result<(), HerderError> {
+        let configs = self.core.configs.read().expect("no holder panics");
+        let settings = &self.core.config.inter_worker;
+        Ok(configs.session_keys().verify(settings, request, signature, now_ms())?)
+    }
+
+    async fn put_task_configs(
+        &self,
+        name: &str,
+        tasks: Vec<ConnectorConfig>,
+    ) -> Result<(), HerderError> {
+        inter_worker::put_task_configs(&self.core, name, &tasks).await
+    }
+
+    async fn fence(&self, name: &str) -> Result<(), HerderError> {
+        inter_worker::fence(&self.core, name).await
     }
 
     fn progress(&self, name: &str) -> Result<ConnectorProgress, HerderError> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::herder::ConnectorConfig;
+use super::session_key::InterWorker;
 use crate::kafka::Security;
 use crate::logging::{self, Loggers};
 
@@ -107,6 +108,8 @@ pub struct WorkerConfig {
     pub only: Option<BTreeMap<String, ConnectorConfig>>,
     /// TLS and SASL of every Kafka client of the worker.
     pub security: Security,
+    /// `inter.worker.*`: how workers prove their requests to each other.
+    pub inter_worker: InterWorker,
     /// The levels of logging that requests change: the process's own.
     pub loggers: Arc<Loggers>,
 }
@@ -137,6 +140,7 @@ impl WorkerConfig {
             topic_tracking: TopicTracking::default(),
             only: None,
             security: Security::default(),
+            inter_worker: InterWorker::default(),
             loggers: logging::loggers(),
         }
     }

@@ -10,6 +10,7 @@ use super::records::{
     self, Commit, ConfigKey, LoggerLevelValue, Properties, RecordError, Restart, TargetState,
     config_digest,
 };
+use super::session_key::SessionKeys;
 
 /// One connector as the config topic has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,9 +70,16 @@ pub struct ConfigState {
     pending: BTreeMap<String, BTreeMap<u32, ConnectorConfig>>,
     /// Target states may come before their connector.
     targets: BTreeMap<String, TargetState>,
+    /// What workers sign their requests to each other with.
+    session_keys: SessionKeys,
 }
 
 impl ConfigState {
+    /// The keys that workers' requests to each other are signed with.
+    pub fn session_keys(&self) -> &SessionKeys {
+        &self.session_keys
+    }
+
     /// All connectors by name.
     pub fn connectors(&self) -> &BTreeMap<String, ConnectorEntry> {
         &self.connectors
@@ -138,7 +146,11 @@ impl ConfigState {
                 let level = records::decode::<LoggerLevelValue>(&text, value)?.level;
                 Ok(Change::Logger(namespace, level))
             }
-            (ConfigKey::Logger(_), None) => Ok(Change::None),
+            (ConfigKey::Logger(_) | ConfigKey::SessionKey, None) => Ok(Change::None),
+            (ConfigKey::SessionKey, Some(value)) => {
+                self.session_keys.put(records::decode(&text, value)?);
+                Ok(Change::None)
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -10,7 +11,7 @@ use super::herder::ConnectorKind;
 use super::plugin::ConfigProblem;
 
 /// One option, as `GET /connector-plugins/{plugin}/config` describes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigKeyInfo {
     /// Its name.
     pub name: String,
@@ -38,7 +39,7 @@ pub struct ConfigKeyInfo {
 }
 
 /// One option's value in a configuration that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigValueInfo {
     /// The option.
     pub name: String,
@@ -53,7 +54,7 @@ pub struct ConfigValueInfo {
 }
 
 /// An option and its value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigInfo {
     /// Null for what is no option of this connector.
     pub definition: Option<ConfigKeyInfo>,
@@ -62,7 +63,7 @@ pub struct ConfigInfo {
 }
 
 /// `PUT /connector-plugins/{plugin}/config/validate`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConfigInfos {
     /// `connector.class`, as given.
     pub name: String,

@@ -52,6 +52,8 @@ pub(super) enum Event {
     Planned { name: String, outcome: Result<(), TaskError> },
     /// Time to plan again what failed before.
     PlanAgain(String),
+    /// Answer, as a sign of life.
+    AreYouThere(oneshot::Sender<()>),
     /// Stop everything in order, then answer.
     Shutdown(oneshot::Sender<()>),
 }
@@ -185,6 +187,10 @@ impl Herd {
             Event::Replan(name) => self.planner.force(&name),
             Event::Planned { name, outcome } => self.planner.finished(name, outcome),
             Event::PlanAgain(name) => self.planner.again(&name),
+            // Whoever asked may have gone.
+            Event::AreYouThere(asked) => {
+                let _ = asked.send(());
+            }
             Event::Shutdown(done) => {
                 self.assigned = Holding::default();
                 self.leaving = Some(done);

@@ -7,17 +7,19 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::definitions::{ConfigInfos, ConfigKeyInfo};
 pub use super::records::TargetState;
+use super::session_key::{RequestSignature, SignatureError};
 use crate::logging::LoggerLevel;
 
 /// A connector's configuration: flat names and strings, as Kafka Connect has it.
 pub type ConnectorConfig = BTreeMap<String, String>;
 
 /// Which role a connector's plugin plays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ConnectorKind {
     /// External system to topics.
@@ -60,7 +62,9 @@ mod role {
 }
 
 /// One task of a connector.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 pub struct TaskId {
     /// The connector's name.
     pub connector: String,
@@ -69,7 +73,7 @@ pub struct TaskId {
 }
 
 /// `GET /connectors/{name}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConnectorInfo {
     /// The connector's name.
     pub name: String,
@@ -79,11 +83,12 @@ pub struct ConnectorInfo {
     pub tasks: Vec<TaskId>,
     /// Its plugin's role; `unknown` when the plugin is gone.
     #[serde(rename = "type", with = "role")]
+    #[schemars(with = "String")]
     pub kind: Option<ConnectorKind>,
 }
 
 /// Kafka Connect's states.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum State {
     /// No worker runs it now.
@@ -101,7 +106,7 @@ pub enum State {
 }
 
 /// Where and how a connector runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConnectorState {
     /// Its state.
     pub state: State,
@@ -116,7 +121,7 @@ pub struct ConnectorState {
 }
 
 /// Where and how a task runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskState {
     /// The task's number.
     pub id: u32,
@@ -133,7 +138,7 @@ pub struct TaskState {
 }
 
 /// `GET /connectors/{name}/status`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConnectorStatus {
     /// The connector's name.
     pub name: String,
@@ -143,6 +148,7 @@ pub struct ConnectorStatus {
     pub tasks: Vec<TaskState>,
     /// Its plugin's role; `unknown` when the plugin is gone.
     #[serde(rename = "type", with = "role")]
+    #[schemars(with = "String")]
     pub kind: Option<ConnectorKind>,
 }
 
@@ -152,7 +158,7 @@ pub type Object = serde_json::Map<String, serde_json::Value>;
 /// One pair of `GET /connectors/{name}/offsets`. A sink's is
 /// `{"kafka_topic", "kafka_partition"}` to `{"kafka_offset"}`, a source's is its
 /// plugin's own. A null offset in a request takes the offset away.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConnectorOffset {
     /// What is read.
     pub partition: Option<Object>,
@@ -161,7 +167,7 @@ pub struct ConnectorOffset {
 }
 
 /// `GET /connectors/{name}/offsets`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConnectorOffsets {
     /// All of them.
     pub offsets: Vec<ConnectorOffset>,
@@ -179,7 +185,7 @@ pub enum Leadership {
 }
 
 /// `GET /connector-plugins`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PluginInfo {
     /// The name that `connector.class` gives.
     pub class: String,
@@ -226,6 +232,31 @@ pub enum HerderError {
     /// 500.
     #[error("{0}")]
     Internal(String),
+    /// 503: the worker is not that far yet.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl From<SignatureError> for HerderError {
+    fn from(error: SignatureError) -> Self {
+        let message = error.to_string();
+        match error {
+            SignatureError::Missing | SignatureError::Algorithm { .. } => Self::BadRequest(message),
+            SignatureError::Invalid => Self::Forbidden(message),
+            SignatureError::NoKey => Self::Unavailable(message),
+        }
+    }
+}
+
+/// Whether a worker does its work (KIP-1017).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// It does.
+    Healthy,
+    /// It is no member of its group yet, or no more; why, in words.
+    Starting(String),
+    /// It is a member, and does not get on; why, in words.
+    Unhealthy(String),
 }
 
 /// The handle on a worker. Answers come from the compacted topics' replayed
@@ -238,6 +269,10 @@ pub trait Herder: Send + Sync + 'static {
     fn worker_id(&self) -> String;
     /// True once the worker is a member of its group and has read its topics.
     fn ready(&self) -> bool;
+    /// Whether the worker gets on with its work: it is ready, its loop answers, and
+    /// it has applied all that the config topic had at this call. It takes as long as
+    /// the cluster does, and the caller bounds it.
+    async fn health(&self) -> Health;
     /// Names of all connectors, sorted.
     fn connectors(&self) -> Vec<String>;
     /// A connector's configuration and tasks.
@@ -320,6 +355,22 @@ pub trait Herder: Send + Sync + 'static {
     async fn set_cluster_logger(&self, namespace: &str, level: &str) -> Result<(), HerderError>;
     /// Who decides for the fleet.
     fn leader(&self) -> Leadership;
+    /// Signs a request to another worker (KIP-507).
+    fn sign(&self, request: &[u8]) -> Result<RequestSignature, HerderError>;
+    /// Refuses a request that no worker of the fleet has signed.
+    fn verify(
+        &self,
+        request: &[u8],
+        signature: Option<&RequestSignature>,
+    ) -> Result<(), HerderError>;
+    /// As the leader: puts the tasks in effect that another worker planned.
+    async fn put_task_configs(
+        &self,
+        name: &str,
+        tasks: Vec<ConnectorConfig>,
+    ) -> Result<(), HerderError>;
+    /// As the leader: makes sure that no task of the past still writes for a source.
+    async fn fence(&self, name: &str) -> Result<(), HerderError>;
     /// A connector's numbers.
     fn progress(&self, name: &str) -> Result<ConnectorProgress, HerderError>;
     /// Waits until a processor or sink has read its input topics up to the end

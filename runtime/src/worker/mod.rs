@@ -41,6 +41,8 @@
 //! | `lag` | how far connectors are behind |
 //! | [`active_topics`] | the topics that connectors use |
 //! | `offsets` | a connector's offsets, read and changed from outside |
+//! | [`session_key`] | the key that workers sign their requests to each other with |
+//! | `inter_worker` | what workers ask of each other |
 //! | `answers` | the herder |
 
 pub mod active_topics;
@@ -60,6 +62,7 @@ pub mod plugin;
 pub mod protocol;
 pub mod records;
 pub mod restarts;
+pub mod session_key;
 pub mod start;
 pub mod stores;
 pub mod topics;
@@ -69,6 +72,7 @@ mod catch_up;
 mod core;
 mod dead_letters;
 mod herd;
+mod inter_worker;
 mod lag;
 mod member;
 mod offsets;

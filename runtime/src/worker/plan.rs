@@ -34,19 +34,22 @@ pub(super) async fn plan(core: Arc<Core>, name: String) -> Result<(), TaskError>
     if !entry.needs_plan() && tasks == entry.tasks {
         return Ok(());
     }
-    let json = |properties: &ConnectorConfig| {
-        records::encode(&Properties { properties: properties.clone() })
-    };
-    let mut writes: Vec<Write> = Vec::with_capacity(tasks.len() + 1);
-    for (task, config) in (0..).zip(&tasks) {
-        let key = ConfigKey::Task(TaskId { connector: name.clone(), task });
-        writes.push((key.encode().into_bytes(), Some(json(config))));
-    }
-    let commit = Commit { tasks: tasks.len() as u32, digest: Some(entry.digest) };
-    let key = ConfigKey::Commit(name).encode().into_bytes();
-    writes.push((key, Some(records::encode(&commit))));
-    core.logs.config.write_and_read(&writes).await?;
+    core.logs.config.write_and_read(&task_writes(&name, &tasks, &entry.digest)).await?;
     Ok(())
+}
+
+/// What puts tasks in effect that were planned from the configuration of `digest`.
+pub(super) fn task_writes(name: &str, tasks: &[ConnectorConfig], digest: &str) -> Vec<Write> {
+    let mut writes: Vec<Write> = Vec::with_capacity(tasks.len() + 1);
+    for (task, config) in (0..).zip(tasks) {
+        let key = ConfigKey::Task(TaskId { connector: name.to_owned(), task });
+        let value = records::encode(&Properties { properties: config.clone() });
+        writes.push((key.encode().into_bytes(), Some(value)));
+    }
+    let commit = Commit { tasks: tasks.len() as u32, digest: Some(digest.to_owned()) };
+    let key = ConfigKey::Commit(name.to_owned()).encode().into_bytes();
+    writes.push((key, Some(records::encode(&commit))));
+    writes
 }
 
 async fn tasks(

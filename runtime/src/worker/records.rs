@@ -7,6 +7,7 @@
 //! | config | `commit-NAME` | `{"tasks": N, "digest": ".."}` |
 //! | config | `target-state-NAME` | `{"state": "STARTED"}` |
 //! | config | `logger-cluster-NAMESPACE` | `{"level": "DEBUG"}` |
+//! | config | `session-key` | `{"key": .., "algorithm": .., "creation-timestamp": N}` |
 //! | config | `restart-connector-NAME` | `{"include-tasks": .., "only-failed": .., "task": N?}` |
 //! | offset | `["NAME", {partition}]` | `{offset}` |
 //! | status | `status-connector-NAME` | `{"state": .., "trace": .., "worker_id": .., "generation": N}` |
@@ -39,7 +40,11 @@ pub enum ConfigKey {
     Restart(String),
     /// A namespace's level of logging, fleet-wide (KIP-976).
     Logger(String),
+    /// The key that workers sign their requests to each other with (KIP-507).
+    SessionKey,
 }
+
+const SESSION_KEY: &str = "session-key";
 
 impl ConfigKey {
     /// The record's key.
@@ -51,12 +56,16 @@ impl ConfigKey {
             Self::TargetState(name) => format!("target-state-{name}"),
             Self::Restart(name) => format!("restart-connector-{name}"),
             Self::Logger(namespace) => format!("logger-cluster-{namespace}"),
+            Self::SessionKey => SESSION_KEY.to_owned(),
         }
     }
 
     /// `None` for keys of other kinds, which newer workers may write.
     pub fn decode(key: &[u8]) -> Option<Self> {
         let key = std::str::from_utf8(key).ok()?;
+        if key == SESSION_KEY {
+            return Some(Self::SessionKey);
+        }
         if let Some(name) = key.strip_prefix("restart-connector-") {
             return Some(Self::Restart(name.to_owned()));
         }
@@ -285,11 +294,12 @@ mod tests {
             (ConfigKey::TargetState("a".into()), "target-state-a"),
             (ConfigKey::Restart("a".into()), "restart-connector-a"),
             (ConfigKey::Logger("a::b".into()), "logger-cluster-a::b"),
+            (ConfigKey::SessionKey, "session-key"),
         ] {
             assert_eq!(key.encode(), text);
             assert_eq!(ConfigKey::decode(text.as_bytes()), Some(key));
         }
-        assert_eq!(ConfigKey::decode(b"session-key"), None);
+        assert_eq!(ConfigKey::decode(b"session-key-2"), None);
         assert_eq!(ConfigKey::decode(b"task-a-x"), None);
         assert_eq!(ConfigKey::decode(&[0xff]), None);
     }

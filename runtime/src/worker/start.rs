@@ -16,6 +16,7 @@ use super::config_state::{Change, ConfigState};
 use super::core::{Core, Led, Logs};
 use super::herd::{Event, Herd};
 use super::herder::{ConnectorConfig, Herder};
+use super::inter_worker;
 use super::lag;
 use super::member::Voice;
 use super::plugin::Plugins;
@@ -165,14 +166,18 @@ impl Worker {
             Arc::new(move || group.rejoin())
         };
         let herd = Herd::new(core.clone(), events.clone(), rejoin);
-        let jobs = vec![tokio::spawn(herd.run(inbox)), tokio::spawn(lag::watch(core.clone()))];
+        let jobs = vec![
+            tokio::spawn(herd.run(inbox)),
+            tokio::spawn(lag::watch(core.clone())),
+            tokio::spawn(inter_worker::keep_key(core.clone())),
+        ];
         let statuses = tokio::spawn(write_statuses(status_inbox, status_log));
         Ok(Self { core, group, events, jobs, statuses })
     }
 
     /// The handle for REST, the command line and `run`.
     pub fn herder(&self) -> Arc<dyn Herder> {
-        Arc::new(Answers { core: self.core.clone() })
+        Arc::new(Answers { core: self.core.clone(), events: self.events.clone() })
     }
 
     /// Ends in order: tasks are revoked, drain, commit and close; then the

@@ -299,4 +299,21 @@ LOGGERS = [
     delete("/admin/loggers/root"),
 ]
 
-STEPS = WORKER + UNKNOWN + BAD_BODIES + SOURCES + SINKS + PLUGINS + LOGGERS
+SIGNED = {"X-Connect-Authorization": "AAAA", "X-Connect-Request-Signature-Algorithm": "HmacSHA256"}
+
+# What only workers ask of each other.
+INTERNAL = [
+    post("/connectors/x/tasks", []),
+    post("/connectors/x/tasks", "{torn"),
+    post("/connectors/x/tasks", [], headers=SIGNED),
+    post("/connectors/x/tasks", [], headers={**SIGNED, "X-Connect-Authorization": "@@"}),
+    post(
+        "/connectors/x/tasks", [],
+        headers={**SIGNED, "X-Connect-Request-Signature-Algorithm": "HmacMD5"},
+    ),
+    put("/connectors/x/fence"),
+    put("/connectors/x/fence", headers=SIGNED),
+    get("/connectors/x/fence"),
+]
+
+STEPS = INTERNAL + WORKER + UNKNOWN + BAD_BODIES + SOURCES + SINKS + PLUGINS + LOGGERS

@@ -27,13 +27,29 @@ pub fn get(address: SocketAddr, path: &str) -> Answer {
 /// # Panics
 /// When no whole answer comes within [`limits::ANSWER`].
 pub fn request(address: SocketAddr, method: &str, path: &str, body: Option<&Value>) -> Answer {
+    request_with(address, method, path, &[], body)
+}
+
+/// The same, with more headers.
+///
+/// # Panics
+/// When no whole answer comes within [`limits::ANSWER`].
+pub fn request_with(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&Value>,
+) -> Answer {
     let body = body.map(Value::to_string).unwrap_or_default();
+    let headers: String =
+        headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
     let mut stream = TcpStream::connect(address).expect("REST accepts connections");
     stream.set_read_timeout(Some(limits::ANSWER)).expect("a time-out can be set");
     write!(
         stream,
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+         Content-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n{body}",
         body.len()
     )
     .expect("REST reads requests");

@@ -12,5 +12,5 @@ mod reload;
 mod settings;
 
 pub use load::{TlsError, certificates, private_key};
-pub(crate) use reload::TlsListener;
+pub use reload::TlsListener;
 pub use settings::{ClientAuth, PemSource, TlsSettings, TlsVersions};

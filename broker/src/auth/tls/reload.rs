@@ -27,7 +27,7 @@ struct Stamp {
 
 /// A TLS listener.
 #[derive(Debug)]
-pub(crate) struct TlsListener {
+pub struct TlsListener {
     settings: TlsSettings,
     state: Mutex<State>,
 }
@@ -51,7 +51,7 @@ pub(crate) enum CertificateError {
 
 impl TlsListener {
     /// Loads the certificates. Blocks on files.
-    pub(crate) fn open(settings: TlsSettings) -> Result<Self, TlsError> {
+    pub fn open(settings: TlsSettings) -> Result<Self, TlsError> {
         // Before the files: what changes in between is loaded again.
         let stamps = stamps(&settings);
         let current = load(&settings)?;
@@ -60,7 +60,7 @@ impl TlsListener {
     }
 
     /// The configuration for a client that comes now.
-    pub(crate) async fn current(self: &Arc<Self>) -> Arc<ServerConfig> {
+    pub async fn current(self: &Arc<Self>) -> Arc<ServerConfig> {
         if !self.is_check_due() {
             return self.lock().current.clone();
         }

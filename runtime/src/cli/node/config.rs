@@ -13,6 +13,7 @@ use super::keys::{CLIENT_PREFIX, CONNECTIONS, LISTENER_PREFIX, schema};
 use crate::host::resolve_text;
 use crate::kafka::{ClientError, Security};
 use crate::pipeline::model::Connection;
+use crate::rest::settings::RestSettings;
 use crate::worker::config::{SourceSupport, TopicTracking, WorkerConfig};
 use crate::yaml::{
     Document, Entry, LoadError, Node, Problem, Report, Value, check_schema, did_you_mean, read,
@@ -45,8 +46,8 @@ pub struct WorkerSettings {
     /// Its settings; `bootstrap_servers` is empty when they are those of the
     /// broker in the same process, `worker_id` until REST listens.
     pub config: WorkerConfig,
-    /// `host:port` to listen on.
-    pub rest_listener: String,
+    /// Where REST listens, and for whom.
+    pub rest: RestSettings,
     /// What goes before `:` in the worker's id, if not the listener's host.
     pub advertised_host: Option<String>,
     /// What goes after it, if not the listener's port.
@@ -103,10 +104,10 @@ impl NodeConfig {
 }
 
 /// Reads properties, noting what is wrong as it goes.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     root: &'a Node,
     /// Kafka's own form of each property: lists with commas between.
-    flat: BTreeMap<String, String>,
+    pub(super) flat: BTreeMap<String, String>,
     problems: Vec<Problem>,
 }
 
@@ -136,18 +137,18 @@ impl<'a> Reader<'a> {
     }
 
     /// A problem with a property's value, or with its absence.
-    fn wrong(&mut self, name: &str, message: impl Into<String>, help: Option<String>) {
+    pub(super) fn wrong(&mut self, name: &str, message: impl Into<String>, help: Option<String>) {
         let given = self.root.get(name).map(|node| node.origin.clone());
         let label = if given.is_some() { "this value" } else { "not given" };
         let origin = given.unwrap_or_else(|| self.root.origin.start());
         self.problems.push(Problem::new(name, &origin, message, label).help(help));
     }
 
-    fn text(&self, name: &str, default: &str) -> String {
+    pub(super) fn text(&self, name: &str, default: &str) -> String {
         self.flat.get(name).map_or_else(|| default.to_owned(), Clone::clone)
     }
 
-    fn number<N: std::str::FromStr + PartialOrd + From<u8>>(
+    pub(super) fn number<N: std::str::FromStr + PartialOrd + From<u8>>(
         &mut self,
         name: &str,
         default: N,
@@ -162,7 +163,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn millis(&mut self, name: &str, default: Duration) -> Duration {
+    pub(super) fn millis(&mut self, name: &str, default: Duration) -> Duration {
         Duration::from_millis(self.number(name, default.as_millis() as u64))
     }
 
@@ -286,9 +287,10 @@ impl<'a> Reader<'a> {
             allow_reset: self.flag("topic.tracking.allow.reset", allow_reset),
         };
         config.security = self.client_security();
+        config.inter_worker = self.inter_worker();
         WorkerSettings {
             config,
-            rest_listener: self.rest_listener(),
+            rest: self.rest(),
             advertised_host: self.flat.get("rest.advertised.host.name").cloned(),
             advertised_port: self
                 .flat
@@ -339,31 +341,6 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn rest_listener(&mut self) -> String {
-        const NAME: &str = "rest.listeners";
-        let listeners = split(&self.text(NAME, "http://127.0.0.1:8083"));
-        let address = match listeners.as_slice() {
-            // Kafka Connect's examples write the scheme in capitals.
-            [one] => one
-                .split_once("://")
-                .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("http"))
-                .map(|(_, address)| address)
-                .filter(|address| {
-                    address.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
-                }),
-            _ => None,
-        };
-        match address {
-            Some(address) if address.starts_with(':') => format!("0.0.0.0{address}"),
-            Some(address) => address.to_owned(),
-            None => {
-                let message = "`rest.listeners` is one address of the form http://host:port";
-                self.wrong(NAME, message, None);
-                String::new()
-            }
-        }
-    }
-
     /// What does not fit was told by the schema.
     fn connections(&self) -> BTreeMap<String, Connection> {
         self.root
@@ -383,15 +360,15 @@ fn flat(node: &Node) -> Option<String> {
     }
 }
 
-fn split(list: &str) -> Vec<String> {
+pub(super) fn split(list: &str) -> Vec<String> {
     list.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn load(text: &str) -> Result<NodeConfig, Report> {
+    pub(in crate::cli::node) fn load(text: &str) -> Result<NodeConfig, Report> {
         let (document, problems) = Document::parse("node.yaml", text);
         NodeConfig::from_document(&document, problems).map_err(|error| match error {
             NodeConfigError::Wrong(report) => *report,
@@ -399,7 +376,7 @@ mod tests {
         })
     }
 
-    fn told(text: &str) -> Vec<String> {
+    pub(in crate::cli::node) fn told(text: &str) -> Vec<String> {
         let report = load(text).expect_err("it has problems");
         let line = |spot: &crate::yaml::Spot| {
             let help = spot.help.as_deref().unwrap_or("-");
@@ -413,15 +390,9 @@ mod tests {
         let node = load("").unwrap();
         assert_eq!(node.broker.unwrap().node_id, 1);
         let worker = node.worker.unwrap();
-        assert_eq!(worker.rest_listener, "127.0.0.1:8083");
+        assert_eq!(worker.rest.listeners[0].address, "127.0.0.1:8083");
         assert_eq!(worker.config.group_id, "longshore");
         assert_eq!(worker.config.bootstrap_servers, "");
-    }
-
-    #[test]
-    fn the_scheme_of_a_rest_listener_may_be_in_capitals_as_kafka_connect_has_it() {
-        let node = load("rest.listeners: HTTP://127.0.0.1:0").unwrap();
-        assert_eq!(node.worker.unwrap().rest_listener, "127.0.0.1:0");
     }
 
     #[test]

@@ -56,7 +56,13 @@ pub(super) const NODE_KEYS: &[NodeKey] = &[
         "rest.listeners",
         List,
         "http://127.0.0.1:8083",
-        "Where REST listens, http://host:port; port 0 takes a free one.",
+        "Where REST listens, http://host:port or https://host:port; port 0 takes a free one.",
+    ),
+    key(
+        "rest.advertised.listener",
+        String,
+        "the scheme of the first of rest.listeners",
+        "How workers send requests on to each other, http or https: alike in the whole fleet.",
     ),
     key(
         "rest.advertised.host.name",
@@ -69,6 +75,68 @@ pub(super) const NODE_KEYS: &[NodeKey] = &[
         Int,
         "the port of rest.listeners",
         "The port that other workers and statuses name this worker by.",
+    ),
+    key(
+        "admin.listeners",
+        List,
+        "rest.listeners",
+        "Where /admin is served, if not with the rest; an empty list turns it off.",
+    ),
+    key(
+        "rest.auth.basic.file",
+        String,
+        "none, everybody may send requests",
+        "A file of USER=PASSWORD lines: who may send requests to REST by basic authentication.",
+    ),
+    key(
+        "rest.auth.bearer.file",
+        String,
+        "none, everybody may send requests",
+        "A file of NAME=TOKEN lines: who may send requests to REST by bearer tokens.",
+    ),
+    key(
+        "rest.auth.readers",
+        List,
+        "none",
+        "Those of these users and names of tokens who may only read.",
+    ),
+    key(
+        "access.control.allow.origin",
+        List,
+        "none",
+        "Origins whose web pages may send requests to REST, https://host:port or *.",
+    ),
+    key("access.control.allow.methods", List, "GET, POST, HEAD", "What such pages may do."),
+    key(
+        "response.http.headers.config",
+        String,
+        "none",
+        "Headers of every answer of REST, `set NAME: VALUE, add NAME: VALUE`.",
+    ),
+    key(
+        "inter.worker.key.generation.algorithm",
+        String,
+        "HmacSHA256",
+        "What the key is for that workers sign their requests to each other with.",
+    ),
+    key("inter.worker.key.size", Int, "that of the algorithm", "The key's size in bits."),
+    key(
+        "inter.worker.key.ttl.ms",
+        Int,
+        "3600000",
+        "How old the key may grow before the leader makes another.",
+    ),
+    key(
+        "inter.worker.signature.algorithm",
+        String,
+        "HmacSHA256",
+        "How workers sign: HmacSHA256, HmacSHA384, HmacSHA512.",
+    ),
+    key(
+        "inter.worker.verification.algorithms",
+        List,
+        "HmacSHA256",
+        "The signatures of other workers that count.",
     ),
     key(
         "plugin.path",
@@ -139,6 +207,13 @@ const CLIENT_DOC: &str = "How the worker reaches its cluster: worker.client.secu
     sasl.mechanism, sasl.jaas.config or sasl.username and sasl.password, ssl.ca.location, \
     ssl.certificate.location, ssl.key.location (PEM).";
 
+/// What TLS properties of the REST listeners begin with, and of the admin listeners'.
+pub(super) const REST_TLS_PREFIX: &str = "listeners.https.";
+pub(super) const ADMIN_TLS_PREFIX: &str = "admin.listeners.https.";
+const REST_TLS_DOC: &str = "TLS of REST listeners: ssl.keystore.location (PEM, certificate chain \
+    and private key), ssl.truststore.location, ssl.client.auth (none, requested, required), \
+    ssl.enabled.protocols.";
+
 /// The JSON Schema of a node's file.
 pub fn schema() -> Json {
     let mut properties = Map::new();
@@ -162,6 +237,7 @@ pub fn schema() -> Json {
         "properties": properties,
         "patternProperties": {
             r"^listener\.name\.": { "description": LISTENER_DOC },
+            r"^(admin\.)?listeners\.https\.": { "type": ["string", "boolean"], "description": REST_TLS_DOC },
             r"^worker\.client\.": { "type": ["string", "boolean"], "description": CLIENT_DOC },
         },
         "additionalProperties": false,
@@ -195,6 +271,8 @@ pub fn table() -> std::string::String {
     }
     row(CONNECTIONS, "none", CONNECTIONS_DOC);
     row("worker.client.PROPERTY", "none, PLAINTEXT", CLIENT_DOC);
+    row("listeners.https.PROPERTY", "none", REST_TLS_DOC);
+    row("admin.listeners.https.PROPERTY", "none", "The same of admin.listeners.");
     for key in BROKER_KEYS {
         row(key.name, key.default.unwrap_or("as its topic's key"), key.doc);
     }

@@ -4,10 +4,12 @@
 //! | --- | --- |
 //! | `keys` | the properties, their defaults, the JSON Schema |
 //! | `config` | the file read into types, every mistake told |
+//! | `rest` | what of it concerns requests: REST listeners, workers among each other |
 //! | `running` | the roles started, watched and stopped |
 
 mod config;
 mod keys;
+mod rest;
 mod running;
 
 pub use config::{NodeConfig, NodeConfigError, Role, WorkerSettings};

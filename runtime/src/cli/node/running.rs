@@ -130,11 +130,9 @@ impl RunningWorker {
         if let (true, Some(own)) = (config.bootstrap_servers.is_empty(), own_broker) {
             config.bootstrap_servers = own.to_string();
         }
-        let listener = RestServer::bind(&settings.rest_listener).await?;
-        let listening = listener.local_addr().map_err(|source| ServeError::Bind {
-            address: settings.rest_listener.clone(),
-            source,
-        })?;
+        // Probes ask from the first moment; nothing else is answered yet.
+        let rest = Box::pin(RestServer::start(settings.rest)).await?;
+        let listening = rest.address();
         let host = settings.advertised_host.unwrap_or_else(|| own_host(listening.ip()));
         let port = settings.advertised_port.unwrap_or(listening.port());
         config.worker_id = format!("{host}:{port}");
@@ -163,7 +161,7 @@ impl RunningWorker {
             Box::pin(worker.shutdown()).await;
             return Err(NodeError::NotReady { group });
         }
-        let rest = RestServer::start(listener, Arc::clone(&herder))?;
+        rest.serve(Arc::clone(&herder));
         Ok(Self { worker, herder, rest })
     }
 }

@@ -10,6 +10,7 @@ use super::super::CliError;
 use super::super::node::{NodeConfig, WorkerSettings};
 use super::super::plugins::cache_folder;
 use crate::pipeline::Rendered;
+use crate::rest::settings::RestSettings;
 use crate::worker::config::WorkerConfig;
 use crate::worker::herder::ConnectorConfig;
 
@@ -77,7 +78,7 @@ pub(super) fn node(
                 only: Some(connectors(rendered)),
                 ..WorkerConfig::new("", "longshore-run", "")
             },
-            rest_listener: format!("127.0.0.1:{}", ports.rest),
+            rest: RestSettings::plain(format!("127.0.0.1:{}", ports.rest)),
             advertised_host: None,
             advertised_port: None,
             // They were found when the pipeline was checked.

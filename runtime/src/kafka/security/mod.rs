@@ -19,7 +19,7 @@ use longshore_broker::auth::{Mechanism, PemSource, Secret, TlsVersions};
 
 pub(in crate::kafka) use scram::Exchange;
 pub use scram::{SaltedPassword, salted};
-pub(in crate::kafka) use tls::client_config;
+pub(crate) use tls::client_config;
 
 /// What protects a client's connections. By default nothing: `PLAINTEXT`.
 #[derive(Clone, Debug, Default)]

@@ -24,9 +24,7 @@ const SYSTEM_AUTHORITIES: [&str; 4] = [
 ];
 
 /// Reads the certificates; the error names the property to look at.
-pub(in crate::kafka) fn client_config(
-    settings: &TlsSettings,
-) -> Result<Arc<ClientConfig>, ClientError> {
+pub(crate) fn client_config(settings: &TlsSettings) -> Result<Arc<ClientConfig>, ClientError> {
     let wrong = |name: &str, error: &dyn std::fmt::Display| ClientError::Config {
         name: name.to_owned(),
         reason: error.to_string(),

@@ -1,7 +1,8 @@
 //! Requests of a follower's users, answered by the leader.
 
 use super::*;
-use crate::worker::herder::{Leadership, TargetState};
+use crate::worker::herder::{Herder as _, Leadership, TargetState};
+use crate::worker::session_key::{InterWorker, SessionKey, SessionKeys};
 
 /// A leader and a worker that takes it for the leader.
 async fn two() -> (Api, Api) {
@@ -44,8 +45,38 @@ async fn two_workers_that_take_each_other_for_the_leader_answer_409_after_two_ho
     one.shelf.led_by(Leadership::Of(two.server.address().to_string()));
     let delete = one.request(Method::DELETE, "/connectors/x");
     one.fails(delete, StatusCode::CONFLICT, "conflicting operation").await;
-    let last = one.request(Method::DELETE, "/connectors/x?forward=false");
-    one.fails(last, StatusCode::CONFLICT, "conflicting operation").await;
+}
+
+#[tokio::test]
+async fn what_says_that_it_was_forwarded_and_no_worker_signed_is_refused() {
+    let (leader, follower) = two().await;
+    leader.create("read").await;
+    let forged = |query: &str| leader.request(Method::DELETE, &format!("/connectors/read?{query}"));
+    for query in ["forward=true", "forward=false", "a=b&forward=true"] {
+        leader.fails(forged(query), StatusCode::BAD_REQUEST, "missing required signature").await;
+    }
+    // A signature is its own request's alone: a stolen one opens nothing else.
+    let signature = leader.shelf.sign(b"DELETE /connectors/other?forward=true\n").unwrap();
+    let stolen = super::super::internal::headers(&signature).unwrap();
+    let request = forged("forward=true").headers(stolen);
+    leader.fails(request, StatusCode::FORBIDDEN, "invalid signature").await;
+    let signature = leader.shelf.sign(b"DELETE /connectors/read?forward=true\n").unwrap();
+    let own = super::super::internal::headers(&signature).unwrap();
+    let changed = forged("forward=true").headers(own.clone()).body("{}");
+    let changed = changed.header(header::CONTENT_TYPE, "application/json");
+    leader.fails(changed, StatusCode::FORBIDDEN, "invalid signature").await;
+    assert_eq!(leader.get("/connectors").await.1, json!(["read"]));
+    let request = forged("forward=true").headers(own);
+    assert_eq!(answer(request).await.0, StatusCode::NO_CONTENT);
+
+    // A worker of another fleet has another key, one that starts has none.
+    let mut keys = SessionKeys::default();
+    follower.shelf.has_keys(keys.clone());
+    let delete = || follower.request(Method::DELETE, "/connectors/read");
+    follower.fails(delete(), StatusCode::SERVICE_UNAVAILABLE, "session key").await;
+    keys.put(SessionKey::generate(&InterWorker::default(), 0));
+    follower.shelf.has_keys(keys);
+    follower.fails(delete(), StatusCode::FORBIDDEN, "invalid signature").await;
 }
 
 #[tokio::test]

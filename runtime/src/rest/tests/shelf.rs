@@ -1,8 +1,7 @@
 //! A herder that keeps connectors in memory and runs nothing.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{LazyLock, Mutex};
 
 use async_trait::async_trait;
 
@@ -10,10 +9,15 @@ use crate::logging::LoggerLevel;
 use crate::worker::definitions::{self, ConfigInfos, ConfigKeyInfo};
 use crate::worker::herder::{
     ConnectorConfig, ConnectorInfo, ConnectorKind, ConnectorOffsets, ConnectorProgress,
-    ConnectorState, ConnectorStatus, Herder, HerderError, Leadership, PluginInfo, State,
+    ConnectorState, ConnectorStatus, Health, Herder, HerderError, Leadership, PluginInfo, State,
     TargetState, TaskId, TaskState,
 };
 use crate::worker::plugin::ConfigProblem;
+use crate::worker::session_key::{InterWorker, RequestSignature, SessionKey, SessionKeys, now_ms};
+
+/// The key of every shelf that was not given another.
+static KEY: LazyLock<SessionKey> =
+    LazyLock::new(|| SessionKey::generate(&InterWorker::default(), now_ms()));
 
 #[derive(Default)]
 pub(super) struct Shelf {
@@ -23,12 +27,38 @@ pub(super) struct Shelf {
     offsets: Mutex<ConnectorOffsets>,
     cluster_loggers: Mutex<Vec<(String, String)>>,
     leader: Mutex<Option<Leadership>>,
-    ready: AtomicBool,
+    health: Mutex<Option<Health>>,
+    keys: Mutex<Option<SessionKeys>>,
+    given: Mutex<Vec<(String, Vec<ConnectorConfig>)>>,
+    fenced: Mutex<Vec<String>>,
 }
 
 impl Shelf {
-    pub(super) fn become_ready(&self) {
-        self.ready.store(true, Ordering::Relaxed);
+    /// It is healthy, unless something else is said.
+    pub(super) fn feels(&self, health: Health) {
+        *self.health.lock().unwrap() = Some(health);
+    }
+
+    /// Another key than all other shelves', or none.
+    pub(super) fn has_keys(&self, keys: SessionKeys) {
+        *self.keys.lock().unwrap() = Some(keys);
+    }
+
+    fn keys(&self) -> SessionKeys {
+        self.keys.lock().unwrap().clone().unwrap_or_else(|| {
+            let mut keys = SessionKeys::default();
+            keys.put(KEY.clone());
+            keys
+        })
+    }
+
+    /// The tasks that other workers gave.
+    pub(super) fn given(&self) -> Vec<(String, Vec<ConnectorConfig>)> {
+        self.given.lock().unwrap().clone()
+    }
+
+    pub(super) fn fenced(&self) -> Vec<String> {
+        self.fenced.lock().unwrap().clone()
     }
 
     pub(super) fn restarts(&self) -> Vec<(bool, bool)> {
@@ -65,7 +95,39 @@ impl Herder for Shelf {
     }
 
     fn ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed)
+        true
+    }
+
+    async fn health(&self) -> Health {
+        self.health.lock().unwrap().clone().unwrap_or(Health::Healthy)
+    }
+
+    fn sign(&self, request: &[u8]) -> Result<RequestSignature, HerderError> {
+        Ok(self.keys().sign(&InterWorker::default(), request)?)
+    }
+
+    fn verify(
+        &self,
+        request: &[u8],
+        signature: Option<&RequestSignature>,
+    ) -> Result<(), HerderError> {
+        Ok(self.keys().verify(&InterWorker::default(), request, signature, now_ms())?)
+    }
+
+    async fn put_task_configs(
+        &self,
+        name: &str,
+        tasks: Vec<ConnectorConfig>,
+    ) -> Result<(), HerderError> {
+        self.config(name)?;
+        self.given.lock().unwrap().push((name.to_owned(), tasks));
+        Ok(())
+    }
+
+    async fn fence(&self, name: &str) -> Result<(), HerderError> {
+        self.config(name)?;
+        self.fenced.lock().unwrap().push(name.to_owned());
+        Ok(())
     }
 
     fn connectors(&self) -> Vec<String> {

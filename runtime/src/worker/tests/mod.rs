@@ -4,6 +4,7 @@ mod cluster;
 mod control;
 mod errors;
 mod fleet;
+mod inter_worker;
 mod life;
 mod overlaps;
 mod plugins;

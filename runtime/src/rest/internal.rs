@@ -1,0 +1,90 @@
+//! What workers ask of each other and nobody else may: `POST /connectors/{c}/tasks`
+//! and `PUT /connectors/{c}/fence`, signed with the fleet's session key as KIP-507
+//! says.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::extract::{Path, Raw, flat_config, unreadable};
+use super::routes::{About, Routes};
+use super::{ApiError, Worker};
+use crate::worker::herder::Object;
+use crate::worker::session_key::RequestSignature;
+
+/// The signature, in base64.
+const SIGNATURE: HeaderName = HeaderName::from_static("x-connect-authorization");
+/// The hash that it was made with.
+const ALGORITHM: HeaderName = HeaderName::from_static("x-connect-request-signature-algorithm");
+
+pub(super) fn routes() -> Routes {
+    let given = About::new("Among workers: put tasks in effect that another worker planned")
+        .takes::<Vec<Object>>()
+        .answers_nothing(204);
+    let fenced = About::new("Among workers: fence the former tasks of a source");
+    Routes::default().on(Method::POST, "/connectors/{connector}/tasks", put_tasks, given).on(
+        Method::PUT,
+        "/connectors/{connector}/fence",
+        fence,
+        fenced.answers_nothing(204),
+    )
+}
+
+/// Whether a request is one of these.
+pub(super) fn is_internal(method: &Method, path: &str) -> bool {
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    matches!(
+        (method.as_str(), parts.as_slice()),
+        ("POST", ["connectors", _, "tasks"]) | ("PUT", ["connectors", _, "fence"])
+    )
+}
+
+/// The signature of a request, if it has one.
+pub(super) fn signature(headers: &HeaderMap) -> Result<Option<RequestSignature>, ApiError> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let (Some(mac), Some(algorithm)) = (text(SIGNATURE), text(ALGORITHM)) else { return Ok(None) };
+    let mac = STANDARD
+        .decode(mac)
+        .map_err(|error| ApiError::bad_request(format!("{SIGNATURE} is no base64: {error}")))?;
+    Ok(Some(RequestSignature { algorithm: algorithm.to_owned(), mac }))
+}
+
+/// The headers that carry it.
+pub(super) fn headers(signature: &RequestSignature) -> Result<HeaderMap, ApiError> {
+    let value = |text: String| {
+        HeaderValue::try_from(text).map_err(|_| {
+            let message = "the signature of a request is no text";
+            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, message)
+        })
+    };
+    Ok(HeaderMap::from_iter([
+        (SIGNATURE, value(STANDARD.encode(&signature.mac))?),
+        (ALGORITHM, value(signature.algorithm.clone())?),
+    ]))
+}
+
+async fn put_tasks(
+    State(herder): State<Worker>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    Raw(body): Raw,
+) -> Result<StatusCode, ApiError> {
+    let tasks: Vec<Object> =
+        serde_json::from_slice(&body).map_err(|error| unreadable(&error.to_string()))?;
+    let tasks = tasks.into_iter().map(flat_config).collect::<Result<Vec<_>, _>>()?;
+    herder.verify(&body, signature(&headers)?.as_ref())?;
+    herder.put_task_configs(&name, tasks).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn fence(
+    State(herder): State<Worker>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    Raw(body): Raw,
+) -> Result<StatusCode, ApiError> {
+    herder.verify(&body, signature(&headers)?.as_ref())?;
+    herder.fence(&name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

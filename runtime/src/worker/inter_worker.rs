@@ -1,0 +1,122 @@
+//! What the fleet's workers ask of each other, which no user does: the session key
+//! kept fresh, tasks written for another worker, and zombies fenced.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::compacted::{LogError, Write};
+use super::core::Core;
+use super::herder::{ConnectorConfig, ConnectorKind, HerderError, Leadership};
+use super::plan;
+use super::records::{self, ConfigKey};
+use super::session_key::{SessionKey, now_ms};
+use crate::kafka::Overrides;
+
+/// Pause after a key that could not be written.
+const ERROR_PAUSE: Duration = Duration::from_secs(1);
+
+/// While this worker leads, makes a session key whenever there is none, or one that
+/// has grown old.
+pub(super) async fn keep_key(core: Arc<Core>) {
+    let mut led = core.led.subscribe();
+    while led.wait_for(|led| led.leader == Leadership::Own).await.is_ok() {
+        let mut left = time_left(&core);
+        if left.is_zero() {
+            match renew(&core).await {
+                Ok(()) => left = time_left(&core),
+                Err(error) => {
+                    tracing::warn!("the session key is not renewed: {error}");
+                    left = ERROR_PAUSE;
+                }
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(left) => {}
+            _ = led.changed() => {}
+        }
+    }
+}
+
+fn time_left(core: &Core) -> Duration {
+    let configs = core.configs.read().expect("no holder panics");
+    configs.session_keys().time_left(&core.config.inter_worker, now_ms())
+}
+
+/// Writes a key, unless another leader has done so meanwhile or this one's lease is
+/// over.
+async fn renew(core: &Core) -> Result<(), HerderError> {
+    let work = async {
+        core.logs.config.read_to_end().await?;
+        if time_left(core).is_zero() {
+            let key = SessionKey::generate(&core.config.inter_worker, now_ms());
+            let write = (ConfigKey::SessionKey.encode().into_bytes(), Some(records::encode(&key)));
+            core.logs.config.write_and_read(&[write]).await?;
+        }
+        Ok::<(), LogError>(())
+    };
+    let held = core.writes().hold(work).await;
+    Ok(held.map_err(|over| HerderError::Conflict(over.to_string()))??)
+}
+
+/// Only the leader does this, as in Kafka's `DistributedHerder`.
+fn check_leads(core: &Core, what: &str) -> Result<(), HerderError> {
+    match &core.led.borrow().leader {
+        Leadership::Own => Ok(()),
+        Leadership::Of(leader) => {
+            Err(HerderError::Conflict(format!("Only the leader may {what}: it is at {leader}")))
+        }
+        Leadership::Unknown => Err(HerderError::Conflict(format!(
+            "Only the leader may {what}, and a rebalance is underway: nobody leads yet"
+        ))),
+    }
+}
+
+/// Puts the tasks in effect that another worker planned.
+pub(super) async fn put_task_configs(
+    core: &Core,
+    name: &str,
+    tasks: &[ConnectorConfig],
+) -> Result<(), HerderError> {
+    check_leads(core, "write task configurations")?;
+    let _changing = core.changing.lock().await;
+    core.logs.config.read_to_end().await?;
+    let writes: Vec<Write> = {
+        let configs = core.configs.read().expect("no holder panics");
+        let missing = || HerderError::NotFound(format!("Connector {name} not found"));
+        let entry = configs.get(name).ok_or_else(missing)?;
+        plan::task_writes(name, tasks, &entry.digest)
+    };
+    Ok(core.logs.config.write_and_read(&writes).await?)
+}
+
+/// Makes sure that no task of the past still writes for a source. Each task takes its
+/// `transactional.id` over before it reads what it goes on from, which fences whoever
+/// had it; so there is something to do only while no task is dealt out.
+pub(super) async fn fence(core: &Core, name: &str) -> Result<(), HerderError> {
+    check_leads(core, "perform zombie fencing")?;
+    let _dealing = core.dealing.lock().await;
+    core.logs.config.read_to_end().await?;
+    let tasks = {
+        let configs = core.configs.read().expect("no holder panics");
+        let missing = || HerderError::NotFound(format!("Connector {name} not found"));
+        configs.get(name).ok_or_else(missing)?.tasks.len()
+    };
+    if core.kind_of(name) != Some(ConnectorKind::Source) {
+        let message = format!("Connector {name} is not a source connector");
+        return Err(HerderError::BadRequest(message));
+    }
+    if !core.led.borrow().released(name) {
+        return Ok(());
+    }
+    let failed = |error: &dyn std::fmt::Display| {
+        HerderError::Internal(format!("The tasks of connector {name} are not fenced: {error}"))
+    };
+    for task in 0..tasks {
+        let id = core.config.transactional_id(name, task);
+        let timeout = core.config.transaction_timeout();
+        let producer = core.producers.transactional(&id, timeout, &Overrides::new());
+        let producer = producer.map_err(|error| failed(&error))?;
+        producer.init().await.map_err(|error| failed(&error))?;
+    }
+    Ok(())
+}
