@@ -16,7 +16,8 @@ usage: tests/systems/install.sh TARGET...
   wasm     a standard library and a linker for wasm32-unknown-unknown, for
            building plugins
   kcat     Debian's kcat
-  python   a Python environment with confluent-kafka and prometheus_client
+  python   a Python environment with confluent-kafka, prometheus_client
+           and kafka-connect-py
   node     Node.js and kafkajs
   java     a JVM and Kafka's own clients and tools
   all      every one of these
