@@ -21,7 +21,7 @@ use crate::{
     group::{GroupCoordinator, GroupSettings},
     kafka::{self, Admission, FetchMemory, LargeReads, Listener, LogLimit, RequestMemory},
     limits,
-    metrics::{self, ConnectionCounts, Metrics},
+    metrics::{self, ConnectionCounts, Metrics, NodeCollector, Reports},
     node::Node,
     partition::{Background, PartitionManager, check_topic_configs, set_strays_aside},
     producer_ids::ProducerIds,
@@ -122,6 +122,7 @@ pub struct Broker {
     node: Arc<Node>,
     addresses: Vec<SocketAddr>,
     metrics_address: Option<SocketAddr>,
+    reports: Reports,
     tasks: TaskTracker,
     stopping: CancellationToken,
     data_dir: Option<DataDir>,
@@ -231,10 +232,12 @@ impl Broker {
         for (index, socket) in sockets.into_iter().enumerate() {
             tasks.spawn(kafka::accept(Arc::clone(&node), socket, index, tasks.clone()));
         }
+        let reports = Reports::default();
+        reports.add(Arc::new(NodeCollector(Arc::clone(&node))));
         if let Some(socket) = metrics_socket {
-            let node = Arc::clone(&node);
+            let serving = metrics::serve(socket, reports.clone(), stopping.clone());
             tasks.spawn(async move {
-                if let Err(error) = metrics::serve(node, socket).await {
+                if let Err(error) = serving.await {
                     tracing::error!(%error, "metrics are not served any more");
                 }
             });
@@ -250,7 +253,15 @@ impl Broker {
             cluster_id = %node.cluster_id, node_id = node.config.node_id, ?addresses,
             "broker started"
         );
-        Ok(Self { node, addresses, metrics_address, tasks, stopping, data_dir: Some(data_dir) })
+        Ok(Self {
+            node,
+            addresses,
+            metrics_address,
+            reports,
+            tasks,
+            stopping,
+            data_dir: Some(data_dir),
+        })
     }
 
     /// The address of the first listener.
@@ -268,10 +279,15 @@ impl Broker {
         self.metrics_address
     }
 
-    /// The broker's metrics at this moment, in the OpenMetrics text format that
-    /// Prometheus reads, for a process that serves them itself.
+    /// The metrics at this moment, in the OpenMetrics text format that Prometheus reads,
+    /// for a process that serves them itself.
     pub fn metrics(&self) -> String {
-        metrics::render(&self.node)
+        self.reports.text()
+    }
+
+    /// What is served at `metrics.listener`; other parts of the process may add to it.
+    pub fn reports(&self) -> &Reports {
+        &self.reports
     }
 
     /// The id of the cluster that the data directory belongs to.

@@ -7,6 +7,7 @@ one JSON object a family: its name, type and samples.
 """
 
 import json
+import math
 import sys
 from urllib.request import urlopen
 
@@ -15,12 +16,17 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 TIMEOUT_S = 60
 
 
+def number(value):
+    """JSON has no NaN: what was not measured is null."""
+    return None if math.isnan(value) else value
+
+
 def main(url):
     with urlopen(url, timeout=TIMEOUT_S) as answer:
         text = answer.read().decode()
     for family in text_string_to_metric_families(text):
         samples = [
-            {"name": sample.name, "labels": sample.labels, "value": sample.value}
+            {"name": sample.name, "labels": sample.labels, "value": number(sample.value)}
             for sample in family.samples
         ]
         row = {"name": family.name, "type": family.type, "samples": samples}

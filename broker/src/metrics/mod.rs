@@ -5,8 +5,8 @@
 //! requests.rs     requests by API and version, and their times
 //! waiting.rs      requests that are under way, and what their answers wait for
 //! connections.rs  connections that are open, by listener
-//! report.rs       everything at one moment, as text
-//! http.rs         that text at GET /metrics
+//! report.rs       everything at one moment
+//! http.rs         that, and what others of the process report, at GET /metrics
 //! ```
 //!
 //! Hot paths add to plain atomics that they hold already; what partitions,
@@ -19,8 +19,8 @@ mod requests;
 mod waiting;
 
 pub(crate) use connections::ConnectionCounts;
-pub(crate) use http::serve;
-pub(crate) use report::render;
+pub use http::{Reports, serve};
+pub(crate) use report::NodeCollector;
 pub(crate) use requests::{RequestCounts, RequestTimer};
 pub(crate) use waiting::{DelayedOperation, UnderWay};
 

@@ -1,4 +1,4 @@
-//! Everything at one moment, as text.
+//! Everything at one moment.
 
 use std::{
     collections::BTreeMap,
@@ -8,9 +8,8 @@ use std::{
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text},
+    encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet},
     metrics::MetricType,
-    registry::Registry,
 };
 
 use crate::{
@@ -20,16 +19,8 @@ use crate::{
     time_histogram::TimeCounts,
 };
 
-/// The metrics of a node in the OpenMetrics text format.
-pub(crate) fn render(node: &Arc<Node>) -> String {
-    let mut registry = Registry::default();
-    registry.register_collector(Box::new(NodeCollector(Arc::clone(node))));
-    let mut output = String::new();
-    text::encode(&mut output, &registry).expect("writing to a string never fails");
-    output
-}
-
-struct NodeCollector(Arc<Node>);
+/// The metrics of a node.
+pub(crate) struct NodeCollector(pub(crate) Arc<Node>);
 
 impl fmt::Debug for NodeCollector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,11 +1,11 @@
-//! What progress lines show of a connector, counted without locks.
+//! What progress lines and metrics show of a task, counted without locks.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::batch::Batch;
 
-/// One connector's counts since its worker started, summed over its tasks.
+/// One task's counts since its worker started, session after session.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Records read.
@@ -19,14 +19,11 @@ pub struct Counters {
     /// Records that could not be used and were skipped, as
     /// `errors.tolerance=all` allows.
     pub skipped: AtomicU64,
-    /// Records between the committed and the end offsets of the inputs, at
-    /// the last look.
-    pub lag: AtomicU64,
     /// Records that failed, and what was done about them.
     pub errors: ErrorCounters,
 }
 
-/// What Kafka Connect's `task-error-metrics` count, summed over a connector's tasks.
+/// What Kafka Connect's `task-error-metrics` count.
 /// (`total-records-skipped` is [`Counters::skipped`].)
 #[derive(Debug, Default)]
 pub struct ErrorCounters {

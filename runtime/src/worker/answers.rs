@@ -538,13 +538,12 @@ impl Herder for Answers {
     fn progress(&self, name: &str) -> Result<ConnectorProgress, HerderError> {
         let entry = self.entry(name)?;
         let connector = self.core.connector(name);
-        let counters = &connector.counters;
         Ok(ConnectorProgress {
-            records_in: counters.records_in.load(Ordering::Relaxed),
-            bytes_in: counters.bytes_in.load(Ordering::Relaxed),
-            records_out: counters.records_out.load(Ordering::Relaxed),
-            bytes_out: counters.bytes_out.load(Ordering::Relaxed),
-            lag: counters.lag.load(Ordering::Relaxed),
+            records_in: connector.sum(|it| &it.records_in),
+            bytes_in: connector.sum(|it| &it.bytes_in),
+            records_out: connector.sum(|it| &it.records_out),
+            bytes_out: connector.sum(|it| &it.bytes_out),
+            lag: connector.lags.read().expect("no holder panics").values().sum(),
             done: self.core.kind_of(name) == Some(ConnectorKind::Source)
                 && is_done(&connector, &entry),
         })

@@ -2,18 +2,19 @@
 //! connectors that it runs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use tokio::sync::{mpsc, watch};
 
 use super::active_topics::ActiveTopics;
-use super::assignment::{Holding, Work};
+use super::assignment::{ALL_INPUTS, Holding, Work};
 use super::clients::{Clients, Producers, SharedConsumer};
 use super::compacted::{CompactedLog, Write};
 use super::config::WorkerConfig;
 use super::config_state::ConfigState;
 use super::herder::{ConnectorKind, Leadership, State, TaskId};
+use super::metrics::{TaskMetrics, WorkerMetrics};
 use super::plugin::Plugins;
 use super::records::{self, Status, StatusKey};
 use super::restarts::Restarts;
@@ -61,6 +62,8 @@ pub(super) struct Core {
     pub(super) active_topics: Arc<ActiveTopics>,
     /// The connectors seen here since the worker started.
     pub(super) connectors: RwLock<HashMap<String, Arc<Connector>>>,
+    /// What is counted of the worker itself.
+    pub(super) metrics: WorkerMetrics,
     /// States on their way to the status topic; `None` ends it.
     pub(super) status_writes: mpsc::UnboundedSender<Option<Write>>,
 }
@@ -166,7 +169,11 @@ impl Core {
 pub(super) struct Connector {
     pub(super) name: String,
     pub(super) group: String,
-    pub(super) counters: Arc<Counters>,
+    /// Its tasks that ran here since the worker started.
+    tasks: RwLock<BTreeMap<u32, Arc<TaskMetrics>>>,
+    /// Records between the committed and the end offsets of its inputs, at the last
+    /// look.
+    pub(super) lags: RwLock<HashMap<TopicPartition, u64>>,
     /// What its group has committed, as far as this worker did it.
     pub(super) positions: RwLock<HashMap<TopicPartition, i64>>,
     /// Offsets that somebody waits for.
@@ -186,7 +193,8 @@ impl Connector {
         Self {
             name: name.to_owned(),
             group: commits::group_of(name),
-            counters: Arc::default(),
+            tasks: RwLock::default(),
+            lags: RwLock::default(),
             positions: RwLock::default(),
             targets: watch::channel(None).0,
             done: Mutex::default(),
@@ -194,6 +202,33 @@ impl Connector {
             restarts: Mutex::default(),
             consumer: Mutex::default(),
         }
+    }
+
+    /// What is measured of a task, from when it is first asked for.
+    pub(super) fn task(&self, number: u32) -> Arc<TaskMetrics> {
+        if let Some(known) = self.tasks.read().expect("no holder panics").get(&number) {
+            return known.clone();
+        }
+        self.tasks.write().expect("no holder panics").entry(number).or_default().clone()
+    }
+
+    /// A count, summed over its tasks.
+    pub(super) fn sum(&self, pick: impl Fn(&Counters) -> &AtomicU64) -> u64 {
+        let tasks = self.tasks.read().expect("no holder panics");
+        tasks.values().map(|task| pick(&task.counters).load(Ordering::Relaxed)).sum()
+    }
+
+    /// How far the one of these partitions is behind that is furthest behind.
+    pub(super) fn lag_max(&self, shares: &BTreeSet<TopicPartition>) -> Option<u64> {
+        let lags = self.lags.read().expect("no holder panics");
+        let of = |share: &TopicPartition| {
+            let all_inputs = &*share.topic == ALL_INPUTS;
+            let is_meant = move |at: &TopicPartition| {
+                at == share || (all_inputs && at.partition == share.partition)
+            };
+            lags.iter().filter(move |(at, _)| is_meant(at)).map(|(_, lag)| *lag).max()
+        };
+        shares.iter().filter_map(of).max()
     }
 
     /// The consumer that its tasks share; a task keeps it alive.

@@ -388,6 +388,7 @@ impl Herd {
             held,
             replan: replan.clone(),
             stop: stop.clone(),
+            started: Arc::default(),
         };
         let abort = tokio::spawn(watch_over(runner, run, self.events.clone(), holds.clone()));
         let abort = abort.abort_handle();

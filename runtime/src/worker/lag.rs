@@ -1,7 +1,7 @@
 //! How far connectors are behind the ends of their inputs.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::core::Core;
@@ -34,7 +34,7 @@ pub(super) async fn input_partitions(
     Ok(partitions)
 }
 
-/// Keeps every connector's `lag` fresh, for ever. A worker without sinks and
+/// Keeps every connector's `lags` fresh, for ever. A worker without sinks and
 /// processors asks the cluster nothing.
 pub(super) async fn watch(core: Arc<Core>) {
     let mut look = tokio::time::interval(LOOK_EVERY);
@@ -44,13 +44,13 @@ pub(super) async fn watch(core: Arc<Core>) {
         let connectors: Vec<_> =
             core.connectors.read().expect("no holder panics").values().cloned().collect();
         for connector in connectors {
-            let lag = match input_partitions(&core, &connector.name).await {
+            let lags = match input_partitions(&core, &connector.name).await {
                 Ok(inputs) if inputs.is_empty() => continue,
                 Ok(inputs) => of(&core, &connector, &inputs).await,
                 Err(error) => Err(error),
             };
-            match lag {
-                Ok(lag) => connector.counters.lag.store(lag, Ordering::Relaxed),
+            match lags {
+                Ok(lags) => *connector.lags.write().expect("no holder panics") = lags,
                 Err(error) => tracing::debug!(connector = connector.name, "no lag: {error}"),
             }
         }
@@ -61,7 +61,7 @@ async fn of(
     core: &Core,
     connector: &super::core::Connector,
     inputs: &[TopicPartition],
-) -> Result<u64, ClientError> {
+) -> Result<HashMap<TopicPartition, u64>, ClientError> {
     let admin = core.clients.admin();
     let ask = |start| inputs.iter().map(|at| (at.clone(), start)).collect::<Vec<_>>();
     let ends = admin.list_offsets(&ask(Start::Latest)).await?;
@@ -71,7 +71,7 @@ async fn of(
     let behind = ends.iter().map(|(at, end)| {
         let begin = begins.get(at).copied().unwrap_or(0);
         let position = committed.get(at).map_or(begin, |it| it.offset).max(begin);
-        (end - position).max(0) as u64
+        (at.clone(), (end - position).max(0) as u64)
     });
-    Ok(behind.sum())
+    Ok(behind.collect())
 }

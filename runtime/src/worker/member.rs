@@ -27,6 +27,7 @@ impl Delegate for Voice {
     /// Nothing is given up before a join: what has to move is told by the
     /// assignment, and everything else goes on working through the rebalance.
     async fn join(&mut self) -> Bytes {
+        self.core.metrics.rebalances.joins();
         let holding = self.core.holding.lock().expect("no holder panics").clone();
         let offset = self.core.logs.config.position();
         Metadata::new(&self.core.config.worker_id, offset, holding).encode().into()
@@ -59,6 +60,7 @@ impl Delegate for Voice {
     }
 
     async fn assigned(&mut self, assigned: Assigned) {
+        self.core.metrics.rebalances.assigned();
         let is_leader = assigned.is_leader();
         let (holding, offset, leader) = match Assignment::decode(&assigned.assignment) {
             Ok(it) => (it.holding, it.config_offset, Leadership::Of(it.leader)),

@@ -39,6 +39,7 @@
 //! | `waits` | what a running task waits for, as its status tells it |
 //! | `panics` | a panic costs the work that it happened in |
 //! | `lag` | how far connectors are behind |
+//! | `metrics` | what Prometheus is told |
 //! | [`active_topics`] | the topics that connectors use |
 //! | `offsets` | a connector's offsets, read and changed from outside |
 //! | [`session_key`] | the key that workers sign their requests to each other with |
@@ -75,6 +76,7 @@ mod herd;
 mod inter_worker;
 mod lag;
 mod member;
+mod metrics;
 mod offsets;
 mod panics;
 mod plan;

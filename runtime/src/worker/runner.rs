@@ -19,6 +19,7 @@ use super::dead_letters;
 use super::error_options;
 use super::guarantees::{self, Guarantee};
 use super::herder::{ConnectorConfig, ConnectorKind, State, TaskId};
+use super::metrics::{MeteredSink, MeteredSource, TaskMetrics};
 use super::options::{self, Inputs, Options};
 use super::plan::changelog_topic;
 use super::plugin::{PlannedTask, Plugin, TaskContext};
@@ -60,6 +61,8 @@ pub(super) struct Runner {
     pub(super) held: watch::Sender<BTreeSet<TopicPartition>>,
     pub(super) replan: Arc<Notify>,
     pub(super) stop: CancellationToken,
+    /// Its plugin was open at least once.
+    pub(super) started: Arc<AtomicBool>,
 }
 
 impl Runner {
@@ -67,6 +70,7 @@ impl Runner {
     pub(super) async fn run(self) -> Outcome {
         let patience = self.patience();
         let (mut backoff, began) = (Backoff::default(), Instant::now());
+        self.core.metrics.task_starts.attempts.fetch_add(1, Ordering::Relaxed);
         while !self.stop.is_cancelled() {
             self.connector.waits.lock().expect("no holder panics").remove(&self.id.task);
             self.tell(State::Running, None);
@@ -79,7 +83,7 @@ impl Runner {
                 Verdict::GiveUp => return self.fail(error.message, began.elapsed()),
                 Verdict::After(pause) => {
                     if error.is_fault() {
-                        self.connector.counters.errors.retry();
+                        self.metrics().counters.errors.retry();
                     }
                     let pause_ms = pause.as_millis() as u64;
                     tracing::warn!(task, pause_ms, "reopens from its last checkpoint: {error}");
@@ -97,6 +101,9 @@ impl Runner {
     /// The task is FAILED after it ran for this long; its trace says whether it
     /// starts again.
     pub(super) fn fail(&self, cause: String, ran: Duration) -> Outcome {
+        if !self.started.load(Ordering::Relaxed) {
+            self.core.metrics.task_starts.failures.fetch_add(1, Ordering::Relaxed);
+        }
         let policy = self.options().map(|options| options.restarts).unwrap_or_default();
         let restart = {
             let mut all = self.connector.restarts.lock().expect("no holder panics");
@@ -145,7 +152,7 @@ impl Runner {
             label: label(&self.id),
             origin: Arc::new(origin),
             policy: options.errors.clone(),
-            counters: self.connector.counters.clone(),
+            counters: self.metrics().counters.clone(),
         }
     }
 
@@ -187,6 +194,17 @@ impl Runner {
         let mut config = config.clone();
         config.remove(error_options::LETTERS);
         OutputTopics::new(&config, internal).observed(self.observer())
+    }
+
+    fn metrics(&self) -> Arc<TaskMetrics> {
+        self.connector.task(self.id.task)
+    }
+
+    /// Its plugin is open.
+    fn started(&self) {
+        if !self.started.swap(true, Ordering::Relaxed) {
+            self.core.metrics.task_starts.successes.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     fn observer(&self) -> Arc<TaskObserver> {
@@ -258,6 +276,8 @@ impl Runner {
         }
         self.connector.set_done(self.id.task, false);
         let opened = plugin.open_source(self.context(&self.stop), &config, &task).await?;
+        self.started();
+        let opened = Box::new(MeteredSource { plugin: opened, metrics: self.metrics() });
         let (done, mut is_done) = watch::channel(false);
         let session = SourceSession {
             label: label(&self.id),
@@ -270,7 +290,7 @@ impl Runner {
             topics: self.output_topics(&config),
             failures: self.failures(plugin, options),
             commit_every: interval,
-            counters: self.connector.counters.clone(),
+            counters: self.metrics().counters.clone(),
             done,
             replan: self.replan.clone(),
             progressed,
@@ -295,6 +315,8 @@ impl Runner {
     ) -> Result<(), TaskError> {
         let consumer = self.connector.consumer(&*self.core.clients, &options.consumer_overrides)?;
         let opened = plugin.open_sink(self.context(&self.stop), &self.config).await?;
+        self.started();
+        let opened = Box::new(MeteredSink { plugin: opened, metrics: self.metrics() });
         let session = SinkSession {
             label: label(&self.id),
             fleet: self.core.config.group_id.clone(),
@@ -316,7 +338,7 @@ impl Runner {
                 overrides: options.consumer_overrides.clone(),
             }),
             patience: self.patience(),
-            counters: self.connector.counters.clone(),
+            counters: self.metrics().counters.clone(),
             observer: self.observer(),
             progressed,
             stop: self.stop.clone(),
@@ -389,6 +411,7 @@ impl OpenNumber for Opener {
         let partition = u32::try_from(number)
             .map_err(|_| TaskError::stop(format!("there is no partition {number}")))?;
         let plugin = self.plugin.open_processor(context, config, partition).await?;
+        self.runner.started();
         let delivery = match self.guarantee {
             Guarantee::ExactlyOnceV2 => {
                 self.runner.exactly_once(number, &self.overrides, Duration::ZERO)?
@@ -415,7 +438,7 @@ impl OpenNumber for Opener {
             topics: self.runner.output_topics(config),
             failures: self.failures.clone(),
             patience: self.runner.patience(),
-            counters: connector.counters.clone(),
+            counters: connector.task(id.task).counters.clone(),
             observer: self.runner.observer(),
             progressed: self.progressed.clone(),
             stop,

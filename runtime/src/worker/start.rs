@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
+use prometheus_client::collector::Collector;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -19,6 +20,7 @@ use super::herder::{ConnectorConfig, Herder};
 use super::inter_worker;
 use super::lag;
 use super::member::Voice;
+use super::metrics::{WorkerCollector, WorkerMetrics};
 use super::plugin::Plugins;
 use super::records::Status;
 use super::stores::{Checkpoints, Statuses};
@@ -156,6 +158,7 @@ impl Worker {
             led: watch::channel(Led::default()).0,
             active_topics,
             connectors: RwLock::default(),
+            metrics: WorkerMetrics::default(),
             status_writes,
         });
         let voice = Voice { core: core.clone(), events: events.clone() };
@@ -178,6 +181,11 @@ impl Worker {
     /// The handle for REST, the command line and `run`.
     pub fn herder(&self) -> Arc<dyn Herder> {
         Arc::new(Answers { core: self.core.clone(), events: self.events.clone() })
+    }
+
+    /// What it tells Prometheus, until it ends.
+    pub fn metrics(&self) -> Arc<dyn Collector> {
+        Arc::new(WorkerCollector(Arc::downgrade(&self.core)))
     }
 
     /// Ends in order: tasks are revoked, drain, commit and close; then the

@@ -1,11 +1,12 @@
-//! A scrape, read by Prometheus' own Python client.
+//! Scrapes, read by Prometheus' own Python client.
 #![allow(missing_docs, reason = "tests")]
 
 use std::net::TcpListener;
 
 use longshore_e2e::client::{Client, Consume, Produce, scrape};
-use longshore_e2e::{Node, cli};
-use serde_json::Value;
+use longshore_e2e::wait::until;
+use longshore_e2e::{Node, cli, limits, paths, rest};
+use serde_json::{Value, json};
 
 /// The port is free again when this returns, and taken by the node right after.
 fn free_address() -> String {
@@ -86,4 +87,99 @@ fn a_scrape_is_read_by_prometheus_own_parser() {
         sample(&families, "kafka_controller_kafkacontroller_activecontrollercount", None),
         1.0
     );
+}
+
+/// The value of the sample of this name with these labels.
+fn labelled(families: &[Value], name: &str, labels: Value) -> Option<f64> {
+    let mut samples =
+        families.iter().flat_map(|family| family["samples"].as_array().into_iter().flatten());
+    let found = samples.find(|sample| sample["name"] == name && sample["labels"] == labels);
+    found.and_then(|found| found["value"].as_f64())
+}
+
+#[test]
+fn a_worker_tells_what_its_connectors_do_under_kafka_connects_names() {
+    const ROWS: usize = 500;
+    let address = free_address();
+    let folder = tempfile::TempDir::with_prefix("longshore-").expect("a folder can be made");
+    let file = folder.path().join("in.txt");
+    let rows: String = (0..ROWS).map(|row| format!("row {row}\n")).collect();
+    std::fs::write(&file, rows).expect("a file can be written");
+    let allow = json!({ "connectors": ["*"], "verbs": ["read", "write"] });
+    let files =
+        json!({ "driver": "objects", "kind": "local", "root": folder.path(), "allow": allow });
+    let node = Node::with()
+        .roles("broker,controller,worker")
+        .property("metrics.listener", &address)
+        .property("rest.listeners", "http://127.0.0.1:0")
+        .property("plugin.path", json!([paths::plugins(), paths::plugins().join("evil")]))
+        .property("connections", json!({ "files": files }))
+        .start();
+    let bootstrap = node.bootstrap();
+    cli::run(&["topic", "create", "rows", "--partitions", "2", "--bootstrap-server", &bootstrap]);
+    let worker = node.rest().expect("the node is a worker");
+    let read = [("connector.class", "file-source"), ("topic", "rows"), ("path", "in.txt")];
+    rest::create(worker, "read", &[&read[..], &[("tail", "true")]].concat());
+    let write = [("connector.class", "file-sink"), ("topics", "rows"), ("path", "out")];
+    rest::create(worker, "write", &[&write[..], &[("format", "lines")]].concat());
+    let evil = [("connector.class", "evil-source"), ("evil", "panic"), ("evil.in", "poll")];
+    rest::create(worker, "evil", &evil);
+    rest::wait_state(worker, "evil", "FAILED");
+
+    let url = format!("http://{address}/metrics");
+    let task = |connector: &str| json!({ "connector": connector, "task": "0" });
+    let mut families = Vec::new();
+    until("all rows", limits::RUN, || {
+        families = scrape(&url);
+        let sent =
+            labelled(&families, "kafka_connect_sink_task_sink_record_send_total", task("write"));
+        (sent == Some(ROWS as f64)).then_some(())
+    });
+    let value = |name: &str, labels: Value| {
+        let name = format!("kafka_connect_{name}");
+        labelled(&families, &name, labels.clone()).unwrap_or_else(|| panic!("no {name} {labels}"))
+    };
+    for name in ["source_task_source_record_poll_total", "source_task_source_record_write_total"] {
+        assert_eq!(value(name, task("read")), ROWS as f64, "{name}");
+    }
+    assert_eq!(value("sink_task_sink_record_read_total", task("write")), ROWS as f64);
+    assert_eq!(value("sink_task_partition_count", task("write")), 2.0);
+    assert!(value("sink_task_sink_record_lag_max", task("write")) <= ROWS as f64);
+    for (name, connector) in [
+        ("source_task_source_record_poll_rate", "read"),
+        ("source_task_source_record_write_rate", "read"),
+        ("source_task_poll_batch_avg_time_ms", "read"),
+        ("sink_task_sink_record_send_rate", "write"),
+        ("sink_task_put_batch_avg_time_ms", "write"),
+        ("sink_task_put_batch_max_time_ms", "write"),
+        ("connector_task_batch_size_avg", "write"),
+    ] {
+        assert!(value(name, task(connector)) > 0.0, "{name}");
+    }
+    for name in [
+        "total_record_errors",
+        "total_record_failures",
+        "total_records_skipped",
+        "total_retries",
+        "total_errors_logged",
+        "deadletterqueue_produce_requests",
+        "deadletterqueue_produce_failures",
+    ] {
+        assert_eq!(value(&format!("task_error_{name}"), task("write")), 0.0, "{name}");
+    }
+    let none = || json!({});
+    assert_eq!(value("worker_connector_count", none()), 3.0);
+    assert!(value("worker_rebalance_completed_rebalances_total", none()) >= 1.0);
+    assert_eq!(value("worker_rebalance_rebalancing", none()), 0.0);
+    assert!(value("worker_rebalance_rebalance_avg_time_ms", none()) >= 0.0);
+    let id = worker.to_string();
+    assert_eq!(value("worker_rebalance_leader_name", json!({ "leader_name": id })), 1.0);
+    let of = |connector: &str| json!({ "connector": connector });
+    assert_eq!(value("worker_connector_running_task_count", of("write")), 1.0);
+    assert_eq!(value("worker_connector_failed_task_count", of("write")), 0.0);
+    assert_eq!(value("worker_connector_failed_task_count", of("evil")), 1.0);
+    let status = json!({ "connector": "write", "task": "0", "status": "running" });
+    assert_eq!(value("connector_task_status", status), 1.0);
+    let class = json!({ "connector": "read", "connector_class": "file-source" });
+    assert_eq!(value("connector_connector_class", class), 1.0);
 }

@@ -52,6 +52,9 @@ pub struct WorkerSettings {
     pub advertised_host: Option<String>,
     /// What goes after it, if not the listener's port.
     pub advertised_port: Option<u16>,
+    /// `metrics.listener` of a worker alone; a broker in its process serves the metrics
+    /// of both.
+    pub metrics_listener: Option<String>,
     /// Folders of plugins that the file names; empty for the default ones.
     pub plugin_path: Vec<PathBuf>,
     /// Where compiled plugins are kept.
@@ -296,6 +299,7 @@ impl<'a> Reader<'a> {
                 .flat
                 .contains_key("rest.advertised.port")
                 .then(|| self.number("rest.advertised.port", 8083_u16)),
+            metrics_listener: self.metrics_listener(has_cluster),
             plugin_path: split(&self.text("plugin.path", "")).iter().map(PathBuf::from).collect(),
             cache_dir: self.flat.get("plugin.cache.dir").map_or_else(cache_folder, PathBuf::from),
             connections: self.connections(),
@@ -339,6 +343,17 @@ impl<'a> Reader<'a> {
             }
             Security::default()
         })
+    }
+
+    fn metrics_listener(&mut self, has_broker: bool) -> Option<String> {
+        const NAME: &str = "metrics.listener";
+        let address = self.flat.get(NAME).filter(|_| !has_broker)?.clone();
+        let is_address =
+            |(host, port): (&str, &str)| !host.is_empty() && port.parse::<u16>().is_ok();
+        if !address.rsplit_once(':').is_some_and(is_address) {
+            self.wrong(NAME, format!("`{NAME}` is host:port, not `{address}`"), None);
+        }
+        Some(address)
     }
 
     /// What does not fit was told by the schema.
@@ -463,6 +478,18 @@ pub(super) mod tests {
         assert!(tells("2:30 the variable `NO_SUCH` is not set"));
         let mistakes = told("worker.client.linger.ms: \"5\"\n");
         assert!(mistakes[0].starts_with("1:26 here stand security.*"), "{mistakes:?}");
+    }
+
+    #[test]
+    fn a_workers_metrics_are_served_by_the_broker_of_its_process_if_there_is_one() {
+        let listener = |text: &str| load(text).unwrap().worker.unwrap().metrics_listener;
+        let alone = "process.roles: worker\nbootstrap.servers: a:1\nmetrics.listener: ";
+        assert_eq!(listener(&format!("{alone}0.0.0.0:9404")), Some("0.0.0.0:9404".to_owned()));
+        assert_eq!(listener("metrics.listener: 0.0.0.0:9404"), None);
+        assert_eq!(
+            told(&format!("{alone}\":9404\""))[0],
+            "3:19 `metrics.listener` is host:port, not `:9404` (-)"
+        );
     }
 
     #[test]

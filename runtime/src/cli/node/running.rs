@@ -5,7 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use longshore_broker::{Broker, StartError};
+use longshore_broker::{Broker, Reports, StartError, serve_metrics};
+
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::super::CliError;
 use super::super::plugins::Plugins;
@@ -39,6 +42,14 @@ pub enum NodeError {
     /// REST has no address.
     #[error(transparent)]
     Rest(#[from] ServeError),
+    /// The metrics have no address.
+    #[error("cannot serve metrics on {address} (metrics.listener): {source}")]
+    Metrics {
+        /// The address.
+        address: String,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The worker's cluster cannot be used.
     #[error("the worker did not start: {0}")]
     Clients(#[from] ClientError),
@@ -66,6 +77,8 @@ struct RunningWorker {
     worker: Worker,
     herder: Arc<dyn Herder>,
     rest: RestServer,
+    /// Ends what serves its metrics, if that is its own.
+    metrics: DropGuard,
 }
 
 impl RunningNode {
@@ -78,7 +91,8 @@ impl RunningNode {
         };
         let Some(settings) = config.worker else { return Ok(Self { broker, worker: None }) };
         let own = broker.as_ref().map(|broker| reachable(broker.local_addr()));
-        match Box::pin(RunningWorker::start(settings, own, plugins)).await {
+        let reports = broker.as_ref().map(|broker| broker.reports().clone()).unwrap_or_default();
+        match Box::pin(RunningWorker::start(settings, own, plugins, reports)).await {
             Ok(worker) => Ok(Self { broker, worker: Some(worker) }),
             Err(error) => {
                 // What the broker has flushed in order need not be recovered.
@@ -108,9 +122,10 @@ impl RunningNode {
 
     /// Stops: REST, then the worker, whose commits need the broker, then the broker.
     pub async fn shutdown(self) {
-        if let Some(RunningWorker { worker, herder, rest }) = self.worker {
+        if let Some(RunningWorker { worker, herder, rest, metrics }) = self.worker {
             rest.stop().await;
             Box::pin(worker.shutdown()).await;
+            drop(metrics);
             // The last of the worker's Kafka clients go with it, before their broker.
             drop(herder);
         }
@@ -125,7 +140,9 @@ impl RunningWorker {
         settings: WorkerSettings,
         own_broker: Option<SocketAddr>,
         plugins: Option<Plugins>,
+        reports: Reports,
     ) -> Result<Self, NodeError> {
+        let metrics = serve_reports(settings.metrics_listener, reports.clone()).await?;
         let mut config = settings.config;
         if let (true, Some(own)) = (config.bootstrap_servers.is_empty(), own_broker) {
             config.bootstrap_servers = own.to_string();
@@ -151,6 +168,7 @@ impl RunningWorker {
         let worker = Box::pin(Worker::start(config, Arc::new(plugins), clients))
             .await
             .map_err(|error| NodeError::Worker(Box::new(error)))?;
+        reports.add(worker.metrics());
         let herder = worker.herder();
         let ready = async {
             while !herder.ready() {
@@ -162,8 +180,24 @@ impl RunningWorker {
             return Err(NodeError::NotReady { group });
         }
         rest.serve(Arc::clone(&herder));
-        Ok(Self { worker, herder, rest })
+        Ok(Self { worker, herder, rest, metrics })
     }
+}
+
+/// Serves what is reported until the guard is dropped.
+async fn serve_reports(address: Option<String>, reports: Reports) -> Result<DropGuard, NodeError> {
+    let stopping = CancellationToken::new();
+    if let Some(address) = address {
+        let socket = TcpListener::bind(&address).await;
+        let socket = socket.map_err(|source| NodeError::Metrics { address, source })?;
+        let serving = serve_metrics(socket, reports, stopping.clone());
+        tokio::spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "metrics are not served any more");
+            }
+        });
+    }
+    Ok(stopping.drop_guard())
 }
 
 /// How other machines know this one, as Kafka Connect takes it: the address

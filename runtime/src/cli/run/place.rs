@@ -81,6 +81,7 @@ pub(super) fn node(
             rest: RestSettings::plain(format!("127.0.0.1:{}", ports.rest)),
             advertised_host: None,
             advertised_port: None,
+            metrics_listener: None,
             // They were found when the pipeline was checked.
             plugin_path: Vec::new(),
             cache_dir: cache_folder(),

@@ -31,7 +31,7 @@ impl House {
     }
 
     fn counters(&self, name: &str) -> Arc<Counters> {
-        self.worker.core.connector(name).counters.clone()
+        self.worker.core.connector(name).task(0).counters.clone()
     }
 
     /// Values of what the sink was given, with how often.

@@ -413,8 +413,7 @@ async fn an_explicit_reset_goes_on_behind_them_and_counts_them() {
         let house = keep_with_lost_position(Some(reset)).await;
         house.drained("keep").await;
         assert_eq!(house.scene.sunk.lock().unwrap().len(), sunk, "{reset}");
-        let counters = house.worker.core.connector("keep").counters.clone();
-        let counted = counters.skipped.load(Ordering::Relaxed);
+        let counted = house.worker.core.connector("keep").sum(|it| &it.skipped);
         assert_eq!(counted, skipped, "{reset}");
     }
 }
