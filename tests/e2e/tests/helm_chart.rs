@@ -125,8 +125,8 @@ fn workers_keep_their_names_drain_and_run_as_nobody() {
     assert_eq!(rights["readOnlyRootFilesystem"], true);
     assert_eq!(rights["allowPrivilegeEscalation"], false);
     assert_eq!(rights["capabilities"]["drop"], json!(["ALL"]));
-    assert_eq!(worker["readinessProbe"]["httpGet"]["path"], "/health");
-    assert_eq!(worker["livenessProbe"]["httpGet"]["path"], "/");
+    assert_eq!(worker["readinessProbe"]["httpGet"]["path"], "/health/ready");
+    assert_eq!(worker["livenessProbe"]["httpGet"]["path"], "/health/live");
     // A fleet whose configuration changed is rolled.
     let annotations = &manifests.get("StatefulSet", "-worker")["spec"]["template"]["metadata"];
     assert!(annotations["annotations"]["checksum/config"].is_string());
