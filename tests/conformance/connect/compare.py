@@ -5,9 +5,8 @@ VALUES = {
     "commit", "kafka_cluster_id", "last_modified", "message", "trace", "version", "worker_id",
     # Transactions take offsets of their own; what is logged is a setting.
     "kafka_offset", "level",
-    # Of options: what they are, not how they are described.
-    "default_value", "display_name", "documentation", "error_count", "groups", "group", "order",
-    "importance", "required", "errors", "recommended_values", "value", "width",
+    # Follow from the options that a connector has of its own.
+    "error_count", "groups",
 }
 # Options of the connectors themselves, and of what they plan.
 OWN_OPTIONS = {
