@@ -31,6 +31,8 @@ use super::writes::Writes;
 
 /// How long one poll may wait for something to read.
 const POLL_WAIT: Duration = Duration::from_millis(200);
+/// How long a source that has had nothing for long is left alone.
+const IDLE_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Records of a poll, in bytes, that the plugin is asked for. It is also the
 /// most that a crash repeats.
 const POLL_BYTES: u32 = 1 << 20;
@@ -105,6 +107,7 @@ impl SourceSession {
         let mut sealing = false;
         let mut acknowledged = 0;
         let mut pause_until: Option<Instant> = None;
+        let mut last_record = Instant::now();
         let mut commit_at: Option<Instant> = None;
         let mut finished = false;
 
@@ -176,13 +179,17 @@ impl SourceSession {
                             _ => Seal::AtOnce,
                         };
                         machine.made(Lot { records, seal });
+                        if records {
+                            last_record = Instant::now();
+                        }
+                        let pause = || (!records).then(|| Instant::now() + idle_pause(last_record.elapsed()));
                         match next {
                             Next::More => {}
-                            Next::Idle => pause_until = idle_until(records),
+                            Next::Idle => pause_until = pause(),
                             Next::Done => finished = true,
                             Next::Replan => {
                                 self.replan.notify_one();
-                                pause_until = idle_until(records);
+                                pause_until = pause();
                             }
                         }
                     }
@@ -284,10 +291,10 @@ fn supersede(saved: &mut Vec<Checkpoint>, newer: Vec<Checkpoint>) {
     saved.extend(newer);
 }
 
-/// A source that has nothing is left alone for a moment, even when it answers
-/// at once instead of waiting.
-fn idle_until(records: bool) -> Option<Instant> {
-    (!records).then(|| Instant::now() + POLL_WAIT)
+/// A source that has nothing is left alone for a moment, even when it answers at once
+/// instead of waiting; the longer it has had nothing, the longer. A worker has a thousand.
+fn idle_pause(without_records: Duration) -> Duration {
+    (without_records / 10).clamp(POLL_WAIT, IDLE_PAUSE_MAX)
 }
 
 /// Never returns for `None`.
@@ -295,5 +302,18 @@ pub(super) async fn sleep_until(instant: Option<Instant>) {
     match instant {
         Some(instant) => tokio::time::sleep_until(instant).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_without_records_is_asked_less_and_less_often_but_once_a_second() {
+        let pause = |seconds| idle_pause(Duration::from_secs(seconds));
+        assert_eq!(pause(0), POLL_WAIT);
+        assert_eq!(pause(5), Duration::from_millis(500));
+        assert_eq!(pause(1_000_000), Duration::from_secs(1));
     }
 }

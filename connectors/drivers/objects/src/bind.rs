@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::classify::ObjectsError;
 use crate::config::ObjectsConfig;
+use crate::driver::glob::Pattern;
 use crate::driver::local::{File, Listing, Root, Temporary};
 use crate::limits::{LIST_MAX, READ_BYTES_MAX};
 
@@ -62,7 +63,8 @@ pub struct Object {
 #[derive(Debug, Clone)]
 pub struct Bucket {
     root: Arc<Root>,
-    /// Where the last page of a listing ended, so that the next goes on there.
+    /// The last listing: the next page goes on where it ended, and another pass over
+    /// the same glob need not compile it.
     listing: Arc<Mutex<Option<Listing>>>,
 }
 
@@ -95,12 +97,11 @@ impl Bucket {
             let kept = place.lock().unwrap_or_else(PoisonError::into_inner).take();
             let mut listing = match kept {
                 Some(listing) if listing.continues(&glob, after.as_deref()) => listing,
-                _ => Listing::start(root, &glob, after)?,
+                Some(listing) => Listing::start(root, listing.into_pattern(&glob)?, after)?,
+                None => Listing::start(root, Pattern::new(&glob)?, after)?,
             };
             let page = listing.page(max)?;
-            if page.len() == max {
-                *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(listing);
-            }
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(listing);
             Ok(page)
         })
         .await

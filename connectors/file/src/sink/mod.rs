@@ -27,7 +27,7 @@ use partition::Writing;
 
 /// What all files together may hold in memory, encoded and not yet gone to
 /// their uploads.
-const UNSENT_BYTES_MAX: u64 = 16 << 20;
+const UNSENT_BYTES_MAX: u64 = 4 << 20;
 
 /// The task of `file-sink`.
 #[derive(Debug)]

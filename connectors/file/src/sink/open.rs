@@ -7,8 +7,9 @@ use longshore_sdk::{Fault, Records, Reject, host};
 use crate::format::{Boundary, Names, Seen};
 use crate::options::SinkOptions;
 
-/// A file sends what is encoded to its upload from so many bytes on.
-const SEND_BYTES: u64 = 1 << 20;
+/// A file sends what is encoded to its upload from so many bytes on: a worker has
+/// sixteen tasks of many files each.
+const SEND_BYTES: u64 = 256 << 10;
 
 /// A boundary object is far smaller.
 const BOUNDARY_BYTES_MAX: u32 = 1 << 16;

@@ -27,8 +27,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How often the polling thread of a producer without records on their way looks
 /// whether the client has an error to tell: a node has a producer for each task.
 const IDLE_INTERVAL: Duration = Duration::from_secs(1);
-/// How long such a look may take.
-const LOOK: Duration = Duration::from_millis(1);
+/// Such a look does not wait: for the shortest of times librdkafka's clients would spin.
+const LOOK: Duration = Duration::ZERO;
 /// How long to wait for room before looking again, should librdkafka's own
 /// queue be full (overrides may make it smaller than our budget).
 const QUEUE_FULL_PAUSE: Duration = Duration::from_millis(20);

@@ -11,6 +11,7 @@ use crate::limits::GLOB_BYTES_MAX;
 /// lies beside it.
 #[derive(Debug)]
 pub(crate) struct Pattern {
+    glob: String,
     whole: GlobMatcher,
     leading: Vec<Segment>,
     /// `leading` is the whole glob: nothing lies deeper.
@@ -63,7 +64,12 @@ impl Pattern {
                 None => Segment::Glob(matcher(segment)?),
             });
         }
-        Ok(Self { whole, leading, bounded })
+        Ok(Self { glob: glob.to_owned(), whole, leading, bounded })
+    }
+
+    /// The glob as it was written.
+    pub(crate) fn glob(&self) -> &str {
+        &self.glob
     }
 
     /// Whether the path of a file matches.

@@ -24,7 +24,6 @@ use crate::limits::{FOLDER_NAMES_MAX, LISTING_AGE_MAX};
 /// A walk over the files that match a glob, stopped between two of them.
 pub(crate) struct Listing {
     root: Arc<Root>,
-    glob: String,
     pattern: Pattern,
     levels: Vec<Level>,
     /// The last path given out, or what the walk began after.
@@ -34,7 +33,10 @@ pub(crate) struct Listing {
 
 impl fmt::Debug for Listing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listing").field("glob", &self.glob).field("last", &self.last).finish()
+        f.debug_struct("Listing")
+            .field("glob", &self.pattern.glob())
+            .field("last", &self.last)
+            .finish()
     }
 }
 
@@ -67,13 +69,11 @@ enum Kind {
 impl Listing {
     pub(crate) fn start(
         root: Arc<Root>,
-        glob: &str,
+        pattern: Pattern,
         after: Option<String>,
     ) -> Result<Self, ObjectsError> {
-        let pattern = Pattern::new(glob)?;
         let mut listing = Self {
             root: Arc::clone(&root),
-            glob: glob.to_owned(),
             pattern,
             levels: Vec::new(),
             last: after,
@@ -86,10 +86,16 @@ impl Listing {
 
     /// Whether the page after `after` is the one that comes next here.
     pub(crate) fn continues(&self, glob: &str, after: Option<&str>) -> bool {
-        self.glob == glob
+        self.pattern.glob() == glob
+            && !self.levels.is_empty()
             && after.is_some()
             && self.last.as_deref() == after
             && self.started.elapsed() < LISTING_AGE_MAX
+    }
+
+    /// The compiled glob for another walk.
+    pub(crate) fn into_pattern(self, glob: &str) -> Result<Pattern, ObjectsError> {
+        if self.pattern.glob() == glob { Ok(self.pattern) } else { Pattern::new(glob) }
     }
 
     /// The next `max` files, fewer when there are no more.
