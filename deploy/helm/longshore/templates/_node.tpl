@@ -33,6 +33,17 @@
 {{- range .Values.plugins.images }}{{ if eq (default "copy" .mode) "copy" }}x{{ end }}{{ end }}
 {{- end }}
 
+{{/* The brokers, with commas between. */}}
+{{- define "longshore.bootstrap" -}}
+{{- if .Values.worker.bootstrapServers }}
+{{- join "," .Values.worker.bootstrapServers }}
+{{- else if .Values.broker.enabled }}
+{{- printf "%s-broker.%s.svc.%s:%v" (include "longshore.fullname" .) .Release.Namespace .Values.clusterDomain .Values.broker.port }}
+{{- else }}
+{{- fail "worker.bootstrapServers is empty: name the cluster's brokers as host:port, or set broker.enabled" }}
+{{- end }}
+{{- end }}
+
 {{- define "longshore.worker.node" -}}
 {{- $worker := .Values.worker }}
 {{- $full := include "longshore.fullname" . }}
@@ -48,13 +59,7 @@
     "plugin.path" "plugins.path"
     "plugin.cache.dir" "worker.cache.path" }}
 {{- include "longshore.node.reserved" (list $worker.config "worker.config" $reserved) }}
-{{- $bootstrap := $worker.bootstrapServers }}
-{{- if not $bootstrap }}
-{{- if not .Values.broker.enabled }}
-{{- fail "worker.bootstrapServers is empty: name the cluster's brokers as host:port, or set broker.enabled" }}
-{{- end }}
-{{- $bootstrap = list (printf "%s-broker.%s.svc.%s:%v" $full .Release.Namespace .Values.clusterDomain .Values.broker.port) }}
-{{- end }}
+{{- $bootstrap := splitList "," (include "longshore.bootstrap" .) }}
 {{- $group := default $full $worker.groupId }}
 {{- $replicas := default (ternary 1 3 .Values.broker.enabled) $worker.storageReplicationFactor }}
 {{- $host := default (printf "${env:POD_NAME}.%s.%s.svc.%s" (include "longshore.worker.headless" .) .Release.Namespace .Values.clusterDomain) $worker.rest.advertisedHost }}
