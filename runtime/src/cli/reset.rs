@@ -12,6 +12,7 @@ use super::output::{OutputArgs, columns};
 use super::topic::existing;
 use super::{CliError, time};
 use crate::kafka::{CommittedOffset, OffsetCommit, Start, TopicPartition};
+use crate::task::commits::text_by_hand;
 
 pub(super) const EXAMPLE: &str = "\
 Example:
@@ -242,14 +243,15 @@ impl Bounds {
     }
 }
 
-/// The text beside an offset stays: a worker knows its fleet's offsets by it.
+/// The text beside an offset stays, since a worker knows its fleet's offsets by it; but
+/// none says any more that a sink keeps its position there.
 fn commits(
     changes: &[Change],
     committed: &HashMap<TopicPartition, CommittedOffset>,
 ) -> Vec<OffsetCommit> {
     let commit = |change: &Change| {
         let partition = TopicPartition::new(change.topic.as_str(), change.partition);
-        let metadata = committed.get(&partition).map(|before| before.metadata.clone());
+        let metadata = committed.get(&partition).map(|before| text_by_hand(&before.metadata));
         OffsetCommit {
             partition,
             offset: change.new_offset,

@@ -1,6 +1,7 @@
 //! Between the contract's shapes and the runtime's. Columns are moved, never
 //! copied.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::bindings::types;
@@ -106,6 +107,9 @@ pub(super) fn rejects(
     records: usize,
     stage: impl Fn(u32) -> Stage,
 ) -> Result<Vec<Reject>, Cause> {
+    // Each becomes a copy of its record: told a million times, one of a megabyte would
+    // be more than there is memory.
+    let mut seen = BTreeSet::new();
     rejects
         .into_iter()
         .map(|reject| {
@@ -114,6 +118,9 @@ pub(super) fn rejects(
                     "it rejects record {} of a batch of {records}",
                     reject.at
                 )));
+            }
+            if !seen.insert(reject.at) {
+                return Err(Cause::Answer(format!("it rejects record {} twice", reject.at)));
             }
             let types::Detail { code, message } = reject.why;
             Ok(Reject {
@@ -174,6 +181,19 @@ mod tests {
         assert!(saved("{}", None).is_ok());
         for (partition, offset) in [("7", None), ("{}", Some("{\"torn\":")), ("{}", Some("null"))] {
             assert!(matches!(saved(partition, offset), Err(Cause::Answer(_))), "{partition}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_rejected_once_at_the_most() {
+        let rejected = |all: &[u32]| {
+            let why = types::Detail { code: "bad".to_owned(), message: String::new() };
+            let all = all.iter().map(|at| types::Reject { at: *at, why: why.clone() });
+            rejects(all.collect(), 3, |_| Stage::TaskPut)
+        };
+        assert_eq!(rejected(&[2, 0]).unwrap().len(), 2);
+        for wrong in [&[3][..], &[1, 0, 1]] {
+            assert!(matches!(rejected(wrong), Err(Cause::Answer(_))), "{wrong:?}");
         }
     }
 

@@ -43,6 +43,12 @@ pub fn commit_by_hand(partition: &TopicPartition, offset: i64, fleet: &str) -> O
     OffsetCommit { partition: partition.clone(), offset, metadata }
 }
 
+/// The text beside an offset that a tool sets in the place of one with `text`: it
+/// shows no sink's position any more.
+pub fn text_by_hand(text: &str) -> String {
+    text.strip_suffix(KEPT).map_or_else(|| text.to_owned(), |fleet| format!("{fleet}{BY_HAND}"))
+}
+
 /// Whether a committed offset only shows where the sink says that it is.
 pub fn is_kept(committed: &CommittedOffset) -> bool {
     committed.metadata.ends_with(KEPT)
@@ -85,7 +91,9 @@ impl Positions {
     }
 
     /// A sink goes on at its own marks, whatever the group has. An offset that was
-    /// set by hand asks for something else, and is refused rather than passed over.
+    /// set by hand asks for something else, and is refused rather than passed over. So
+    /// is one that shows a mark which the sink does not have any more: whoever emptied
+    /// its system wants what was there again.
     pub fn check_kept(
         &self,
         marks: &HashMap<TopicPartition, i64>,
@@ -100,6 +108,16 @@ impl Positions {
                     "the offset of group `{group}` for {partition} was set to {} by hand, but the \
                      sink keeps its position with its data, and is at {mark}: change it there. \
                      Then set the group's offset to the same, or delete it (`--delete-offsets`)",
+                    committed.offset
+                )));
+            }
+        }
+        for (partition, committed) in &self.0 {
+            if is_kept(committed) && !marks.contains_key(partition) {
+                return Err(TaskError::stop(format!(
+                    "the sink kept its position in {partition} with its data, and has none there \
+                     any more, but group `{group}` shows {}: if its data was removed to be written \
+                     anew, delete the group's offset (`--delete-offsets`)",
                     committed.offset
                 )));
             }
@@ -139,8 +157,25 @@ mod tests {
         let told = check("", 9).unwrap_err().message;
         assert!(told.contains("set to 7 by hand") && told.contains("is at 9"), "{told}");
         assert!(check("green; set by hand", 9).is_err());
+        assert!(check(&text_by_hand("green; kept by the sink"), 9).is_err(), "by our own tool");
+        for other in ["green", "green; set by hand", "", "of another application"] {
+            assert_eq!(text_by_hand(other), other);
+        }
         assert_eq!(check("", 7), Ok(()));
         assert_eq!(check("green", 9), Ok(()), "a commit that a crash prevented");
         assert_eq!(check("green; kept by the sink", 9), Ok(()));
+    }
+
+    #[test]
+    fn what_the_group_shows_is_no_position_of_a_sink_that_was_emptied() {
+        let check = |metadata: &str| {
+            let read = Positions::of_this_fleet(committed(metadata), "connect-c", "green");
+            read.unwrap().check_kept(&HashMap::new(), "connect-c")
+        };
+        let told = check("green; kept by the sink").unwrap_err().message;
+        assert!(told.contains("shows 7") && told.contains("--delete-offsets"), "{told}");
+        for metadata in ["green", "", "green; set by hand"] {
+            assert_eq!(check(metadata), Ok(()), "{metadata}");
+        }
     }
 }

@@ -317,7 +317,11 @@ impl ProcessorSession {
                 let pause_ms = pause.as_millis() as u64;
                 tracing::warn!(task = label, pause_ms, "the same records again: {error}");
                 tokio::select! {
-                    () = stop.cancelled() => return (plugin, Ok(None)),
+                    () = stop.cancelled() => {
+                        // It may go on elsewhere, while others of this task stay.
+                        observer.waits(&fetched.partition, None);
+                        return (plugin, Ok(None));
+                    }
                     () = tokio::time::sleep(pause) => {}
                 }
             }

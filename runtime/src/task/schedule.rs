@@ -87,6 +87,11 @@ impl Schedule {
         }
     }
 
+    /// One past the last offset that was given of a partition; `None` if it is not held.
+    pub fn given(&self, partition: &TopicPartition) -> Option<i64> {
+        self.partitions.get(partition).map(Marks::given)
+    }
+
     /// A record that will not be delivered, and may be skipped.
     pub fn reject(&mut self, partition: &TopicPartition, offset: i64) {
         if let Some(marks) = self.partitions.get_mut(partition) {

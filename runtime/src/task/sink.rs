@@ -20,7 +20,7 @@ use super::counters::{Counters, payload_bytes};
 use super::delivery::Delivery;
 use super::error::TaskError;
 use super::failures::{Failures, Reread};
-use super::plugin::{Output, Progress, SinkPlugin};
+use super::plugin::{LateReject, Output, Progress, SinkPlugin};
 use super::processor::CommitObserver;
 use super::schedule::{Schedule, Step, Targets};
 use super::start::{self, Known};
@@ -306,6 +306,9 @@ impl Running {
 
     /// Puts records, for the first time or again.
     async fn deliver(&mut self, put: Put) -> Result<(), TaskError> {
+        // They are given even if it fails: a sink that took some of them, and goes on
+        // after these when they are put again, may say of these what became durable.
+        self.given(&put);
         let Put { partition, batch, .. } = &put;
         let rejects = match self.plugin.put(partition, batch.clone()).await {
             Ok(rejects) => rejects,
@@ -315,7 +318,6 @@ impl Running {
         if self.waiting.delivered(partition) {
             self.session.resume(std::slice::from_ref(partition))?;
         }
-        self.given(&put);
         let mut refused = Vec::with_capacity(rejects.len());
         for reject in &rejects {
             refused.push(batch.offset(reject.at as usize).ok_or_else(|| {
@@ -386,9 +388,22 @@ impl Running {
 
     async fn note(&mut self, progress: &Progress) -> Result<(), TaskError> {
         for late in &progress.rejects {
+            let LateReject { partition, offset, .. } = late;
+            // It would be read with the worker's rights, and put into the dead letters.
+            let Some(given) = self.schedule.given(partition) else {
+                let task = &self.session.label;
+                tracing::warn!(task, %partition, offset, "refused a record of what is not held");
+                continue;
+            };
+            if *offset >= given {
+                return Err(TaskError::stop(format!(
+                    "{partition}: the plugin refused offset {offset}, but was given records below \
+                     {given} only"
+                )));
+            }
             let letters = self.session.failures.late(late, &*self.session.reread).await?;
             self.session.send(letters).await?;
-            self.schedule.reject(&late.partition, late.offset);
+            self.schedule.reject(partition, *offset);
         }
         for mark in &progress.marks {
             self.mark(&mark.partition, mark.next)?;

@@ -75,18 +75,21 @@ impl Waiting {
             backoff: Backoff::default(),
         });
         let verdict = again.backoff.decide(&self.patience, error, false, now, chance());
-        let Verdict::After(pause) = verdict else { return Follows::GiveUp };
-        again.due = now + pause;
+        // Kept even if it is given up: `kept` tells what is lost with it.
         self.kept_bytes += put.batch.arena.len();
         again.put = Some(put);
+        let Verdict::After(pause) = verdict else { return Follows::GiveUp };
+        again.due = now + pause;
         Follows::Wait { pause: Some(pause), begins }
     }
 
     /// The next one that is due; [`put_again`](Self::put_again) or
     /// [`delivered`](Self::delivered) is to follow.
     pub fn due(&mut self, now: Duration) -> Option<Put> {
-        let mut all = self.again.values_mut();
-        let put = all.find(|again| again.put.is_some() && again.due <= now)?.put.take()?;
+        // Longest due first: else one whose tries take longer than its pauses would be
+        // the only one to be tried.
+        let due = self.again.values_mut().filter(|again| again.put.is_some() && again.due <= now);
+        let put = due.min_by_key(|again| again.due)?.put.take()?;
         self.kept_bytes -= put.batch.arena.len();
         Some(put)
     }
@@ -213,6 +216,25 @@ mod tests {
     }
 
     #[test]
+    fn those_that_wait_take_turns_however_long_a_try_takes() {
+        let patience = Patience { retry_timeout: None, ..PATIENCE };
+        let (mut waiting, mut now) = (Waiting::new(patience), Duration::ZERO);
+        for partition in 0..3 {
+            waiting.put_again(put(partition, 1), &fault(), now);
+        }
+        let mut tried = Vec::new();
+        for _ in 0..6 {
+            now += Duration::from_secs(30);
+            let again = waiting.due(now).unwrap();
+            tried.push(again.partition.partition);
+            waiting.put_again(again, &fault(), now);
+        }
+        tried[..3].sort_unstable();
+        tried[3..].sort_unstable();
+        assert_eq!(tried, [0, 1, 2, 0, 1, 2]);
+    }
+
+    #[test]
     fn tries_end_with_the_retry_timeout() {
         let mut waiting = Waiting::new(PATIENCE);
         waiting.put_again(put(0, 1), &fault(), Duration::ZERO);
@@ -220,6 +242,7 @@ mod tests {
         let late = Duration::from_secs(1);
         let again = waiting.due(late).unwrap();
         assert_eq!(waiting.put_again(again, &fault(), late), Follows::GiveUp);
+        assert_eq!(waiting.kept(&at(0)), 1, "what is given up can be told");
         assert_eq!(waiting.stall(&at(1), &fault(), late), Follows::GiveUp);
     }
 

@@ -279,7 +279,8 @@ impl Herd {
     /// began another run.
     fn start_again(&mut self, id: &TaskId, run: u64) {
         let stands = |slot: &Slot| slot.run == run && slot.phase == Phase::Failed;
-        if self.slots.get(id).is_some_and(stands) {
+        // What is not to run any more is told by `reconcile`, which needs its slot.
+        if self.slots.get(id).is_some_and(stands) && self.wanted().contains_key(id) {
             tracing::info!(task = label(id), "starts again");
             self.core.tell(StatusKey::Task(id.clone()), State::Restarting, None);
             self.slots.remove(id);

@@ -50,8 +50,14 @@ pub struct Restart {
     pub number: u32,
 }
 
+/// How long a session was well that lasted for so long: the tries of a fault
+/// (`errors.retry.timeout`) that ended it may be part of it.
+pub fn well_for(lasted: Duration, retry_timeout: Option<Duration>) -> Duration {
+    lasted.saturating_sub(retry_timeout.unwrap_or_default())
+}
+
 impl Restarts {
-    /// A task failed after it had run for this long. `None`: it stays failed.
+    /// A task failed after it had run well for this long. `None`: it stays failed.
     pub fn failed(&mut self, policy: &RestartPolicy, ran: Duration) -> Option<Restart> {
         if ran > self.waited.max(RECOVERY_MIN) {
             self.in_a_row = 0;
@@ -111,6 +117,18 @@ mod tests {
         }
         assert_eq!(minutes(restarts.failed(&policy, 240 * SECOND)), Some((8, 4)));
         assert_eq!(minutes(restarts.failed(&policy, 481 * SECOND)), Some((1, 1)));
+    }
+
+    #[test]
+    fn a_fault_that_is_tried_for_longer_than_the_pauses_is_no_recovery() {
+        let policy = RestartPolicy { max: Some(3), ..RestartPolicy::default() };
+        let (mut restarts, timeout) = (Restarts::default(), Some(600 * SECOND));
+        let failures = [(); 4].map(|()| {
+            let well = well_for(601 * SECOND, timeout);
+            minutes(restarts.failed(&policy, well))
+        });
+        assert_eq!(failures, [Some((1, 1)), Some((2, 2)), Some((4, 3)), None]);
+        assert_eq!(well_for(601 * SECOND, None), 601 * SECOND);
     }
 
     #[test]

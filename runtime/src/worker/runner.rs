@@ -25,6 +25,7 @@ use super::plan::changelog_topic;
 use super::plugin::{PlannedTask, Plugin, TaskContext};
 use super::records::StatusKey;
 use super::reread::TopicReader;
+use super::restarts;
 use super::stores::OffsetRecords;
 use crate::kafka::{OffsetReset, Overrides, TopicPartition};
 use crate::task::backoff::{Backoff, Patience, Verdict, chance};
@@ -71,16 +72,20 @@ impl Runner {
         let patience = self.patience();
         let (mut backoff, began) = (Backoff::default(), Instant::now());
         self.core.metrics.task_starts.attempts.fetch_add(1, Ordering::Relaxed);
+        // Of a task that is opened again and again only a session is a time that it ran.
+        let mut ran = Duration::ZERO;
         while !self.stop.is_cancelled() {
             self.connector.waits.lock().expect("no holder panics").remove(&self.id.task);
             self.tell(State::Running, None);
             let progressed = Arc::new(AtomicBool::new(false));
+            let opened = Instant::now();
             let ended = self.session(progressed.clone()).await;
             let Err(error) = ended else { return Outcome::Stopped };
+            ran = ran.max(restarts::well_for(opened.elapsed(), patience.retry_timeout));
             let made = progressed.load(Ordering::Relaxed);
             let task = label(&self.id);
             match backoff.decide(&patience, &error, made, began.elapsed(), chance()) {
-                Verdict::GiveUp => return self.fail(error.message, began.elapsed()),
+                Verdict::GiveUp => return self.fail(error.message, ran),
                 Verdict::After(pause) => {
                     if error.is_fault() {
                         self.metrics().counters.errors.retry();
@@ -98,7 +103,7 @@ impl Runner {
         Outcome::Stopped
     }
 
-    /// The task is FAILED after it ran for this long; its trace says whether it
+    /// The task is FAILED after it ran well for this long; its trace says whether it
     /// starts again.
     pub(super) fn fail(&self, cause: String, ran: Duration) -> Outcome {
         if !self.started.load(Ordering::Relaxed) {

@@ -203,6 +203,14 @@ impl TaskConsumer {
         if gone.is_empty() {
             return Ok(());
         }
+        // librdkafka knows a pause longer than the assignment, and whoever takes the
+        // partition next would wait for ever.
+        let paused = list(gone.iter().filter(|queue| queue.paused).map(|queue| &queue.partition));
+        if paused.count() > 0
+            && let Err(error) = self.shared.client.resume(&paused)
+        {
+            tracing::warn!(%error, "partitions that are given up stay paused");
+        }
         let result = self
             .shared
             .client

@@ -108,7 +108,7 @@ impl Origin {
         put("task.id", &self.task.to_string());
         put("stage", failure.stage.name());
         put("class.name", self.class_at(failure.stage));
-        put("exception.class.name", &failure.code);
+        put("exception.class.name", cut(&failure.code));
         put("exception.message", cut(&failure.message));
         put("exception.stacktrace", cut(&failure.to_string()));
         put("plugin.digest", &self.plugin_digest);

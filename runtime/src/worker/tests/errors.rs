@@ -230,6 +230,29 @@ async fn dead_letters_are_written_to_no_topic_with_a_workers_state() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_sink_has_no_record_read_for_it_that_it_was_not_given() {
+    let house = House::new().await;
+    for topic in ["lines", "secrets"] {
+        house.cluster.create(topic, 1);
+    }
+    house.cluster.append("secrets", 0, "k", "secret");
+    *house.scene.refuses_ungiven.lock().unwrap() = Some((TopicPartition::new("secrets", 0), 0));
+    house.create("it", &[&KEEP[..], &[ALL, DEAD, NO_RESTART]].concat()).await;
+    let told = || house.scene.refuses_ungiven.lock().unwrap().is_none();
+    until("it told of another topic's", told).await;
+    house.append(0, &["a"]);
+    house.drained("it").await;
+    assert!(house.cluster.records("dead").is_empty());
+
+    // Not even of its own topic, before it was given it.
+    *house.scene.refuses_ungiven.lock().unwrap() = Some((at(0), 1));
+    house.task_is("it", 0, State::Failed).await;
+    let trace = house.trace("it");
+    assert!(trace.contains("refused offset 1"), "{trace}");
+    assert!(house.cluster.records("dead").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_fault_that_may_pass_pauses_its_partition_and_no_other() {
     let house = House::new().await;
     house.cluster.create("lines", 2);
@@ -270,6 +293,23 @@ async fn a_partition_in_trouble_does_not_hold_up_its_tasks_end() {
     let committed = house.cluster.committed("connect-it");
     assert_eq!(committed[&at(1)].offset, 1);
     assert!(!committed.contains_key(&at(0)), "it was not delivered");
+}
+
+/// As the file sink does: it goes on there when the records are put again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_sink_took_of_records_before_their_fault_may_become_durable() {
+    let house = House::new().await;
+    house.cluster.create("lines", 1);
+    house.scene.faults.lock().unwrap().insert(at(0), u32::MAX);
+    house.scene.faults_partly.store(true, Ordering::SeqCst);
+    house.append(0, &["a", "b"]);
+    house.create("it", &[&KEEP[..], &[NO_RESTART]].concat()).await;
+    let errors = || house.counters("it");
+    until("it is tried again", || errors().errors.retries.load(Ordering::Relaxed) > 1).await;
+    house.herder.set_target_state("it", TargetState::Paused).await.unwrap();
+    house.task_is("it", 0, State::Paused).await;
+    assert_eq!(house.cluster.committed("connect-it")[&at(0)].offset, 1);
+    assert_eq!(house.sunk(), BTreeMap::from([("a".to_owned(), 1)]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -475,6 +515,16 @@ async fn offsets_of_a_sink_that_keeps_its_own_are_not_changed_in_its_group() {
         let Err(HerderError::BadRequest(message)) = refused else { panic!("{refused:?}") };
         assert!(message.contains("keeps its position in lines-0"), "{message}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sink_that_was_emptied_does_not_go_on_where_its_group_shows_it() {
+    let house = stopped_ledger().await;
+    house.scene.ledger.lock().unwrap().clear();
+    house.herder.set_target_state("it", TargetState::Started).await.unwrap();
+    house.task_is("it", 0, State::Failed).await;
+    let trace = house.trace("it");
+    assert!(trace.contains("shows 2") && trace.contains("--delete-offsets"), "{trace}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

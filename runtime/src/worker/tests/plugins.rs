@@ -41,8 +41,12 @@ pub(super) struct Scene {
     pub(super) refused_at: Mutex<Option<Stage>>,
     /// The sink refuses only once it has taken the row.
     pub(super) refuses_late: AtomicBool,
+    /// A record that the sink tells to have refused, though it was never given it.
+    pub(super) refuses_ungiven: Mutex<Option<(TopicPartition, i64)>>,
     /// Puts of a partition that fail and may succeed later, so many times.
     pub(super) faults: Mutex<HashMap<TopicPartition, u32>>,
+    /// They fail after they took their first record.
+    pub(super) faults_partly: AtomicBool,
     /// Calls of the processor that do, so many times.
     pub(super) processor_faults: AtomicU32,
     /// Partitions that the sink tells to be stalled.
@@ -343,6 +347,10 @@ impl SinkPlugin for Keep {
             && *left > 0
         {
             *left -= 1;
+            if self.scene.faults_partly.load(Ordering::SeqCst) && !self.taken.contains_key(from) {
+                let row = String::from_utf8(batch.value(0).unwrap().to_vec()).unwrap();
+                self.taken.insert(from.clone(), vec![(batch.offset(0).unwrap(), row)]);
+            }
             return Err(fault());
         }
         let late = self.scene.refuses_late.load(Ordering::SeqCst);
@@ -364,7 +372,13 @@ impl SinkPlugin for Keep {
     async fn tick(&mut self) -> Result<Progress, TaskError> {
         let stalled = self.scene.stalled.lock().unwrap();
         let stalled = stalled.iter().map(|partition| (partition.clone(), fault())).collect();
-        Ok(Progress { stalled, ..Progress::default() })
+        let ungiven = self.scene.refuses_ungiven.lock().unwrap().take();
+        let ungiven = ungiven.map(|(partition, offset)| LateReject {
+            partition,
+            offset,
+            failure: refusal(Stage::TaskPut, "it"),
+        });
+        Ok(Progress { stalled, rejects: ungiven.into_iter().collect(), ..Progress::default() })
     }
 
     async fn drain(&mut self) -> Result<Progress, TaskError> {
