@@ -98,6 +98,7 @@ impl Bench {
             connections: Arc::clone(&self.connections),
             checkpoints: Arc::clone(&self.offsets) as Arc<dyn CheckpointReader>,
             stopping: CancellationToken::new(),
+            reopen: CancellationToken::new(),
             lease: Lease::unlimited(),
         }
     }

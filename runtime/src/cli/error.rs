@@ -21,6 +21,9 @@ pub enum CliError {
     /// Exit code 1, and everything was said already.
     #[error("")]
     Told,
+    /// Exit code 4, and everything was said already.
+    #[error("")]
+    Different,
     /// Exit code 130.
     #[error("stopped by a signal before everything was done")]
     Stopped,
@@ -48,7 +51,7 @@ impl CliError {
         let mut stderr = std::io::stderr().lock();
         // Nobody listens to a closed stderr: the exit code still tells.
         let _ = match &self {
-            Self::Told => Ok(()),
+            Self::Told | Self::Different => Ok(()),
             Self::File(report) => writeln!(stderr, "{:?}", Drawn::new((**report).clone())),
             Self::Failed(_) | Self::Stopped | Self::Usage(_) | Self::Unreachable(_) => {
                 writeln!(stderr, "longshore: {self}")
@@ -62,6 +65,7 @@ impl CliError {
             Self::Failed(_) | Self::File(_) | Self::Told => 1,
             Self::Usage(_) => 2,
             Self::Unreachable(_) => 3,
+            Self::Different => 4,
             Self::Stopped => 130,
         }
     }

@@ -12,20 +12,23 @@
 //! | `server` | `longshore server` |
 //! | `run` | `longshore run` |
 //! | `lint`, `render`, `schema` | pipelines without a cluster |
+//! | `apply` | `longshore apply`, `longshore diff`: pipelines and a fleet |
 //! | `cluster` | Kafka clients for one command |
 //! | `client_config` | their TLS and SASL, from a file |
 //! | `topic`, `group`, `produce`, `consume`, `config`, `acl`, `user`, `quota`, `txn` | commands that speak Kafka's protocol |
 //! | `acl_entries`, `hanging`, `reset`, `time` | entries of ACLs, hanging transactions, new offsets of groups, times |
 //! | `rest` | a client of the REST API |
-//! | `connector`, `offsets` | the command that speaks to it, and its part for offsets |
+//! | `connector`, `connection`, `offsets` | the commands that speak to it, and a part for offsets |
 //! | `plugins` | where plugins are, and which there are |
-//! | `plugin` | the command that shows them |
+//! | `plugin`, `plugin_versions` | the command that shows them, and a fleet's |
 
 mod acl;
 mod acl_entries;
+mod apply;
 mod client_config;
 mod cluster;
 mod config;
+mod connection;
 mod connector;
 mod consent;
 mod consume;
@@ -38,6 +41,7 @@ mod notify;
 mod offsets;
 mod output;
 mod plugin;
+mod plugin_versions;
 mod plugins;
 mod produce;
 mod prompt;
@@ -66,6 +70,7 @@ Exit codes:
   1    it failed, and stderr says why
   2    the command line is wrong
   3    the cluster or the worker cannot be reached
+  4    the fleet is not as the files say (diff; apply with --exit-code)
   130  ended by a signal before it was done";
 
 fn after_help() -> String {
@@ -99,6 +104,10 @@ enum Command {
     Run(run::Run),
     /// Run a node: broker, controller, worker, or all of them
     Server(server::Server),
+    /// Bring a fleet to what pipelines' files say
+    Apply(apply::Apply),
+    /// Show what `apply` would change
+    Diff(apply::Diff),
     /// Topics of the cluster
     Topic(topic::Topic),
     /// Produce lines of stdin to a topic
@@ -119,7 +128,9 @@ enum Command {
     Txn(txn::Txn),
     /// A worker's connectors, over its REST API
     Connector(connector::Connector),
-    /// The plugins at hand
+    /// A fleet's connections: how connectors reach systems, and which may
+    Connection(connection::Connection),
+    /// The plugins at hand, and those of a fleet
     Plugin(plugin::Plugin),
     /// Tell everything that is wrong with pipelines
     Lint(lint::Lint),
@@ -166,6 +177,8 @@ pub fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Command::Server(command) => Box::pin(command.run()).await,
+        Command::Apply(command) => Box::pin(command.run(&cli.rest, &cli.cluster)).await,
+        Command::Diff(command) => Box::pin(command.run(&cli.rest, &cli.cluster)).await,
         Command::Topic(command) => Box::pin(command.run(&cli.cluster)).await,
         Command::Produce(command) => Box::pin(command.run(&cli.cluster)).await,
         Command::Consume(command) => Box::pin(command.run(&cli.cluster)).await,
@@ -176,8 +189,9 @@ async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Quota(command) => Box::pin(command.run(&cli.cluster)).await,
         Command::Txn(command) => Box::pin(command.run(&cli.cluster)).await,
         Command::Connector(command) => Box::pin(command.run(&cli.rest)).await,
+        Command::Connection(command) => Box::pin(command.run(&cli.rest)).await,
         Command::Lint(command) => Box::pin(command.run()).await,
-        Command::Plugin(command) => Box::pin(command.run()).await,
+        Command::Plugin(command) => Box::pin(command.run(&cli.rest)).await,
         Command::Run(command) => Box::pin(command.run()).await,
         Command::Render(command) => command.run(),
         Command::Schema(command) => command.run(),

@@ -1,23 +1,30 @@
 //! `longshore plugin`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::CliError;
+use super::consent::Consent;
 use super::output::{OutputArgs, columns};
+use super::plugin_versions;
 use super::plugins::{PluginArgs, Plugins};
+use super::rest::{Rest, RestArgs};
 use crate::host::Plugin as HostPlugin;
 use crate::pipeline::PluginCatalog;
 use crate::worker::herder::ConnectorKind;
 use crate::yaml::did_you_mean;
 
-/// The plugins at hand
+/// The plugins at hand, and those of a fleet
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
   longshore plugin list
-  longshore plugin inspect file-source --plugin-path target/plugins")]
+  longshore plugin inspect file-source --plugin-path target/plugins
+  longshore plugin upload orders-sink.wasm
+  longshore plugin rollback orders-sink")]
 pub(super) struct Plugin {
     #[command(subcommand)]
     action: Action,
@@ -32,6 +39,54 @@ enum Action {
         plugins: PluginArgs,
         #[command(flatten)]
         output: OutputArgs,
+    },
+    /// Upload a plugin to the fleet, and make it the active version
+    #[command(after_help = "\
+Example:
+  longshore plugin upload target/plugins/orders-sink.wasm
+  longshore plugin upload orders-sink.wasm --keep-active
+
+Name and version are what the component says of itself. A version is never
+changed. The tasks of its connectors are opened again with the active version;
+a connector that names one in `connector.plugin.version` keeps it.")]
+    Upload {
+        /// The component
+        file: PathBuf,
+        /// The version that is active now stays so
+        #[arg(long)]
+        keep_active: bool,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// List the versions of plugins that were uploaded
+    #[command(after_help = "Example:\n  longshore plugin versions orders-sink")]
+    Versions {
+        /// The plugin; all when left out
+        name: Option<String>,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Make an earlier version of a plugin the active one
+    #[command(after_help = "\
+Example:
+  longshore plugin rollback orders-sink
+  longshore plugin rollback orders-sink --to 1.4.0")]
+    Rollback {
+        /// The plugin
+        name: String,
+        /// The version; the one uploaded before the active one when left out
+        #[arg(long, value_name = "VERSION")]
+        to: Option<String>,
+    },
+    /// Delete a version of a plugin that nothing uses
+    #[command(after_help = "Example:\n  longshore plugin remove orders-sink 1.3.0 --yes")]
+    Remove {
+        /// The plugin
+        name: String,
+        /// The version
+        version: String,
+        #[command(flatten)]
+        consent: Consent,
     },
     /// Show what a plugin is and which options it has
     #[command(after_help = "Example:\n  longshore plugin inspect file-source")]
@@ -75,8 +130,21 @@ struct Inspected {
 }
 
 impl Plugin {
-    pub(super) async fn run(self) -> Result<(), CliError> {
+    pub(super) async fn run(self, rest: &RestArgs) -> Result<(), CliError> {
         match self.action {
+            Action::Upload { file, keep_active, output } => {
+                plugin_versions::upload(&Rest::new(rest)?, &file, !keep_active, output).await
+            }
+            Action::Versions { name, output } => {
+                plugin_versions::list(&Rest::new(rest)?, name.as_deref(), output).await
+            }
+            Action::Rollback { name, to } => {
+                plugin_versions::rollback(&Rest::new(rest)?, &name, to).await
+            }
+            Action::Remove { name, version, consent } => {
+                consent.to(&format!("delete version {version} of plugin `{name}`"))?;
+                plugin_versions::remove(&Rest::new(rest)?, &name, &version).await
+            }
             Action::List { plugins, output } => {
                 let plugins = Plugins::find(&plugins).await?;
                 let folders = plugins.folders();

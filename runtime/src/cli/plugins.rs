@@ -29,6 +29,7 @@ pub(super) struct PluginArgs {
 /// The plugins of some folders.
 #[derive(Debug, Clone)]
 pub struct Plugins {
+    host: PluginHost,
     catalog: Catalog,
     folders: Vec<PathBuf>,
 }
@@ -47,7 +48,12 @@ impl Plugins {
             PluginHost::new(HostConfig { cache_dir: cache.to_owned(), limits: Limits::default() })
                 .map_err(|error| CliError::failed(error.to_string()))?;
         let catalog = host.scan(&folders).await;
-        Ok(Self { catalog, folders })
+        Ok(Self { host, catalog, folders })
+    }
+
+    /// What they run in.
+    pub(super) fn host(&self) -> &PluginHost {
+        &self.host
     }
 
     /// The loaded plugins.

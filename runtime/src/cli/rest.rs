@@ -1,11 +1,11 @@
 //! A client of the REST API, whose errors say what to do.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use longshore_broker::auth::{Secret, TlsVersions};
-use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
@@ -18,6 +18,44 @@ use crate::rest::limits::REQUEST_TIME_MAX;
 
 /// How long a connection may take to be made.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
+/// How Kafka Connect begins to say that its workers rebalance.
+const REBALANCING: &str = "Cannot complete request";
+/// How long a rebalance may take.
+const REBALANCE_TIME_MAX: Duration = Duration::from_secs(60);
+/// Between two tries while it does.
+const REBALANCE_PAUSE: Duration = Duration::from_millis(250);
+
+/// What must hold before the worker changes a resource.
+#[derive(Debug, Clone)]
+pub(super) enum Condition {
+    /// It is not there.
+    Absent,
+    /// It has this tag, as the worker gave it.
+    Tag(String),
+}
+
+/// Why there is no answer to use.
+enum Failure {
+    /// The worker said why.
+    Refused(StatusCode, String),
+    /// It did not answer, or another did.
+    Other(CliError),
+}
+
+impl From<CliError> for Failure {
+    fn from(error: CliError) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<Failure> for CliError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Refused(_, message) => Self::failed(message),
+            Failure::Other(error) => error,
+        }
+    }
+}
 
 /// Where a worker's REST API is, and how it is reached.
 #[derive(Debug, Args)]
@@ -112,6 +150,71 @@ impl Rest {
         self.send(Method::PATCH, path, Some(body)).await
     }
 
+    /// The same with the version's tag.
+    pub(super) async fn get_tagged<T: DeserializeOwned>(
+        &self,
+        path: &str,
+    ) -> Result<(T, Option<String>), CliError> {
+        let (answer, tag) = self.exchange(Method::GET, path, None, None).await?;
+        let answer = serde_json::from_value(answer)
+            .map_err(|error| CliError::failed(format!("{}{path} answered: {error}", self.url)))?;
+        Ok((answer, tag))
+    }
+
+    pub(super) async fn change(
+        &self,
+        path: &str,
+        body: &Json,
+        condition: Option<Condition>,
+    ) -> Result<Json, CliError> {
+        Ok(self.exchange(Method::PUT, path, Some(body), condition).await?.0)
+    }
+
+    /// Sends a component.
+    pub(super) async fn post_component(
+        &self,
+        path: &str,
+        component: Vec<u8>,
+    ) -> Result<Json, CliError> {
+        let request = self.client.request(Method::POST, format!("{}{path}", self.url));
+        let request = self.authenticated(request);
+        let request = request.header(header::CONTENT_TYPE, "application/wasm").body(component);
+        Ok(self.answer(request).await?.0)
+    }
+
+    /// Puts what may meet a rebalance of the workers, which passes.
+    pub(super) async fn settle_put(&self, path: &str, body: &Json) -> Result<(), CliError> {
+        self.settle(Method::PUT, path, Some(body)).await
+    }
+
+    /// Deletes, through a rebalance too. What is not there is deleted.
+    pub(super) async fn settle_delete(&self, path: &str) -> Result<(), CliError> {
+        self.settle(Method::DELETE, path, None).await
+    }
+
+    async fn settle(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Json>,
+    ) -> Result<(), CliError> {
+        let deadline = Instant::now() + REBALANCE_TIME_MAX;
+        loop {
+            let answer = self.exchange(method.clone(), path, body, None).await;
+            match answer {
+                Err(Failure::Refused(StatusCode::NOT_FOUND, _)) if method == Method::DELETE => {
+                    return Ok(());
+                }
+                Err(Failure::Refused(StatusCode::CONFLICT, why))
+                    if why.starts_with(REBALANCING) && Instant::now() < deadline =>
+                {
+                    tokio::time::sleep(REBALANCE_PAUSE).await;
+                }
+                answer => return Ok(answer.map(|_| ())?),
+            }
+        }
+    }
+
     pub(super) async fn delete(&self, path: &str) -> Result<Json, CliError> {
         self.send(Method::DELETE, path, None).await
     }
@@ -122,30 +225,52 @@ impl Rest {
         path: &str,
         body: Option<&Json>,
     ) -> Result<Json, CliError> {
+        Ok(self.exchange(method, path, body, None).await?.0)
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Json>,
+        condition: Option<Condition>,
+    ) -> Result<(Json, Option<String>), Failure> {
         let request = self.client.request(method, format!("{}{path}", self.url));
         let mut request = self.authenticated(request);
         if let Some(body) = body {
             request = request.json(body);
         }
+        request = match condition {
+            None => request,
+            Some(Condition::Absent) => request.header(header::IF_NONE_MATCH, "*"),
+            Some(Condition::Tag(tag)) => request.header(header::IF_MATCH, tag),
+        };
+        self.answer(request).await
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> Result<(Json, Option<String>), Failure> {
         let response = request.send().await.map_err(|error| self.unreachable(&error))?;
         let status = response.status();
+        let tag = response.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok());
+        let tag = tag.map(str::to_owned);
         let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
         if status.is_success() {
             if bytes.is_empty() {
-                return Ok(Json::Null);
+                return Ok((Json::Null, tag));
             }
-            return serde_json::from_slice(&bytes).map_err(|error| self.stranger(status, &error));
+            let answer = serde_json::from_slice(&bytes);
+            return Ok((answer.map_err(|error| self.stranger(status, &error))?, tag));
         }
         if status == StatusCode::UNAUTHORIZED {
-            return Err(CliError::failed(format!(
+            return Err(Failure::Other(CliError::failed(format!(
                 "{} wants to know who asks: give basic.auth.user.info=USER:PASSWORD or \
                  bearer.auth.token=TOKEN in a file, with --rest-config",
                 self.url
-            )));
+            ))));
         }
         match serde_json::from_slice::<ErrorBody>(&bytes) {
-            Ok(body) => Err(CliError::failed(body.message)),
-            Err(error) => Err(self.stranger(status, &error)),
+            Ok(body) => Err(Failure::Refused(status, body.message)),
+            Err(error) => Err(self.stranger(status, &error).into()),
         }
     }
 

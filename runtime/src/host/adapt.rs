@@ -9,6 +9,7 @@ use super::catalog::Catalog;
 use super::connections::Connections;
 use super::error::{CallError, Cause, Fault};
 use super::plugin::{CheckpointReader, OpenContext, Plugin};
+use super::uploads::FleetPlugins;
 use super::{ProcessorInstance, SinkInstance, SourceInstance};
 use crate::batch::Batch;
 use crate::kafka::TopicPartition;
@@ -21,12 +22,14 @@ use crate::worker::plugin::{self as asked, ConfigProblem, PlannedTask, TaskConte
 use crate::worker::stores::Checkpoints;
 
 /// The catalog and the connections of one worker.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct WorkerPlugins {
     /// The plugins.
     pub catalog: Catalog,
     /// The connections that they may ask for.
     pub connections: Arc<Connections>,
+    /// The plugins of the fleet, which come before those of the catalog.
+    pub fleet: Arc<FleetPlugins>,
 }
 
 /// A plugin with the worker's connections.
@@ -37,17 +40,57 @@ struct Connected {
 
 impl asked::Plugins for WorkerPlugins {
     fn get(&self, class: &str) -> Result<Arc<dyn asked::Plugin>, String> {
-        let plugin = self.catalog.get(class).ok_or_else(|| self.catalog.missing(class))?;
-        let (plugin, connections) = (Arc::clone(plugin), Arc::clone(&self.connections));
-        Ok(Arc::new(Connected { plugin, connections }))
+        self.pick(class, None)
+    }
+
+    fn pick(&self, class: &str, version: Option<&str>) -> Result<Arc<dyn asked::Plugin>, String> {
+        let own = self.catalog.get(class);
+        let own = own.filter(|own| version.is_none_or(|it| own.manifest().version == it));
+        let plugin = match (self.fleet.find(class, version), own) {
+            (Some(found), _) => found?,
+            (None, Some(own)) => Arc::clone(own),
+            (None, None) => return Err(self.missing(class, version)),
+        };
+        Ok(Arc::new(Connected { plugin, connections: Arc::clone(&self.connections) }))
+    }
+
+    fn uploads(&self) -> Option<Arc<dyn asked::Uploads>> {
+        Some(self.fleet.clone())
+    }
+
+    fn connections(&self) -> Arc<dyn asked::Connections> {
+        self.connections.clone()
     }
 
     fn list(&self) -> Vec<PluginInfo> {
-        self.catalog.iter().map(|plugin| info(plugin)).collect()
+        let own = self.catalog.iter().map(|plugin| info(plugin));
+        let mut all: Vec<_> =
+            self.fleet.all().iter().map(|plugin| info(plugin)).chain(own).collect();
+        all.sort_by(|one, other| (&one.class, &one.version).cmp(&(&other.class, &other.version)));
+        all.dedup();
+        all
     }
 }
 
-fn info(plugin: &Plugin) -> PluginInfo {
+impl WorkerPlugins {
+    fn missing(&self, class: &str, version: Option<&str>) -> String {
+        let mut versions = self.fleet.versions(class);
+        versions.extend(self.catalog.get(class).map(|own| own.manifest().version.clone()));
+        match version {
+            _ if versions.is_empty() => self.catalog.missing(class),
+            Some(version) => format!(
+                "there is no version {version} of the plugin `{class}`; there are {}",
+                versions.join(", ")
+            ),
+            None => format!(
+                "no version of the plugin `{class}` is active; there are {}",
+                versions.join(", ")
+            ),
+        }
+    }
+}
+
+pub(super) fn info(plugin: &Plugin) -> PluginInfo {
     let manifest = plugin.manifest();
     PluginInfo {
         class: manifest.name.clone(),
@@ -73,6 +116,7 @@ impl Connected {
             connections: Arc::clone(&self.connections),
             checkpoints: context.checkpoints,
             stopping: context.stop,
+            reopen: context.reopen,
             lease: context.lease,
         }
     }

@@ -67,6 +67,18 @@ impl PluginHost {
         Plugin::describe(self, path, &component, digest).await.map(Arc::new)
     }
 
+    /// Loads one plugin from its bytes, which are named by their digest.
+    pub(super) async fn load_bytes(&self, wasm: Arc<[u8]>) -> Result<Arc<Plugin>, HostError> {
+        let (host, name) = (self.clone(), PathBuf::from("the component"));
+        let owned = name.clone();
+        let loaded = tokio::task::spawn_blocking(move || host.compile_bytes(&owned, &wasm));
+        let (component, digest) = loaded.await.map_err(|error| HostError::Component {
+            path: name.clone(),
+            reason: error.to_string(),
+        })??;
+        Plugin::describe(self, &name, &component, digest).await.map(Arc::new)
+    }
+
     /// The plugins of a plugin path. What cannot be loaded is listed with why.
     pub async fn scan(&self, plugin_path: &[PathBuf]) -> Catalog {
         Catalog::scan(self, plugin_path).await
@@ -80,8 +92,21 @@ impl PluginHost {
             return Err(HostError::Size { path, size, limit: COMPONENT_BYTES_MAX });
         }
         let wasm = std::fs::read(path).map_err(failed)?;
-        let digest = hex(&<sha2::Sha256 as sha2::Digest>::digest(&wasm));
-        let component = self.cache.component(&self.engine, &wasm, &digest).map_err(|error| {
+        self.compile_bytes(path, &wasm)
+    }
+
+    fn compile_bytes(
+        &self,
+        path: &Path,
+        wasm: &[u8],
+    ) -> Result<(wasmtime::component::Component, String), HostError> {
+        let size = wasm.len() as u64;
+        if size > COMPONENT_BYTES_MAX {
+            let path = path.to_owned();
+            return Err(HostError::Size { path, size, limit: COMPONENT_BYTES_MAX });
+        }
+        let digest = hex(&<sha2::Sha256 as sha2::Digest>::digest(wasm));
+        let component = self.cache.component(&self.engine, wasm, &digest).map_err(|error| {
             HostError::Component { path: path.to_owned(), reason: format!("{error:#}") }
         })?;
         Ok((component, digest))
@@ -121,7 +146,7 @@ fn tick(engine: &EngineWeak) {
 }
 
 /// Lower-case hexadecimal.
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("a string takes everything");

@@ -159,6 +159,7 @@ fn context() -> OpenContext {
         connections: Arc::default(),
         checkpoints: Arc::new(Nowhere),
         stopping: CancellationToken::new(),
+        reopen: CancellationToken::new(),
         lease: Lease::unlimited(),
     }
 }

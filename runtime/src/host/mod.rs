@@ -19,6 +19,7 @@
 //! | [`imports`] | the contract's imports: base, formats, object store |
 //! | [`wasi`] | an empty world for components of other languages |
 //! | [`convert`] | between the contract's shapes and the runtime's |
+//! | [`uploads`] | plugins that came through the fleet, by version |
 //! | [`adapt`] | plugins as the worker asks for them |
 //! | [`measure`] | what crossing costs, for the benchmarks |
 //!
@@ -47,6 +48,7 @@ mod records;
 pub mod sink;
 pub mod source;
 pub mod state;
+pub mod uploads;
 mod wasi;
 
 pub use catalog::Catalog;
@@ -59,3 +61,4 @@ pub use plugin::{CheckpointReader, Manifest, OpenContext, Plugin};
 pub use processor::ProcessorInstance;
 pub use sink::SinkInstance;
 pub use source::SourceInstance;
+pub use uploads::FleetPlugins;

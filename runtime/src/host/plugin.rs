@@ -73,6 +73,8 @@ pub struct OpenContext {
     pub checkpoints: Arc<dyn CheckpointReader>,
     /// Cancelled when the task is to finish.
     pub stopping: CancellationToken,
+    /// Cancelled here when the task must open its connections again.
+    pub reopen: CancellationToken,
     /// The worker's right to write.
     pub lease: Lease,
 }

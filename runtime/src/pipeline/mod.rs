@@ -9,12 +9,14 @@
 //! | [`catalog`] | what a check asks about plugins |
 //! | [`options`] | the options that the worker reads, whatever the plugin |
 //! | [`render`] | from a checked pipeline to what the worker is given |
+//! | [`compare`] | what pipelines say beside what a fleet has |
 //!
 //! A pipeline goes one way: text, tree ([`crate::yaml`]), [`load`] (set, check,
 //! typed), [`render::render`].
 
 pub mod catalog;
 mod check;
+pub mod compare;
 pub mod model;
 pub mod options;
 pub mod render;
@@ -49,17 +51,35 @@ pub fn load(
     settings: &[Setting],
     catalog: &dyn PluginCatalog,
 ) -> Result<Pipeline, PipelineError> {
+    open(path, settings, catalog).map(|(_, pipeline)| pipeline)
+}
+
+/// The same with the document, for what is found wrong with it later.
+pub fn open(
+    path: &Path,
+    settings: &[Setting],
+    catalog: &dyn PluginCatalog,
+) -> Result<(Document, Pipeline), PipelineError> {
     let (document, problems) = read(path)?;
-    from_document(document, problems, settings, catalog)
+    checked(document, problems, settings, catalog)
 }
 
 /// The same from a parsed document and what its parser said.
 pub fn from_document(
+    document: Document,
+    problems: Vec<Problem>,
+    settings: &[Setting],
+    catalog: &dyn PluginCatalog,
+) -> Result<Pipeline, PipelineError> {
+    checked(document, problems, settings, catalog).map(|(_, pipeline)| pipeline)
+}
+
+fn checked(
     mut document: Document,
     mut problems: Vec<Problem>,
     settings: &[Setting],
     catalog: &dyn PluginCatalog,
-) -> Result<Pipeline, PipelineError> {
+) -> Result<(Document, Pipeline), PipelineError> {
     // After a syntax error the tree is empty: complaints about it mislead.
     let readable = problems.is_empty() || !document.root.entries().is_empty();
     if readable {
@@ -69,8 +89,10 @@ pub fn from_document(
     }
     match Report::of(&document, problems) {
         Some(report) => Err(PipelineError::Wrong(Box::new(report))),
-        None => Ok(serde_json::from_value(document.root.to_json())
-            .expect("what the schema allows is what the model reads")),
+        None => {
+            let pipeline = serde_json::from_value(document.root.to_json());
+            Ok((document, pipeline.expect("what the schema allows is what the model reads")))
+        }
     }
 }
 

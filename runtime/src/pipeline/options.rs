@@ -3,8 +3,9 @@
 use crate::worker::error_options;
 
 /// Options of every connector but for those of its errors, and of what reads topics.
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "connector.class",
+    "connector.plugin.version",
     "exactly.once.support",
     "key.converter",
     "processing.guarantee",

@@ -46,6 +46,7 @@ impl From<HerderError> for ApiError {
         let status = match error {
             HerderError::NotFound(_) => StatusCode::NOT_FOUND,
             HerderError::Conflict(_) => StatusCode::CONFLICT,
+            HerderError::Precondition(_) => StatusCode::PRECONDITION_FAILED,
             HerderError::BadRequest(_) => StatusCode::BAD_REQUEST,
             HerderError::Forbidden(_) => StatusCode::FORBIDDEN,
             HerderError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -9,12 +9,14 @@
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::internal;
 use super::limits::{BODY_BYTES_MAX, REQUEST_TIME_MAX};
+use super::plugin_uploads::{UPLOAD_BYTES_MAX, is_upload};
 use super::settings::{RestSettings, Scheme};
 use super::{ApiError, Worker};
 use crate::http;
@@ -24,9 +26,15 @@ use crate::worker::herder::Leadership;
 /// The parameter that counts hops.
 const FORWARD: &str = "forward";
 /// What the leader is told of the request beside its body.
-const ASKED: [HeaderName; 3] = [header::ACCEPT, header::AUTHORIZATION, header::CONTENT_TYPE];
+const ASKED: [HeaderName; 5] = [
+    header::ACCEPT,
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+];
 /// What the one who asked is told of the answer beside its body.
-const ANSWERED: [HeaderName; 2] = [header::CONTENT_TYPE, header::LOCATION];
+const ANSWERED: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::LOCATION];
 
 /// What forwarding works with.
 #[derive(Clone)]
@@ -75,6 +83,10 @@ fn is_for_leader(method: &Method, path: &str) -> bool {
             | ("DELETE", ["connectors", _] | ["connectors", _, "offsets"])
             | ("PUT", ["connectors", _, "config" | "stop"])
             | ("PATCH", ["connectors", _, "config" | "offsets"])
+            | ("PUT" | "DELETE", ["connections" | "pipelines", _])
+            | ("POST", ["plugins"])
+            | ("PUT", ["plugins", _, "active"])
+            | ("DELETE", ["plugins", _, "versions", _])
     )
 }
 
@@ -138,7 +150,7 @@ impl Forwarder {
     /// Refuses what says that it was forwarded, and no worker of the fleet did.
     async fn believed(&self, request: Request) -> Result<Request, ApiError> {
         let (parts, body) = request.into_parts();
-        let body = read(body).await?;
+        let body = read(&parts, body).await?;
         let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
         let text = signed_text(&parts.method, path, query, &body);
         self.herder.verify(&text, internal::signature(&parts.headers)?.as_ref())?;
@@ -147,7 +159,7 @@ impl Forwarder {
 
     async fn ask(&self, url: &str, request: Request) -> Result<Response, ApiError> {
         let (parts, body) = request.into_parts();
-        let body = read(body).await?;
+        let body = read(&parts, body).await?;
         let client = self.client()?;
         let asked = client.request(parts.method.clone(), url).body(body.clone());
         let mut asked = asked.build().map_err(|error| failed(&error))?;
@@ -175,9 +187,13 @@ impl Forwarder {
     }
 }
 
-async fn read(body: Body) -> Result<Bytes, ApiError> {
-    to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| {
-        let message = format!("the body has more than {BODY_BYTES_MAX} bytes");
+async fn read(parts: &Parts, body: Body) -> Result<Bytes, ApiError> {
+    let bytes_max = match is_upload(&parts.method, parts.uri.path()) {
+        true => UPLOAD_BYTES_MAX,
+        false => BODY_BYTES_MAX,
+    };
+    to_bytes(body, bytes_max).await.map_err(|_| {
+        let message = format!("the body has more than {bytes_max} bytes");
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, message)
     })
 }
@@ -230,6 +246,11 @@ mod tests {
             (Method::PUT, "/connectors/a/stop"),
             (Method::POST, "/connectors/a/tasks/0/restart"),
             (Method::DELETE, "/connectors/a/offsets"),
+            (Method::PUT, "/connections/a"),
+            (Method::DELETE, "/pipelines/a"),
+            (Method::POST, "/plugins"),
+            (Method::PUT, "/plugins/a/active"),
+            (Method::DELETE, "/plugins/a/versions/1"),
         ] {
             assert!(is(method, path), "{path}");
         }

@@ -21,6 +21,9 @@
 //! | `tasks` | `/connectors/{c}/tasks` and below |
 //! | `offsets` | `/connectors/{c}/offsets` |
 //! | `topics` | `/connectors/{c}/topics` |
+//! | `connections`, `pipelines` | `/connections`, `/pipelines` and below |
+//! | `resources` | their versions and conditions |
+//! | `plugin_uploads` | `/plugins` and below |
 //! | `plugins` | `/connector-plugins` and below |
 //! | `loggers` | `/admin/loggers` |
 //!
@@ -28,6 +31,7 @@
 
 mod authenticate;
 mod config;
+mod connections;
 mod connectors;
 mod cors;
 mod credentials;
@@ -39,7 +43,10 @@ mod loggers;
 mod negotiate;
 mod offsets;
 mod openapi;
+mod pipelines;
+mod plugin_uploads;
 mod plugins;
+mod resources;
 mod root;
 mod routes;
 mod server;
@@ -88,7 +95,10 @@ fn router(herder: Worker, settings: &RestSettings) -> Router {
         .merge(tasks::routes())
         .merge(offsets::routes())
         .merge(topics::routes())
+        .merge(connections::routes())
+        .merge(pipelines::routes())
         .merge(plugins::routes())
+        .merge(plugin_uploads::routes())
         .merge(internal::routes());
     let routes = match settings.admin {
         AdminListeners::Shared => routes.merge(loggers::routes()),

@@ -6,13 +6,16 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::ApiError;
+use super::plugin_uploads::is_upload;
 
 /// Refuses what is sent or expected in another form than JSON, as JAX-RS does.
 pub(super) async fn negotiated(request: Request, next: Next) -> Response {
     let headers = request.headers();
     let refused = if !expects_json(headers) {
         Some((StatusCode::NOT_ACCEPTABLE, "HTTP 406 Not Acceptable"))
-    } else if headers.get(header::CONTENT_TYPE).is_some_and(|kind| !is_json(kind)) {
+    } else if !is_upload(request.method(), request.uri().path())
+        && headers.get(header::CONTENT_TYPE).is_some_and(|kind| !is_json(kind))
+    {
         Some((StatusCode::UNSUPPORTED_MEDIA_TYPE, "HTTP 415 Unsupported Media Type"))
     } else {
         None

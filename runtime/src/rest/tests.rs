@@ -7,7 +7,9 @@ mod health;
 mod internal;
 mod listeners;
 mod openapi;
+mod resources;
 mod shelf;
+mod shelf_resources;
 
 use std::sync::Arc;
 

@@ -19,6 +19,8 @@ pub struct Counters {
     /// Records that could not be used and were skipped, as
     /// `errors.tolerance=all` allows.
     pub skipped: AtomicU64,
+    /// Times that a task was opened again because a connection changed.
+    pub reopens: AtomicU64,
     /// Records that failed, and what was done about them.
     pub errors: ErrorCounters,
 }
@@ -75,6 +77,11 @@ impl Counters {
     pub fn wrote(&self, records: u64, bytes: u64) {
         self.records_out.fetch_add(records, Ordering::Relaxed);
         self.bytes_out.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts a task that was opened again with a connection that changed.
+    pub fn reopen(&self) {
+        self.reopens.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts records skipped.

@@ -13,13 +13,14 @@ use tokio::time::Instant;
 
 use super::compacted::{LogError, Write};
 use super::config_state::ConnectorEntry;
+use super::connections;
 use super::core::{Connector, Core};
 use super::definitions::{self, ConfigInfos, ConfigKeyInfo};
 use super::herd::Event;
 use super::herder::{
     ConnectorConfig, ConnectorInfo, ConnectorKind, ConnectorOffsets, ConnectorProgress,
-    ConnectorState, ConnectorStatus, Health, Herder, HerderError, Leadership, PluginInfo, State,
-    TargetState, TaskId, TaskState,
+    ConnectorState, ConnectorStatus, Health, Herder, HerderError, Leadership, Object, PluginInfo,
+    State, TargetState, TaskId, TaskState,
 };
 use super::inter_worker;
 use super::lag::input_partitions;
@@ -28,6 +29,9 @@ use super::options;
 use super::plan::changelog_topic;
 use super::plugin::{ConfigProblem, Plugin};
 use super::records::{self, Commit, ConfigKey, LoggerLevelValue, Properties, Restart, Status};
+use super::resources::{
+    ConnectionInfo, Expected, PipelineInfo, PipelineParts, Resources, UploadedPlugin,
+};
 use super::session_key::{RequestSignature, now_ms};
 use crate::kafka::{ClientError, Start, TopicPartition};
 use crate::logging::LoggerLevel;
@@ -35,6 +39,9 @@ use crate::task::schedule::Targets;
 
 /// How often `drained` looks.
 const DRAINED_LOOK: Duration = Duration::from_millis(50);
+/// The largest configuration of a connector, in bytes: it must fit into a record of the
+/// config topic, whose size brokers bound by a megabyte.
+const CONFIG_BYTES_MAX: usize = 512 << 10;
 /// How often it asks the cluster what other workers have committed.
 const COMMITTED_LOOK: Duration = Duration::from_secs(1);
 
@@ -78,13 +85,13 @@ impl Answers {
         }
     }
 
-    async fn write(&self, writes: &[Write]) -> Result<(), HerderError> {
+    pub(super) async fn write(&self, writes: &[Write]) -> Result<(), HerderError> {
         Ok(self.core.logs.config.write_and_read(writes).await?)
     }
 
     /// Whoever changes what is there looks at all that was written before: another
     /// worker may have changed it.
-    async fn changing(&self) -> Result<MutexGuard<'_, ()>, HerderError> {
+    pub(super) async fn changing(&self) -> Result<MutexGuard<'_, ()>, HerderError> {
         let changing = self.core.changing.lock().await;
         self.core.logs.config.read_to_end().await?;
         Ok(changing)
@@ -101,7 +108,21 @@ impl Answers {
             )));
         }
         config.insert(options::NAME.to_owned(), name.to_owned());
-        let plugin = self.plugin_of(config.get(options::CLASS))?;
+        let bytes = records::encode(config).len();
+        if bytes > CONFIG_BYTES_MAX {
+            return Err(HerderError::BadRequest(format!(
+                "the configuration has {bytes} bytes, and each task has a copy of it: a connector's \
+                 may have {CONFIG_BYTES_MAX}. Large lists belong in a file that a connection reads"
+            )));
+        }
+        for option in connections::secrets_in_clear(config) {
+            tracing::warn!(
+                connector = name,
+                "`{option}` holds a secret in clear, which REST shows and a topic keeps: put it into \
+                 a connection, as a reference"
+            );
+        }
+        let plugin = self.plugin_of(config)?;
         let topic = changelog_topic(name);
         if plugin.info().kind == ConnectorKind::Processor && !is_topic_name(&topic) {
             return Err(HerderError::BadRequest(format!(
@@ -115,14 +136,14 @@ impl Answers {
     }
 
     /// The plugin of a configuration.
-    fn plugin_of(&self, class: Option<&String>) -> Result<Arc<dyn Plugin>, HerderError> {
-        let class = class.ok_or_else(|| {
-            HerderError::BadRequest(format!(
+    fn plugin_of(&self, config: &ConnectorConfig) -> Result<Arc<dyn Plugin>, HerderError> {
+        if !config.contains_key(options::CLASS) {
+            return Err(HerderError::BadRequest(format!(
                 "Connector config contains no connector type: name a plugin in `{}`",
                 options::CLASS
-            ))
-        })?;
-        self.core.plugins.get(class).map_err(HerderError::BadRequest)
+            )));
+        }
+        self.core.plugin_of(config).map_err(HerderError::BadRequest)
     }
 
     /// What is right and wrong with a configuration for `plugin`.
@@ -262,6 +283,68 @@ fn target_state(name: &str, target: TargetState) -> Write {
 fn is_done(connector: &Connector, entry: &ConnectorEntry) -> bool {
     let done = connector.done.lock().expect("no holder panics");
     !entry.needs_plan() && (0..entry.tasks.len() as u32).all(|task| done.contains(&task))
+}
+
+#[async_trait]
+impl Resources for Answers {
+    fn connections(&self) -> Vec<ConnectionInfo> {
+        self.all_connections()
+    }
+
+    async fn put_connection(
+        &self,
+        name: &str,
+        definition: Object,
+        expected: Expected,
+    ) -> Result<(ConnectionInfo, bool), HerderError> {
+        self.change_connection(name, definition, expected).await
+    }
+
+    async fn delete_connection(&self, name: &str, expected: Expected) -> Result<(), HerderError> {
+        self.remove_connection(name, expected).await
+    }
+
+    fn pipelines(&self) -> Vec<PipelineInfo> {
+        self.all_pipelines()
+    }
+
+    async fn put_pipeline(
+        &self,
+        name: &str,
+        parts: PipelineParts,
+        expected: Expected,
+    ) -> Result<(PipelineInfo, bool), HerderError> {
+        self.change_pipeline(name, parts, expected).await
+    }
+
+    async fn delete_pipeline(&self, name: &str, expected: Expected) -> Result<(), HerderError> {
+        self.remove_pipeline(name, expected).await
+    }
+
+    fn uploaded_plugins(&self) -> Vec<UploadedPlugin> {
+        self.all_uploaded()
+    }
+
+    async fn upload_plugin(
+        &self,
+        component: Vec<u8>,
+        sha256: &str,
+        activate: bool,
+    ) -> Result<(UploadedPlugin, bool), HerderError> {
+        self.take_plugin(component, sha256, activate).await
+    }
+
+    async fn activate_plugin(
+        &self,
+        name: &str,
+        version: Option<String>,
+    ) -> Result<UploadedPlugin, HerderError> {
+        self.activate(name, version).await
+    }
+
+    async fn delete_plugin(&self, name: &str, version: &str) -> Result<(), HerderError> {
+        self.delete_version(name, version).await
+    }
 }
 
 #[async_trait]
@@ -485,8 +568,9 @@ impl Herder for Answers {
         &self,
         config: BTreeMap<String, Option<String>>,
     ) -> Result<ConfigInfos, HerderError> {
-        let class = config.get(options::CLASS).and_then(Option::as_ref);
-        let plugin = self.plugin_of(class)?;
+        let named = [options::CLASS, options::PLUGIN_VERSION].into_iter();
+        let named = named.filter_map(|it| Some((it.to_owned(), config.get(it)?.clone()?)));
+        let plugin = self.plugin_of(&named.collect())?;
         self.look_at(&*plugin, config).await
     }
 

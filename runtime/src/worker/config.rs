@@ -48,7 +48,7 @@ impl Default for TopicTracking {
     }
 }
 
-/// One of the three internal topics.
+/// One of the internal topics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InternalTopic {
     /// The topic's name (`config.storage.topic` and its like).
@@ -76,6 +76,8 @@ pub struct WorkerConfig {
     pub offset_storage: InternalTopic,
     /// `status.storage.topic`: states of connectors and tasks.
     pub status_storage: InternalTopic,
+    /// `plugin.storage.topic`: plugins that were uploaded, in chunks.
+    pub plugin_storage: InternalTopic,
     /// `offset.flush.interval.ms`: how often a sink's offsets are committed.
     /// Defaults to 5 s, not to Kafka Connect's minute: a commit costs one
     /// request, and what is repeated after a crash shrinks with it. Sources
@@ -129,6 +131,7 @@ impl WorkerConfig {
             config_storage: topic("connect-configs", 1),
             offset_storage: topic("connect-offsets", 5),
             status_storage: topic("connect-status", 5),
+            plugin_storage: topic("connect-plugins", 1),
             offset_flush_interval: Duration::from_secs(5),
             session_timeout: Duration::from_secs(10),
             rebalance_timeout: Duration::from_secs(60),

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::herder::{ConnectorConfig, TaskId};
 use super::records::{
     self, Commit, ConfigKey, LoggerLevelValue, Properties, RecordError, Restart, TargetState,
-    config_digest,
+    Versioned, config_digest,
 };
 use super::session_key::SessionKeys;
 
@@ -55,6 +55,8 @@ pub enum Change {
     Logger(String, String),
     /// The connector's configuration, tasks or target state; or it is gone.
     Connector(String),
+    /// The connection is another, or it is gone.
+    Connection(String),
     /// Somebody asks for a restart. Requests of the past are history: only
     /// records read after the replay are acted on.
     Restart(String, Restart),
@@ -72,6 +74,8 @@ pub struct ConfigState {
     targets: BTreeMap<String, TargetState>,
     /// What workers sign their requests to each other with.
     session_keys: SessionKeys,
+    connections: BTreeMap<String, Versioned>,
+    pipelines: BTreeMap<String, Versioned>,
 }
 
 impl ConfigState {
@@ -88,6 +92,16 @@ impl ConfigState {
     /// One connector.
     pub fn get(&self, name: &str) -> Option<&ConnectorEntry> {
         self.connectors.get(name)
+    }
+
+    /// The fleet's connections by name.
+    pub fn connections(&self) -> &BTreeMap<String, Versioned> {
+        &self.connections
+    }
+
+    /// The pipelines that were applied, by name.
+    pub fn pipelines(&self) -> &BTreeMap<String, Versioned> {
+        &self.pipelines
     }
 
     /// Tasks of a connector that the topic knows in any way, for tombstones.
@@ -151,6 +165,14 @@ impl ConfigState {
                 self.session_keys.put(records::decode(&text, value)?);
                 Ok(Change::None)
             }
+            (ConfigKey::Connection(name), value) => {
+                put(&mut self.connections, &text, &name, value)?;
+                Ok(Change::Connection(name))
+            }
+            (ConfigKey::Pipeline(name), value) => {
+                put(&mut self.pipelines, &text, &name, value)?;
+                Ok(Change::None)
+            }
         }
     }
 
@@ -177,6 +199,20 @@ impl ConfigState {
         entry.tasks = if complete { tasks } else { Vec::new() };
         Change::Connector(name)
     }
+}
+
+/// Takes the next version of a resource, or its end.
+fn put(
+    all: &mut BTreeMap<String, Versioned>,
+    key: &str,
+    name: &str,
+    value: Option<&[u8]>,
+) -> Result<(), RecordError> {
+    match value {
+        Some(value) => drop(all.insert(name.to_owned(), records::decode(key, value)?)),
+        None => drop(all.remove(name)),
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -284,6 +320,20 @@ mod tests {
         let change = put(&mut state, "logger-cluster-longshore::task", r#"{"level":"DEBUG"}"#);
         assert_eq!(change, Change::Logger("longshore::task".to_owned(), "DEBUG".to_owned()));
         assert_eq!(state.apply(b"logger-cluster-x", None), Ok(Change::None));
+    }
+
+    #[test]
+    fn a_connection_is_there_from_its_record_to_its_tombstone() {
+        let mut state = one();
+        let value = r#"{"version":2,"definition":{"driver":"objects"}}"#;
+        let change = put(&mut state, "connection-a-b", value);
+        assert_eq!(change, Change::Connection("a-b".to_owned()));
+        assert_eq!(state.connections()["a-b"].version, 2);
+        assert!(state.apply(b"connection-a-b", Some(b"{}")).is_err());
+        assert_eq!(state.connections()["a-b"].version, 2);
+        let gone = state.apply(b"connection-a-b", None);
+        assert_eq!(gone, Ok(Change::Connection("a-b".to_owned())));
+        assert!(state.connections().is_empty());
     }
 
     #[test]

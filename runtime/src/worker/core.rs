@@ -13,12 +13,14 @@ use super::clients::{Clients, Producers, SharedConsumer};
 use super::compacted::{CompactedLog, Write};
 use super::config::WorkerConfig;
 use super::config_state::ConfigState;
-use super::herder::{ConnectorKind, Leadership, State, TaskId};
+use super::herder::{ConnectorConfig, ConnectorKind, Leadership, State, TaskId};
 use super::metrics::{TaskMetrics, WorkerMetrics};
-use super::plugin::Plugins;
+use super::options;
+use super::plugin::{Plugin, Plugins};
 use super::records::{self, Status, StatusKey};
 use super::restarts::Restarts;
 use super::stores::{Checkpoints, Statuses};
+use super::uploads::PluginStore;
 use super::waits::Waits;
 use crate::kafka::group::Lease;
 use crate::kafka::{ConsumeError, OffsetCommit, Overrides, TopicPartition};
@@ -44,6 +46,8 @@ pub(super) struct Core {
     pub(super) checkpoints: Arc<Checkpoints>,
     pub(super) statuses: Arc<Statuses>,
     pub(super) logs: Logs,
+    /// The plugins of the fleet, where the worker takes any.
+    pub(super) plugin_store: Option<PluginStore>,
     pub(super) lease: OnceLock<Lease>,
     /// The group's generation, -1 before the first.
     pub(super) generation: Arc<AtomicI32>,
@@ -121,11 +125,16 @@ impl Core {
         Writes::new(lease, self.config.delivery_timeout())
     }
 
+    /// The plugin of a configuration, in the version that it names.
+    pub(super) fn plugin_of(&self, config: &ConnectorConfig) -> Result<Arc<dyn Plugin>, String> {
+        let class = config.get(options::CLASS).map(String::as_str).unwrap_or_default();
+        self.plugins.pick(class, config.get(options::PLUGIN_VERSION).map(String::as_str))
+    }
+
     /// Its plugin's role.
     pub(super) fn kind_of(&self, name: &str) -> Option<ConnectorKind> {
         let configs = self.configs.read().expect("no holder panics");
-        let class = configs.get(name)?.config.get(super::options::CLASS)?;
-        Some(self.plugins.get(class).ok()?.info().kind)
+        Some(self.plugin_of(&configs.get(name)?.config).ok()?.info().kind)
     }
 
     /// Tells a state: at once in this worker's answers, soon in the topic.
@@ -160,8 +169,7 @@ impl Core {
     /// The version of its plugin.
     pub(super) fn version_of(&self, name: &str) -> Option<String> {
         let configs = self.configs.read().expect("no holder panics");
-        let class = configs.get(name)?.config.get(super::options::CLASS)?;
-        Some(self.plugins.get(class).ok()?.info().version)
+        Some(self.plugin_of(&configs.get(name)?.config).ok()?.info().version)
     }
 }
 

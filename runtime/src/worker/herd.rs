@@ -16,13 +16,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::assignment::{Holding, Work};
 use super::config_state::Change;
+use super::connections;
 use super::core::{Core, label};
 use super::herder::{ConnectorConfig, State, TaskId};
+use super::options;
 use super::panics::caught;
 use super::plan;
 use super::planner::Planner;
 use super::records::{Restart, StatusKey, TargetState};
 use super::runner::{Outcome, Runner};
+use super::uploads;
 use crate::kafka::TopicPartition;
 use crate::logging;
 use crate::task::error::TaskError;
@@ -35,6 +38,8 @@ pub(super) enum Event {
     Lost,
     /// The config topic changed.
     Config(Change),
+    /// A version of a plugin came or went; or another is active.
+    Plugin { class: String, switched: bool },
     /// The leader dealt this out.
     Dealt(BTreeMap<String, Work>),
     /// There is this to run, fleet-wide; `None` when the cluster did not say.
@@ -179,7 +184,9 @@ impl Herd {
                 }
                 None => tracing::warn!(namespace, level, "is no level of logging"),
             },
+            Event::Config(Change::Connection(name)) => self.reconnect(&name),
             Event::Config(Change::None) | Event::HeldLess => {}
+            Event::Plugin { class, switched } => self.replug(&class, switched),
             Event::Dealt(work) => self.dealt = Some(work),
             Event::Surveyed(work) => self.surveyed(work),
             Event::Ended { id, run, outcome } => self.ended(&id, run, outcome),
@@ -222,6 +229,45 @@ impl Herd {
                 self.core.forget_topics(name);
             }
         }
+        self.survey();
+    }
+
+    /// A connection is another now, or what its references stand for. Tasks that
+    /// have it open were told; what failed with the old one may work with this.
+    fn reconnect(&mut self, connection: &str) {
+        for name in connections::users(&self.core, connection) {
+            self.planner.changed(&name);
+            if self.assigned.connectors.contains(&name) {
+                self.planner.force(&name);
+            }
+            self.slots.retain(|id, slot| id.connector != name || slot.phase != Phase::Failed);
+        }
+    }
+
+    /// Another version of a plugin is active, or there: its tasks are opened with
+    /// it, those that name their version only if they failed.
+    fn replug(&mut self, class: &str, switched: bool) {
+        let connectors: Vec<(String, bool)> = {
+            let configs = self.core.configs.read().expect("no holder panics");
+            let all = uploads::connectors_of(&configs, class);
+            let follows = |config: &ConnectorConfig| !config.contains_key(options::PLUGIN_VERSION);
+            all.map(|(name, config)| (name.to_owned(), switched && follows(config))).collect()
+        };
+        for (name, is_other) in connectors {
+            self.planner.changed(&name);
+            if is_other && self.assigned.connectors.contains(&name) {
+                self.planner.force(&name);
+            }
+            for (id, slot) in self.slots.iter_mut().filter(|(id, _)| id.connector == name) {
+                if is_other && slot.phase == Phase::Running {
+                    self.core.tell(StatusKey::Task(id.clone()), State::Restarting, None);
+                    slot.stop.cancel();
+                    slot.phase = Phase::Stopping;
+                }
+            }
+            self.slots.retain(|id, slot| id.connector != name || slot.phase != Phase::Failed);
+        }
+        // What its role is may be known only now.
         self.survey();
     }
 

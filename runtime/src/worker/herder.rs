@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::definitions::{ConfigInfos, ConfigKeyInfo};
 pub use super::records::TargetState;
+use super::resources::Resources;
 use super::session_key::{RequestSignature, SignatureError};
 use crate::logging::LoggerLevel;
 
@@ -223,6 +224,9 @@ pub enum HerderError {
     /// 409: it exists already, or a rebalance is in progress.
     #[error("{0}")]
     Conflict(String),
+    /// 412: it is not as the request expects it.
+    #[error("{0}")]
+    Precondition(String),
     /// 400: the configuration is wrong; all errors in one message.
     #[error("{0}")]
     BadRequest(String),
@@ -262,7 +266,7 @@ pub enum Health {
 /// The handle on a worker. Answers come from the compacted topics' replayed
 /// state; changes are answered once they are durable in them.
 #[async_trait]
-pub trait Herder: Send + Sync + 'static {
+pub trait Herder: Resources + Send + Sync + 'static {
     /// The Kafka cluster's id.
     fn cluster_id(&self) -> String;
     /// This worker's `host:port` in statuses.

@@ -27,6 +27,10 @@
 //! | [`stores`] | checkpoints and states, as read from their topics |
 //! | [`protocol`] | what workers tell each other through their group |
 //! | [`assignment`] | who runs what, the leader's decision |
+//! | [`resources`] | what REST and the command line ask of connections and pipelines |
+//! | `connections`, `pipelines` | these, answered from the config topic |
+//! | [`plugin_topic`] | the plugin topic, folded |
+//! | `uploads` | plugins taken in, put together, installed |
 //! | `core` | what all parts share |
 //! | `member` | the worker in its group, and as its leader |
 //! | `plan` | tasks planned; what there is to deal out |
@@ -60,8 +64,10 @@ pub mod kafka_clients;
 pub mod options;
 pub mod overrides;
 pub mod plugin;
+pub mod plugin_topic;
 pub mod protocol;
 pub mod records;
+pub mod resources;
 pub mod restarts;
 pub mod session_key;
 pub mod start;
@@ -70,6 +76,7 @@ pub mod topics;
 
 mod answers;
 mod catch_up;
+mod connections;
 mod core;
 mod dead_letters;
 mod herd;
@@ -79,10 +86,12 @@ mod member;
 mod metrics;
 mod offsets;
 mod panics;
+mod pipelines;
 mod plan;
 mod planner;
 mod reread;
 mod runner;
+mod uploads;
 mod waits;
 
 pub use start::{Worker, WorkerError};

@@ -20,6 +20,8 @@ use crate::task::failures::ErrorPolicy;
 
 /// The plugin's name.
 pub const CLASS: &str = "connector.class";
+/// The plugin's version, the active one if not given (KIP-891).
+pub const PLUGIN_VERSION: &str = "connector.plugin.version";
 /// The connector's name.
 pub const NAME: &str = "name";
 /// In a source's task configuration: the plugin's name for the task.
@@ -33,7 +35,8 @@ const TOPICS_REGEX: &str = "topics.regex";
 const OFFSET_RESET: &str = "auto.offset.reset";
 
 /// Every connector's options.
-const COMMON: [&str; 5] = [NAME, CLASS, TASKS_MAX, "key.converter", "value.converter"];
+const COMMON: [&str; 6] =
+    [NAME, CLASS, PLUGIN_VERSION, TASKS_MAX, "key.converter", "value.converter"];
 /// Kafka Connect's own options that change nothing of what is delivered here.
 /// Configurations that run there carry them, so they are passed over; those
 /// that would change it (transforms) are refused until they are read.

@@ -28,8 +28,7 @@ pub(super) fn changelog_topic(connector: &str) -> String {
 pub(super) async fn plan(core: Arc<Core>, name: String) -> Result<(), TaskError> {
     let entry = core.configs.read().expect("no holder panics").get(&name).cloned();
     let Some(entry) = entry else { return Ok(()) };
-    let class = entry.config.get(options::CLASS).map(String::as_str).unwrap_or_default();
-    let plugin = core.plugins.get(class).map_err(TaskError::stop)?;
+    let plugin = core.plugin_of(&entry.config).map_err(TaskError::stop)?;
     let tasks = tasks(&core, &*plugin, &name, &entry).await?;
     if !entry.needs_plan() && tasks == entry.tasks {
         return Ok(());
@@ -67,10 +66,14 @@ async fn tasks(
     match kind {
         ConnectorKind::Source => {
             core.logs.offset.read_to_stable().await?;
+            // Whatever becomes of a connection after the plan is no concern of it.
+            let reopen = CancellationToken::new();
+            let _ends = reopen.clone().drop_guard();
             let context = TaskContext {
                 id: TaskId { connector: name.to_owned(), task: u32::MAX },
                 checkpoints: core.checkpoints.clone(),
                 stop: CancellationToken::new(),
+                reopen,
                 lease: core.lease.get().cloned().unwrap_or_default(),
             };
             let planned = plugin.plan(context, &entry.config, options.tasks_max).await?;

@@ -1,12 +1,13 @@
 //! What the worker asks of plugins. The WASM host's plugins are the
 //! implementation; the worker knows nothing of guests.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use super::herder::{ConnectorConfig, PluginInfo, TaskId};
+use super::herder::{ConnectorConfig, Object, PluginInfo, TaskId};
 use super::stores::Checkpoints;
 use crate::kafka::group::Lease;
 use crate::task::error::TaskError;
@@ -21,6 +22,9 @@ pub struct TaskContext {
     pub checkpoints: Arc<Checkpoints>,
     /// Cancelled when the task is to finish.
     pub stop: CancellationToken,
+    /// Cancelled by whoever opens connections, when one that the task has open is
+    /// another now.
+    pub reopen: CancellationToken,
     /// The worker's right to write.
     pub lease: Lease,
 }
@@ -88,6 +92,62 @@ pub trait Plugins: Send + Sync {
     /// The plugin of that name; the error says what is wrong with its file,
     /// or which names there are.
     fn get(&self, class: &str) -> Result<Arc<dyn Plugin>, String>;
+    /// The version of it that is asked for, if one is.
+    fn pick(&self, class: &str, version: Option<&str>) -> Result<Arc<dyn Plugin>, String> {
+        let plugin = self.get(class)?;
+        match version {
+            Some(version) if plugin.info().version != version => Err(format!(
+                "there is no version {version} of the plugin `{class}`; there is {}",
+                plugin.info().version
+            )),
+            _ => Ok(plugin),
+        }
+    }
+    /// Where plugins that come through the fleet go; `None` if none do.
+    fn uploads(&self) -> Option<Arc<dyn Uploads>> {
+        None
+    }
     /// All of them.
     fn list(&self) -> Vec<PluginInfo>;
+    /// The connections that they ask for.
+    fn connections(&self) -> Arc<dyn Connections>;
+}
+
+/// The plugins that come through the fleet's plugin topic.
+#[async_trait]
+pub trait Uploads: Send + Sync {
+    /// What a component is, which is found out in the sandbox; the error says why
+    /// it is no plugin.
+    async fn inspect(&self, component: Arc<[u8]>) -> Result<PluginInfo, String>;
+    /// The fleet has this version. Without its bytes it is a component that came
+    /// before. The error says why this worker cannot use it.
+    async fn install(
+        &self,
+        name: &str,
+        version: &str,
+        sha256: &str,
+        component: Option<Arc<[u8]>>,
+    ) -> Result<(), String>;
+    /// The fleet has this version no more.
+    fn remove(&self, name: &str, version: &str);
+    /// Whoever names no version gets this one; `None`: the worker's own.
+    fn activate(&self, name: &str, version: Option<&str>);
+}
+
+/// The connections that plugins ask for by name. The worker knows nothing of
+/// drivers; it tells what the config topic has.
+#[async_trait]
+pub trait Connections: Send + Sync {
+    /// What is wrong with a definition, without any value of it.
+    fn check(&self, definition: &Object) -> Vec<String>;
+    /// Those of this worker's own file, which count before the fleet's; no secret
+    /// is in them.
+    fn own(&self) -> BTreeMap<String, Object>;
+    /// A definition with no secret in it.
+    fn shown(&self, definition: &Object) -> Object;
+    /// The fleet has this definition now, or none. Its users open it again.
+    fn set(&self, name: &str, definition: Option<&Object>);
+    /// Looks at what references stand for: the connections whose values changed.
+    /// Their users open them again.
+    async fn look(&self) -> Vec<String>;
 }

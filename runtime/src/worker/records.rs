@@ -9,6 +9,8 @@
 //! | config | `logger-cluster-NAMESPACE` | `{"level": "DEBUG"}` |
 //! | config | `session-key` | `{"key": .., "algorithm": .., "creation-timestamp": N}` |
 //! | config | `restart-connector-NAME` | `{"include-tasks": .., "only-failed": .., "task": N?}` |
+//! | config | `connection-NAME` | `{"version": N, "definition": {..}}` |
+//! | config | `pipeline-NAME` | the same |
 //! | offset | `["NAME", {partition}]` | `{offset}` |
 //! | status | `status-connector-NAME` | `{"state": .., "trace": .., "worker_id": .., "generation": N}` |
 //! | status | `status-task-NAME-N` | the same |
@@ -23,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::herder::{ConnectorConfig, State, TaskId};
+use super::herder::{ConnectorConfig, Object, State, TaskId};
 
 /// What a record of the config topic is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +44,10 @@ pub enum ConfigKey {
     Logger(String),
     /// The key that workers sign their requests to each other with (KIP-507).
     SessionKey,
+    /// A connection, its references to secrets unresolved.
+    Connection(String),
+    /// What a pipeline stands for.
+    Pipeline(String),
 }
 
 const SESSION_KEY: &str = "session-key";
@@ -57,6 +63,8 @@ impl ConfigKey {
             Self::Restart(name) => format!("restart-connector-{name}"),
             Self::Logger(namespace) => format!("logger-cluster-{namespace}"),
             Self::SessionKey => SESSION_KEY.to_owned(),
+            Self::Connection(name) => format!("connection-{name}"),
+            Self::Pipeline(name) => format!("pipeline-{name}"),
         }
     }
 
@@ -77,6 +85,12 @@ impl ConfigKey {
         }
         if let Some(name) = key.strip_prefix("connector-") {
             return Some(Self::Connector(name.to_owned()));
+        }
+        if let Some(name) = key.strip_prefix("connection-") {
+            return Some(Self::Connection(name.to_owned()));
+        }
+        if let Some(name) = key.strip_prefix("pipeline-") {
+            return Some(Self::Pipeline(name.to_owned()));
         }
         if let Some(name) = key.strip_prefix("commit-") {
             return Some(Self::Commit(name.to_owned()));
@@ -138,6 +152,23 @@ pub struct Restart {
     /// This one task, and nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<u32>,
+}
+
+/// The value of `connection-NAME` and `pipeline-NAME`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Versioned {
+    /// 1 when it was created, and one more with each change.
+    pub version: u64,
+    /// What it is.
+    pub definition: Object,
+}
+
+impl Versioned {
+    /// What names this version and no other, one of before a deletion included.
+    pub fn etag(&self) -> String {
+        let digest = hex(&Sha256::digest(encode(&self.definition)));
+        format!("{}-{}", self.version, &digest[..16])
+    }
 }
 
 /// The value of `logger-cluster-NAMESPACE`.
@@ -276,8 +307,12 @@ pub fn is_json_object(text: &str) -> bool {
 
 /// A digest of a connector's configuration, in hexadecimal.
 pub fn config_digest(config: &ConnectorConfig) -> String {
-    let digest = Sha256::digest(encode(config));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(encode(config)))
+}
+
+/// Lower-case hexadecimal.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -295,6 +330,8 @@ mod tests {
             (ConfigKey::Restart("a".into()), "restart-connector-a"),
             (ConfigKey::Logger("a::b".into()), "logger-cluster-a::b"),
             (ConfigKey::SessionKey, "session-key"),
+            (ConfigKey::Connection("a-1".into()), "connection-a-1"),
+            (ConfigKey::Pipeline("a".into()), "pipeline-a"),
         ] {
             assert_eq!(key.encode(), text);
             assert_eq!(ConfigKey::decode(text.as_bytes()), Some(key));
@@ -335,6 +372,16 @@ mod tests {
         let text = r#"{"state":"RUNNING","trace":null,"worker_id":"w:8083","generation":4}"#;
         assert_eq!(encode(&status), text.as_bytes());
         assert_eq!(decode::<Status>("k", text.as_bytes()), Ok(status));
+    }
+
+    #[test]
+    fn an_etag_tells_versions_and_contents_apart() {
+        let one = |version, field: &str| {
+            let definition = Object::from_iter([(field.to_owned(), Value::Null)]);
+            Versioned { version, definition }.etag()
+        };
+        assert_eq!(one(1, "a"), one(1, "a"));
+        assert!(one(1, "a") != one(2, "a") && one(1, "a") != one(1, "b"));
     }
 
     #[test]

@@ -79,11 +79,22 @@ impl Runner {
             self.tell(State::Running, None);
             let progressed = Arc::new(AtomicBool::new(false));
             let opened = Instant::now();
-            let ended = self.session(progressed.clone()).await;
+            let session = Self { stop: self.stop.child_token(), ..self.clone() };
+            let ended = session.session(progressed.clone()).await;
+            let task = label(&self.id);
+            if session.stop.is_cancelled() && !self.stop.is_cancelled() {
+                // A connection that it had open is another now. What the old one
+                // could not finish is done again with the new.
+                let left = ended.err().map(|error| error.message);
+                tracing::info!(task, left, "opens again with a connection that changed");
+                self.metrics().counters.reopen();
+                continue;
+            }
+            // Nobody opens it again from here on.
+            session.stop.cancel();
             let Err(error) = ended else { return Outcome::Stopped };
             ran = ran.max(restarts::well_for(opened.elapsed(), patience.retry_timeout));
             let made = progressed.load(Ordering::Relaxed);
-            let task = label(&self.id);
             match backoff.decide(&patience, &error, made, began.elapsed(), chance()) {
                 Verdict::GiveUp => return self.fail(error.message, ran),
                 Verdict::After(pause) => {
@@ -170,6 +181,7 @@ impl Runner {
             id: self.id.clone(),
             checkpoints: self.core.checkpoints.clone(),
             stop: stop.clone(),
+            reopen: self.stop.clone(),
             lease: self.core.lease.get().cloned().unwrap_or_default(),
         }
     }
@@ -191,7 +203,8 @@ impl Runner {
     /// `config` holds nothing that a plugin made.
     fn output_topics(&self, config: &ConnectorConfig) -> OutputTopics {
         let own = &self.core.config;
-        let internal = [&own.config_storage, &own.offset_storage, &own.status_storage];
+        let internal =
+            [&own.config_storage, &own.offset_storage, &own.status_storage, &own.plugin_storage];
         let configs = self.core.configs.read().expect("no holder panics");
         let changelogs = configs.connectors().keys().map(|name| changelog_topic(name));
         let internal = internal.into_iter().map(|topic| topic.name.clone()).chain(changelogs);
@@ -218,8 +231,7 @@ impl Runner {
     }
 
     async fn session(&self, progressed: Arc<AtomicBool>) -> Result<(), TaskError> {
-        let class = self.config.get(options::CLASS).map(String::as_str).unwrap_or_default();
-        let plugin = self.core.plugins.get(class).map_err(TaskError::stop)?;
+        let plugin = self.core.plugin_of(&self.config).map_err(TaskError::stop)?;
         let kind = plugin.info().kind;
         let options = Options::read(kind, &self.config).map_err(|problems| {
             let all: Vec<_> =

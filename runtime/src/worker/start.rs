@@ -14,6 +14,7 @@ use super::clients::{Clients, Group, Producers};
 use super::compacted::{CompactedLog, Entry, LogError, Write, at_once};
 use super::config::{InternalTopic, WorkerConfig};
 use super::config_state::{Change, ConfigState};
+use super::connections;
 use super::core::{Core, Led, Logs};
 use super::herd::{Event, Herd};
 use super::herder::{ConnectorConfig, Herder};
@@ -21,10 +22,11 @@ use super::inter_worker;
 use super::lag;
 use super::member::Voice;
 use super::metrics::{WorkerCollector, WorkerMetrics};
-use super::plugin::Plugins;
+use super::plugin::{Plugins, Uploads};
 use super::records::Status;
 use super::stores::{Checkpoints, Statuses};
 use super::topics::{TopicError, ensure_compacted};
+use super::uploads::{self, PluginStore};
 use crate::kafka::{ClientError, ConsumeError, Overrides, ProduceError};
 
 /// States written to the status topic at once.
@@ -91,9 +93,15 @@ impl Worker {
         let live = Arc::new(AtomicBool::new(false));
         let apply = {
             let (configs, live, events) = (configs.clone(), live.clone(), events.clone());
+            let connections = plugins.connections();
             move |entry: Entry<'_>| {
                 let mut configs = configs.write().expect("no holder panics");
-                match configs.apply(entry.key, entry.value) {
+                let applied = configs.apply(entry.key, entry.value);
+                if let Ok(Change::Connection(name)) = &applied {
+                    let present = configs.connections().get(name);
+                    connections.set(name, present.map(|present| &present.definition));
+                }
+                match applied {
                     Ok(Change::None) => {}
                     Ok(change) if live.load(Ordering::Acquire) => {
                         let _ = events.send(Event::Config(change));
@@ -138,6 +146,11 @@ impl Worker {
         let status_log =
             opener.open(&config.status_storage, false, "connectors' states", apply).await?;
 
+        let plugin_store = match plugins.uploads() {
+            Some(uploads) => Some(opener.plugins(&config, uploads, events.clone()).await?),
+            None => None,
+        };
+
         let (status_writes, status_inbox) = mpsc::unbounded_channel();
         let core = Arc::new(Core {
             config,
@@ -149,6 +162,7 @@ impl Worker {
             checkpoints,
             statuses,
             logs: Logs { config: config_log, offset: offset_log },
+            plugin_store,
             lease: OnceLock::new(),
             generation,
             changing: tokio::sync::Mutex::default(),
@@ -173,6 +187,7 @@ impl Worker {
             tokio::spawn(herd.run(inbox)),
             tokio::spawn(lag::watch(core.clone())),
             tokio::spawn(inter_worker::keep_key(core.clone())),
+            tokio::spawn(connections::watch(core.clone(), events.clone())),
         ];
         let statuses = tokio::spawn(write_statuses(status_inbox, status_log));
         Ok(Self { core, group, events, jobs, statuses })
@@ -236,6 +251,28 @@ impl Opener<'_> {
         let producers = self.producers.clone();
         let log = CompactedLog::open(&topic.name, partitions, producers, consumer, apply).await?;
         Ok(Arc::new(log))
+    }
+}
+
+impl Opener<'_> {
+    /// The plugin topic, read, and what was in it installed.
+    async fn plugins(
+        &self,
+        config: &WorkerConfig,
+        uploads: Arc<dyn Uploads>,
+        events: mpsc::UnboundedSender<Event>,
+    ) -> Result<PluginStore, WorkerError> {
+        let (parts, follower, installer) = uploads::parts(uploads);
+        // It ends with the follower.
+        tokio::spawn(installer.run(events));
+        let topic = InternalTopic { partitions: 1, ..config.plugin_storage.clone() };
+        let apply = move |entry: Entry<'_>| follower.apply(entry);
+        let log = self.open(&topic, true, "uploaded plugins", apply).await?;
+        let configs = self.clients.admin().topic_configs(&topic.name).await?;
+        let largest = configs.get("max.message.bytes").and_then(|it| it.value.as_deref());
+        let store = parts.open(log, largest.and_then(|text| text.parse().ok()));
+        store.settled().await;
+        Ok(store)
     }
 }
 

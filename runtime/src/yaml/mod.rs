@@ -24,6 +24,7 @@ pub(crate) use load::plain_scalar;
 pub use load::{Document, LoadError, read};
 pub use problem::{Problem, Report, Spot};
 pub use schema::check_schema;
+pub(crate) use secrets::is_secret;
 pub use suggest::{closest, did_you_mean, listed};
 pub(crate) use tree::join;
 pub use tree::{Entry, Key, Node, Origin, Value};

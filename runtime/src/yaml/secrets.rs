@@ -6,9 +6,29 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// How the last word of a key ends whose value is not drawn.
-const SECRET: [&str; 7] =
-    ["password", "jaas.config", "secret", "token", "credentials", "key.pem", "keystore.key"];
+/// How a key ends whose value is not drawn, in Kafka's spelling.
+const SECRET: [&str; 14] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "jaas.config",
+    "secret",
+    "token",
+    "credentials",
+    "key.pem",
+    "keystore.key",
+    "private.key",
+    "secret.key",
+    "access.key",
+    "api.key",
+    "apikey",
+];
+
+/// Whether a key's value is a secret, as its name tells.
+pub(crate) fn is_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase().replace(['-', '_'], ".");
+    SECRET.iter().any(|end| key.ends_with(end))
+}
 
 /// `text` with each byte of such a value replaced by `*`, so that all places stay.
 pub(super) fn hidden(text: &Arc<str>) -> Arc<str> {
@@ -39,8 +59,7 @@ pub(super) fn hidden(text: &Arc<str>) -> Arc<str> {
 fn secret_value(line: &str) -> Option<usize> {
     let colon = line.find(": ").or_else(|| line.trim_end().strip_suffix(':').map(str::len))?;
     let key = line[..colon].trim_matches(|c: char| c.is_whitespace() || "-\"'{,".contains(c));
-    let key = key.to_ascii_lowercase();
-    SECRET.iter().any(|end| key.ends_with(end)).then_some(colon + 1)
+    is_secret(key).then_some(colon + 1)
 }
 
 fn stars(value: &str) -> Cow<'_, str> {

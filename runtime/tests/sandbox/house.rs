@@ -99,6 +99,7 @@ impl House {
             connections: Arc::clone(&self.connections),
             checkpoints: Arc::new(NoCheckpoints),
             stopping: CancellationToken::new(),
+            reopen: CancellationToken::new(),
             lease: self.lease.clone(),
         }
     }

@@ -44,14 +44,28 @@ pub fn request_with(
     let body = body.map(Value::to_string).unwrap_or_default();
     let headers: String =
         headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let more = format!("Content-Type: application/json\r\n{headers}");
+    exchange(address, method, path, &more, body.as_bytes())
+}
+
+/// Posts a component.
+///
+/// # Panics
+/// When no whole answer comes within [`limits::ANSWER`].
+pub fn upload(address: SocketAddr, path: &str, component: &[u8]) -> Answer {
+    exchange(address, "POST", path, "Content-Type: application/wasm\r\n", component)
+}
+
+fn exchange(address: SocketAddr, method: &str, path: &str, headers: &str, body: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(address).expect("REST accepts connections");
     stream.set_read_timeout(Some(limits::ANSWER)).expect("a time-out can be set");
     write!(
         stream,
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
-         Content-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+         {headers}Content-Length: {}\r\n\r\n",
         body.len()
     )
+    .and_then(|()| stream.write_all(body))
     .expect("REST reads requests");
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).expect("a whole answer");

@@ -58,10 +58,10 @@ fn connectors_are_created_run_restarted_and_deleted() {
 }
 
 #[test]
-fn the_workers_state_is_in_three_compacted_topics() {
+fn the_workers_state_is_in_four_compacted_topics() {
     let count = WordCount::new();
     let node = worker(&count).start();
-    for topic in ["connect-configs", "connect-offsets", "connect-status"] {
+    for topic in ["connect-configs", "connect-offsets", "connect-status", "connect-plugins"] {
         let arguments = [
             "topic",
             "describe",

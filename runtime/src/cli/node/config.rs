@@ -268,6 +268,7 @@ impl<'a> Reader<'a> {
             (&mut config.config_storage, "config.storage", false),
             (&mut config.offset_storage, "offset.storage", true),
             (&mut config.status_storage, "status.storage", true),
+            (&mut config.plugin_storage, "plugin.storage", false),
         ] {
             storage.name = self.text(&format!("{prefix}.topic"), &storage.name);
             storage.replication_factor =

@@ -14,7 +14,7 @@ use super::super::CliError;
 use super::super::plugins::Plugins;
 use super::{NodeConfig, WorkerSettings};
 use crate::host::adapt::WorkerPlugins;
-use crate::host::{ConnectionConfig, Connections};
+use crate::host::{ConnectionConfig, Connections, FleetPlugins};
 use crate::kafka::ClientError;
 use crate::pipeline::model::Connection;
 use crate::rest::{RestServer, ServeError};
@@ -162,7 +162,8 @@ impl RunningWorker {
                 .await
                 .map_err(NodeError::Plugins)?,
         };
-        let plugins = WorkerPlugins { catalog: plugins.catalog().clone(), connections };
+        let fleet = Arc::new(FleetPlugins::new(plugins.host().clone()));
+        let plugins = WorkerPlugins { catalog: plugins.catalog().clone(), connections, fleet };
         let clients = Arc::new(KafkaClients::new(&config)?);
         let group = config.group_id.clone();
         let worker = Box::pin(Worker::start(config, Arc::new(plugins), clients))

@@ -59,8 +59,7 @@ impl store::HostBucket for Guest {
                 message: "a plugin has no connections before it is open".to_owned(),
             })));
         };
-        let connector = &context.id.connector;
-        match context.connections.objects(&connection, connector, &context.lease).await {
+        match context.connections.objects(&connection, context).await {
             Ok(bucket) => Ok(Ok(self.table.push(HostBucket(bucket))?)),
             Err(fault) => Ok(Err(convert::to_guest_fault(fault))),
         }

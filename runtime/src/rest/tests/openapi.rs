@@ -84,6 +84,7 @@ async fn every_answer_is_as_it_is_described() {
     let new = json!({ "name": "read", "config": config });
     let offsets = json!({ "offsets": [{ "partition": { "path": "a" }, "offset": null }] });
     let level = json!({ "level": "DEBUG" });
+    let parts = json!({ "topics": [], "connections": [], "connectors": ["p-c"] });
     let none = || Json::Null;
     let mut answered = BTreeSet::new();
     for (method, path, body) in [
@@ -128,6 +129,21 @@ async fn every_answer_is_as_it_is_described() {
         (Method::POST, "/connectors/read/tasks", json!([])),
         (Method::PUT, "/connectors/read/fence", none()),
         (Method::DELETE, "/connectors/read", none()),
+        (Method::PUT, "/connections/c", json!({ "driver": "objects" })),
+        (Method::PUT, "/connections/c", json!({ "driver": "objects" })),
+        (Method::GET, "/connections", none()),
+        (Method::GET, "/connections/c", none()),
+        (Method::DELETE, "/connections/c", none()),
+        (Method::PUT, "/pipelines/p", parts.clone()),
+        (Method::PUT, "/pipelines/p", parts),
+        (Method::GET, "/pipelines", none()),
+        (Method::GET, "/pipelines/p", none()),
+        (Method::DELETE, "/pipelines/p", none()),
+        (Method::POST, "/plugins", json!({})),
+        (Method::GET, "/plugins", none()),
+        (Method::GET, "/plugins/p", none()),
+        (Method::PUT, "/plugins/p/active", json!({ "version": "1" })),
+        (Method::DELETE, "/plugins/p/versions/1", none()),
     ] {
         let mut request = api.request(method.clone(), path);
         let text = if body.is_null() { String::new() } else { body.to_string() };

@@ -5,6 +5,7 @@ use std::sync::{LazyLock, Mutex};
 
 use async_trait::async_trait;
 
+use super::shelf_resources::Kept;
 use crate::logging::LoggerLevel;
 use crate::worker::definitions::{self, ConfigInfos, ConfigKeyInfo};
 use crate::worker::herder::{
@@ -31,6 +32,7 @@ pub(super) struct Shelf {
     keys: Mutex<Option<SessionKeys>>,
     given: Mutex<Vec<(String, Vec<ConnectorConfig>)>>,
     fenced: Mutex<Vec<String>>,
+    pub(super) kept: Kept,
 }
 
 impl Shelf {

@@ -1,6 +1,7 @@
 //! A worker's whole life over a cluster in memory and native plugins.
 
 mod cluster;
+mod connections;
 mod control;
 mod errors;
 mod fleet;
@@ -10,6 +11,7 @@ mod overlaps;
 mod plugins;
 mod real;
 mod transactions;
+mod uploads;
 mod wordcount;
 
 use std::sync::Arc;

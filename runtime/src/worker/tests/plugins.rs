@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use crate::batch::Batch;
+use crate::host::{Connections, OpenContext};
 use crate::kafka::TopicPartition;
 use crate::task::error::TaskError;
 use crate::task::failures::{Failure, Stage};
@@ -18,7 +19,7 @@ use crate::task::plugin::{
     Refused, Reject, SinkPlugin, SourcePlugin,
 };
 use crate::worker::herder::{ConnectorConfig, ConnectorKind, PluginInfo};
-use crate::worker::plugin::{ConfigProblem, PlannedTask, Plugin, Plugins, TaskContext};
+use crate::worker::plugin::{ConfigProblem, PlannedTask, Plugin, Plugins, TaskContext, Uploads};
 
 /// What the tests see and steer, over all instances.
 #[derive(Default)]
@@ -57,6 +58,13 @@ pub(super) struct Scene {
     pub(super) sinks_opened: AtomicU32,
     /// Rows of the sink that keeps its positions with them.
     pub(super) ledger: Mutex<BTreeMap<TopicPartition, Account>>,
+    /// How often a source opened the connection that its configuration names.
+    pub(super) connections_opened: AtomicU32,
+    pub(super) connections: Arc<Connections>,
+    /// The plugins of the fleet, if this worker takes any.
+    pub(super) fleet: Option<Arc<FleetStage>>,
+    /// The versions that sources were opened in, in turn.
+    pub(super) versions: Mutex<Vec<String>>,
 }
 
 /// A partition's rows, and with them the position after the last.
@@ -97,11 +105,36 @@ impl Plugins for Troupe {
             _ => return Err(format!("`{class}` is unknown; known are rows, count, keep")),
         };
         let schema = match kind {
-            ConnectorKind::Source => json!({"properties": {"topic": {}, "rows": {}}}),
+            ConnectorKind::Source => json!({"properties": {
+                "topic": {}, "rows": {}, "connection": {"x-connection": "read"},
+            }}),
             ConnectorKind::Processor => json!({"properties": {"output.topic": {}}}),
             ConnectorKind::Sink => json!({}),
         };
-        Ok(Arc::new(Actor { class: class.to_owned(), kind, schema, scene: self.0.clone() }))
+        let (class, version) = (class.to_owned(), "1".to_owned());
+        Ok(Arc::new(Actor { class, version, kind, schema, scene: self.0.clone() }))
+    }
+
+    fn pick(&self, class: &str, version: Option<&str>) -> Result<Arc<dyn Plugin>, String> {
+        let active = self.0.fleet.as_ref().and_then(|fleet| fleet.active(class));
+        let version = version.map(str::to_owned).or(active);
+        let Some(version) = version else { return self.get(class) };
+        let fleet = self.0.fleet.as_ref().ok_or("no fleet")?;
+        if !fleet.has(class, &version) {
+            return Err(format!("there is no version {version} of `{class}`"));
+        }
+        let kind = self.get(class)?.info().kind;
+        let schema = self.get(class)?.config_schema().clone();
+        let class = class.to_owned();
+        Ok(Arc::new(Actor { class, version, kind, schema, scene: self.0.clone() }))
+    }
+
+    fn uploads(&self) -> Option<Arc<dyn Uploads>> {
+        self.0.fleet.clone().map(|fleet| fleet as Arc<dyn Uploads>)
+    }
+
+    fn connections(&self) -> Arc<dyn crate::worker::plugin::Connections> {
+        self.0.connections.clone()
     }
 
     fn list(&self) -> Vec<PluginInfo> {
@@ -109,8 +142,81 @@ impl Plugins for Troupe {
     }
 }
 
+/// The plugins of the fleet on one worker. A component is text: name, version,
+/// kind, and whatever else.
+#[derive(Default)]
+pub(super) struct FleetStage(Mutex<Installed>);
+
+#[derive(Default)]
+struct Installed {
+    components: HashMap<String, Arc<[u8]>>,
+    versions: BTreeMap<(String, String), String>,
+    active: BTreeMap<String, String>,
+}
+
+impl FleetStage {
+    fn active(&self, name: &str) -> Option<String> {
+        self.0.lock().unwrap().active.get(name).cloned()
+    }
+
+    fn has(&self, name: &str, version: &str) -> bool {
+        self.component(name, version).is_some()
+    }
+
+    /// A version's bytes, as they came through the topic.
+    pub(super) fn component(&self, name: &str, version: &str) -> Option<Vec<u8>> {
+        let stage = self.0.lock().unwrap();
+        let digest = stage.versions.get(&(name.to_owned(), version.to_owned()))?;
+        stage.components.get(digest).map(|component| component.to_vec())
+    }
+}
+
+#[async_trait]
+impl Uploads for FleetStage {
+    async fn inspect(&self, component: Arc<[u8]>) -> Result<PluginInfo, String> {
+        let text = String::from_utf8_lossy(&component).into_owned();
+        let mut words = text.split(' ').map(str::to_owned);
+        match (words.next(), words.next(), words.next().as_deref()) {
+            (Some(class), Some(version), Some(kind @ ("source" | "sink"))) => Ok(PluginInfo {
+                class,
+                version,
+                kind: if kind == "sink" { ConnectorKind::Sink } else { ConnectorKind::Source },
+            }),
+            _ => Err("it is no WebAssembly".to_owned()),
+        }
+    }
+
+    async fn install(
+        &self,
+        name: &str,
+        version: &str,
+        sha256: &str,
+        component: Option<Arc<[u8]>>,
+    ) -> Result<(), String> {
+        let mut stage = self.0.lock().unwrap();
+        if let Some(component) = component {
+            stage.components.insert(sha256.to_owned(), component);
+        }
+        stage.versions.insert((name.to_owned(), version.to_owned()), sha256.to_owned());
+        Ok(())
+    }
+
+    fn remove(&self, name: &str, version: &str) {
+        self.0.lock().unwrap().versions.remove(&(name.to_owned(), version.to_owned()));
+    }
+
+    fn activate(&self, name: &str, version: Option<&str>) {
+        let mut stage = self.0.lock().unwrap();
+        match version {
+            Some(version) => drop(stage.active.insert(name.to_owned(), version.to_owned())),
+            None => drop(stage.active.remove(name)),
+        }
+    }
+}
+
 struct Actor {
     class: String,
+    version: String,
     kind: ConnectorKind,
     schema: serde_json::Value,
     scene: Arc<Scene>,
@@ -119,7 +225,7 @@ struct Actor {
 #[async_trait]
 impl Plugin for Actor {
     fn info(&self) -> PluginInfo {
-        PluginInfo { class: self.class.clone(), kind: self.kind, version: "1".to_owned() }
+        PluginInfo { class: self.class.clone(), kind: self.kind, version: self.version.clone() }
     }
 
     fn digest(&self) -> String {
@@ -152,6 +258,19 @@ impl Plugin for Actor {
         config: &ConnectorConfig,
         task: &PlannedTask,
     ) -> Result<Box<dyn SourcePlugin>, TaskError> {
+        self.scene.versions.lock().unwrap().push(self.version.clone());
+        if let Some(name) = config.get("connection") {
+            let context = OpenContext {
+                id: context.id.clone(),
+                connections: self.scene.connections.clone(),
+                checkpoints: context.checkpoints.clone(),
+                stopping: context.stop.clone(),
+                reopen: context.reopen.clone(),
+                lease: context.lease.clone(),
+            };
+            self.scene.connections.objects(name, &context).await?;
+            self.scene.connections_opened.fetch_add(1, Ordering::SeqCst);
+        }
         let partition = format!(r#"{{"part":"{}"}}"#, task.assignment);
         let saved = context.checkpoints.get(&context.id.connector, &partition);
         let next = saved.map_or(0, |saved| {

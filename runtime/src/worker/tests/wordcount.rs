@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::*;
 use crate::host::adapt::WorkerPlugins;
-use crate::host::{Connections, HostConfig, Limits, PluginHost};
+use crate::host::{Connections, FleetPlugins, HostConfig, Limits, PluginHost};
 use crate::kafka::admin::NewTopic;
 use crate::worker::clients::Clients;
 use crate::worker::kafka_clients::KafkaClients;
@@ -56,7 +56,9 @@ impl Run {
             let _ = clients.admin().create_topic(&topic).await;
         }
         let host = HostConfig { cache_dir: dir.join("cache"), limits: Limits::default() };
-        let catalog = PluginHost::new(host).unwrap().scan(&[plugins]).await;
+        let host = PluginHost::new(host).unwrap();
+        let catalog = host.scan(&[plugins]).await;
+        let fleet = Arc::new(FleetPlugins::new(host));
         assert!(catalog.broken().is_empty(), "{:?}", catalog.broken());
         let output = dir.join("out");
         std::fs::create_dir_all(&output).unwrap();
@@ -70,7 +72,7 @@ impl Run {
             ("output".to_owned(), connection(&output, "write")),
         ]);
         let connections = Arc::new(Connections::new(connections).unwrap());
-        let plugins = Arc::new(WorkerPlugins { catalog, connections });
+        let plugins = Arc::new(WorkerPlugins { catalog, connections, fleet });
         let worker = Worker::start(config, plugins, clients).await.unwrap();
         let herder = worker.herder();
         until("the worker is ready", || herder.ready()).await;

@@ -1,0 +1,186 @@
+//! What a connection's owner writes, and what can be wrong with it.
+
+use std::collections::BTreeMap;
+
+use globset::Glob;
+use longshore_driver_objects::ObjectsConfig;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::references::{self, MASK};
+
+/// What a connector may do on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// Read from the system.
+    Read,
+    /// Write to it, which includes reading.
+    Write,
+}
+
+/// Whom a connection's owner allows to use it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Allow {
+    /// Names of connectors, or patterns of names (`*`, `?`, `[a-z]`, `{a,b}`).
+    pub connectors: Vec<String>,
+    /// What they may do.
+    pub verbs: Vec<Verb>,
+}
+
+impl Allow {
+    /// The most that a connector may do; `None` for nothing.
+    pub(super) fn most(&self, connector: &str) -> Option<Verb> {
+        let named = self.connectors.iter().any(|pattern| {
+            Glob::new(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(connector))
+        });
+        match (named, &self.verbs[..]) {
+            (true, verbs) if verbs.contains(&Verb::Write) => Some(Verb::Write),
+            (true, [_, ..]) => Some(Verb::Read),
+            _ => None,
+        }
+    }
+}
+
+/// A connection as its owner wrote it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConnectionConfig {
+    /// The driver: `objects`.
+    pub driver: String,
+    /// Whom it serves; nobody unless said.
+    #[serde(default = "nobody")]
+    pub allow: Allow,
+    /// The driver's own settings, references unresolved.
+    #[serde(flatten)]
+    pub settings: BTreeMap<String, Value>,
+}
+
+fn nobody() -> Allow {
+    Allow { connectors: Vec::new(), verbs: Vec::new() }
+}
+
+impl ConnectionConfig {
+    /// All that is wrong with it. References stay unresolved: whether they can be
+    /// is seen on the worker that uses them.
+    pub(super) fn wrong(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        for pattern in &self.allow.connectors {
+            if let Err(error) = Glob::new(pattern) {
+                reasons.push(format!("`allow.connectors`: {error}"));
+            }
+        }
+        for (name, value) in &self.settings {
+            references::wrong(name, value, &mut reasons);
+        }
+        if self.driver == "objects" {
+            // Unresolved references are strings too, so the shape can be checked.
+            let settings = Value::Object(self.settings.clone().into_iter().collect());
+            if let Err(error) = serde_json::from_value::<ObjectsConfig>(settings) {
+                reasons.push(error.to_string());
+            }
+        } else {
+            reasons.push(format!("there is no driver `{}`; there is objects", self.driver));
+        }
+        reasons
+    }
+
+    /// Names of the settings that hold a secret itself, where a reference to it
+    /// should stand.
+    pub(super) fn clear_secrets(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for (name, value) in &self.settings {
+            clear(name, name, value, &mut |name, _| names.push(name.to_owned()));
+        }
+        names
+    }
+
+    /// As it may be shown: with no secret that stands in it by itself.
+    pub(super) fn masked(&self) -> Self {
+        let mut shown = self.clone();
+        for (name, value) in &mut shown.settings {
+            mask(name, value);
+        }
+        shown
+    }
+}
+
+/// Calls `found` with the path of each secret in clear at or below a value.
+fn clear(key: &str, path: &str, value: &Value, found: &mut dyn FnMut(&str, &Value)) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                clear(name, &format!("{path}.{name}"), value, found);
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| clear(key, path, item, found)),
+        value if is_clear(key, value) => found(path, value),
+        _ => {}
+    }
+}
+
+fn mask(key: &str, value: &mut Value) {
+    match value {
+        Value::Object(fields) => fields.iter_mut().for_each(|(name, value)| mask(name, value)),
+        Value::Array(items) => items.iter_mut().for_each(|item| mask(key, item)),
+        value if is_clear(key, value) => *value = MASK.into(),
+        _ => {}
+    }
+}
+
+fn is_clear(key: &str, value: &Value) -> bool {
+    match value {
+        Value::String(text) => {
+            !text.is_empty()
+                && ((crate::yaml::is_secret(key) && !references::is_whole(text))
+                    || has_password(text))
+        }
+        Value::Number(_) => crate::yaml::is_secret(key),
+        _ => false,
+    }
+}
+
+/// A URL with a password before its host, `https://user:password@host`.
+fn has_password(text: &str) -> bool {
+    let plain = references::plain(text);
+    let Some((_, rest)) = plain.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let user = authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':'));
+    user.is_some_and(|(_, password)| !password.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn definition(settings: serde_json::Value) -> ConnectionConfig {
+        let mut json = serde_json::json!({ "driver": "objects" });
+        json.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_secret_in_clear_is_found_by_its_name_or_in_a_url_and_masked() {
+        let definition = definition(serde_json::json!({
+            "password": "hunter2",
+            "auth": { "client.secret": "hunter3", "token": "${env:TOKEN}" },
+            "url": "https://me:hunter4@example.com/x?y",
+            "half": "https://${env:USER}:hunter5@example.com/",
+            "fine": "https://${env:USER}:${file:/run/password}@example.com/",
+            "root": "/data:x@y",
+        }));
+        assert_eq!(definition.clear_secrets(), ["auth.client.secret", "half", "password", "url"]);
+        let shown = serde_json::to_string(&definition.masked()).unwrap();
+        assert!(!shown.contains("hunter"), "{shown}");
+        assert!(
+            shown.contains("${env:TOKEN}") && shown.contains("${file:/run/password}"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_secret_beside_a_reference_is_still_in_clear() {
+        let definition = definition(serde_json::json!({ "password": "hunter2${env:X}" }));
+        assert_eq!(definition.clear_secrets(), ["password"]);
+    }
+}

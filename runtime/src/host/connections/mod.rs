@@ -1,0 +1,296 @@
+//! Named uses of drivers, and who may use them.
+//!
+//! A connection is an operator's: plugins ask for it by name. Some are defined in
+//! the worker's own file, the others in the fleet's config topic; of two by one
+//! name the worker's own counts. References to secrets are resolved when a
+//! connection is opened, on the worker that opens it, and nowhere else.
+//!
+//! | file | what it is |
+//! | --- | --- |
+//! | `definition` | what an owner writes, and what can be wrong with it |
+//! | `references` | `${env:}`, `${file:}`, `${dir:}`, and what hides their values |
+//! | `users` | who has which open, to open it again when it changes |
+
+mod definition;
+mod references;
+mod users;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, RwLock};
+
+use async_trait::async_trait;
+use longshore_driver_objects::{Access, Bucket, Class, ObjectsConfig, ObjectsError};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+pub use definition::{Allow, ConnectionConfig, Verb};
+pub(crate) use references::resolve_text;
+
+use self::references::{Resolver, Unresolved, hide};
+use self::users::{Digest, Users};
+use super::error::Fault;
+use super::plugin::OpenContext;
+use crate::worker::herder::Object;
+use crate::worker::plugin as asked;
+
+/// What is wrong with a connection's definition.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("connection `{connection}`: {reason}")]
+pub struct ConnectionError {
+    /// Its name.
+    pub connection: String,
+    /// What is wrong, without any resolved value.
+    pub reason: String,
+}
+
+type Definitions = BTreeMap<String, Arc<ConnectionConfig>>;
+
+/// The connections of a worker, by name.
+#[derive(Debug, Default)]
+pub struct Connections {
+    own: Definitions,
+    fleet: RwLock<Definitions>,
+    users: Users,
+}
+
+/// A connection's settings with their references resolved. It is shown nowhere.
+struct Resolved {
+    settings: Value,
+    secrets: Vec<String>,
+    digest: Digest,
+}
+
+impl Connections {
+    /// Checks every definition of the worker's own; all that is wrong is told at
+    /// once. References are resolved later, on use: a missing one costs the tasks
+    /// that need it.
+    pub fn new(
+        definitions: BTreeMap<String, ConnectionConfig>,
+    ) -> Result<Self, Vec<ConnectionError>> {
+        let errors: Vec<_> = definitions
+            .iter()
+            .flat_map(|(name, definition)| {
+                let connection = name.clone();
+                definition
+                    .wrong()
+                    .into_iter()
+                    .map(move |reason| ConnectionError { connection: connection.clone(), reason })
+            })
+            .collect();
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        for (connection, definition) in &definitions {
+            for setting in definition.clear_secrets() {
+                tracing::warn!(
+                    connection,
+                    "`{setting}` holds a secret in clear: write a reference to it, such as \
+                     ${{env:NAME}} or ${{file:PATH}}"
+                );
+            }
+        }
+        let own = definitions.into_iter().map(|(name, it)| (name, Arc::new(it))).collect();
+        Ok(Self { own, ..Self::default() })
+    }
+
+    /// Opens an object store for a task.
+    pub(crate) async fn objects(&self, name: &str, context: &OpenContext) -> Result<Bucket, Fault> {
+        let (definition, verb) = self.granted(name, &context.id.connector)?;
+        if definition.driver != "objects" {
+            return Err(config(
+                "connection-of-another-kind",
+                format!(
+                    "the connection `{name}` is of the driver `{}`, not objects",
+                    definition.driver
+                ),
+            ));
+        }
+        let resolved = self.resolved(name, &definition, context).await?;
+        let settings: ObjectsConfig = serde_json::from_value(resolved.settings).map_err(|_| {
+            // The parser's words could quote a resolved secret.
+            let reason = "its settings, once resolved, are not what the driver takes";
+            config("connection-invalid", format!("the connection `{name}`: {reason}"))
+        })?;
+        let access = match verb {
+            Verb::Read => Access::Read,
+            Verb::Write => {
+                let lease = context.lease.clone();
+                Access::Write(Arc::new(move || lease.is_valid()))
+            }
+        };
+        let opened = Bucket::open(&settings, access).await;
+        opened.map_err(|error| objects_fault(&error).hiding(&resolved.secrets))
+    }
+
+    /// Resolves a definition for a task, which is noted as its user.
+    async fn resolved(
+        &self,
+        name: &str,
+        definition: &Arc<ConnectionConfig>,
+        context: &OpenContext,
+    ) -> Result<Resolved, Fault> {
+        let resolved = resolve(definition.clone()).await.map_err(|unresolved| {
+            let code = "connection-unresolved".to_owned();
+            let told = |reason| format!("the connection `{name}`: {reason}");
+            match unresolved {
+                Unresolved::Wrong(reason) => Fault::Config { code, message: told(reason) },
+                // Who mounts secrets may be slower than who creates connectors.
+                Unresolved::Missing(reason) => {
+                    Fault::Retry { code, message: told(reason), after: None }
+                }
+            }
+        })?;
+        self.users.opens(name, resolved.digest, &context.id, context.reopen.clone());
+        // Whoever redefines it from here on finds this user.
+        if !self.definition(name).is_some_and(|now| Arc::ptr_eq(&now, definition)) {
+            context.reopen.cancel();
+        }
+        Ok(resolved)
+    }
+
+    fn definition(&self, name: &str) -> Option<Arc<ConnectionConfig>> {
+        if let Some(own) = self.own.get(name) {
+            return Some(own.clone());
+        }
+        self.fleet.read().expect("no holder panics").get(name).cloned()
+    }
+
+    /// The definition, and the most that the connector may do with it.
+    fn granted(&self, name: &str, connector: &str) -> Result<(Arc<ConnectionConfig>, Verb), Fault> {
+        let definition = self.definition(name).ok_or_else(|| {
+            config("connection-unknown", format!("there is no connection `{name}`"))
+        })?;
+        match definition.allow.most(connector) {
+            Some(verb) => Ok((definition, verb)),
+            None => Err(config(
+                "connection-not-granted",
+                format!(
+                    "the connection `{name}` does not allow the connector `{connector}`; \
+                     its owner names connectors and verbs under `allow`"
+                ),
+            )),
+        }
+    }
+}
+
+#[async_trait]
+impl asked::Connections for Connections {
+    fn check(&self, definition: &Object) -> Vec<String> {
+        let definition = match read(definition) {
+            Ok(definition) => definition,
+            Err(reason) => return vec![reason],
+        };
+        let clear = definition.clear_secrets().into_iter().map(|setting| {
+            format!(
+                "`{setting}` holds a secret in clear, which every reader of the config topic would \
+                 see: write a reference to it, such as ${{env:NAME}}, ${{file:PATH}} or \
+                 ${{dir:FOLDER:FILE}}"
+            )
+        });
+        let mut reasons: Vec<String> = clear.collect();
+        reasons.extend(definition.wrong());
+        reasons
+    }
+
+    fn own(&self) -> BTreeMap<String, Object> {
+        self.own.iter().map(|(name, it)| (name.clone(), object(&it.masked()))).collect()
+    }
+
+    fn shown(&self, definition: &Object) -> Object {
+        read(definition).map_or_else(|_| Object::new(), |it| object(&it.masked()))
+    }
+
+    fn set(&self, name: &str, definition: Option<&Object>) {
+        let definition = definition.and_then(|definition| match read(definition) {
+            Ok(definition) => Some(Arc::new(definition)),
+            Err(reason) => {
+                tracing::warn!(connection = name, "cannot be used by this worker: {reason}");
+                None
+            }
+        });
+        {
+            let mut fleet = self.fleet.write().expect("no holder panics");
+            let before = match &definition {
+                Some(definition) => fleet.insert(name.to_owned(), definition.clone()),
+                None => fleet.remove(name),
+            };
+            if before.as_deref() == definition.as_deref() {
+                return;
+            }
+        }
+        if !self.own.contains_key(name) {
+            self.users.redefined(name);
+        }
+    }
+
+    async fn look(&self) -> Vec<String> {
+        for name in self.users.known() {
+            let Some(definition) = self.definition(&name) else { continue };
+            match resolve(definition).await {
+                Ok(resolved) => self.users.looked(&name, resolved.digest),
+                // Those who have it open go on with what they have.
+                Err(unresolved) => {
+                    let reason = unresolved.reason();
+                    tracing::warn!(connection = name, "cannot be resolved any more: {reason}");
+                }
+            }
+        }
+        self.users.take_changed().into_iter().collect()
+    }
+}
+
+/// Reads a definition; the error quotes no value.
+fn read(definition: &Object) -> Result<ConnectionConfig, String> {
+    serde_json::from_value(Value::Object(definition.clone()))
+        .map_err(|error| format!("it is no connection: {error}"))
+}
+
+fn object(definition: &ConnectionConfig) -> Object {
+    match serde_json::to_value(definition) {
+        Ok(Value::Object(object)) => object,
+        _ => Object::new(),
+    }
+}
+
+/// Resolves a definition's references, off the async threads: a file may be on a
+/// slow mount.
+async fn resolve(definition: Arc<ConnectionConfig>) -> Result<Resolved, Unresolved> {
+    let resolving = tokio::task::spawn_blocking(move || {
+        let env = |name: &str| std::env::var(name).ok();
+        let mut resolver = Resolver::new(&env);
+        let settings = Value::Object(definition.settings.clone().into_iter().collect());
+        let settings = resolver.value(&settings)?;
+        let digest = Sha256::digest(settings.to_string()).into();
+        Ok(Resolved { settings, secrets: resolver.secrets, digest })
+    });
+    resolving.await.unwrap_or_else(|error| Err(Unresolved::Missing(error.to_string())))
+}
+
+fn config(code: &str, message: impl fmt::Display) -> Fault {
+    Fault::Config { code: code.to_owned(), message: message.to_string() }
+}
+
+impl Fault {
+    /// The same without the secrets that its words may hold.
+    fn hiding(mut self, secrets: &[String]) -> Self {
+        let (Self::Retry { message, .. }
+        | Self::Config { message, .. }
+        | Self::Fatal { message, .. }) = &mut self;
+        *message = hide(std::mem::take(message), secrets);
+        self
+    }
+}
+
+/// A driver's error as the contract's fault.
+pub(super) fn objects_fault(error: &ObjectsError) -> Fault {
+    let (code, message) = (error.code().to_owned(), error.to_string());
+    match error.class() {
+        Class::Retry => Fault::Retry { code, message, after: None },
+        Class::Config => Fault::Config { code, message },
+        Class::Fatal => Fault::Fatal { code, message },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+use std::path::Path;
+
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::asked::Connections as _;
+use super::*;
+use crate::worker::herder::TaskId;
+use crate::worker::stores::Checkpoints;
+
+fn connections(json: &str) -> Result<Connections, Vec<ConnectionError>> {
+    Connections::new(serde_json::from_str(json).unwrap())
+}
+
+const FILES: &str = r#"{"files": {"driver": "objects", "kind": "local", "root": "/data",
+    "allow": {"connectors": ["lines", "daily-*"], "verbs": ["read"]}}}"#;
+
+fn code<T>(result: Result<(T, Verb), Fault>) -> Result<Verb, String> {
+    match result {
+        Ok((_, verb)) => Ok(verb),
+        Err(Fault::Config { code, .. }) => Err(code),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+fn object_of(json: Value) -> Object {
+    json.as_object().unwrap().clone()
+}
+
+fn local(root: &str) -> Object {
+    object_of(json!({
+        "driver": "objects", "kind": "local", "root": root,
+        "allow": { "connectors": ["c"], "verbs": ["read"] },
+    }))
+}
+
+fn context(task: u32) -> OpenContext {
+    OpenContext {
+        id: TaskId { connector: "c".to_owned(), task },
+        connections: Arc::default(),
+        checkpoints: Arc::new(Checkpoints::default()),
+        stopping: CancellationToken::new(),
+        reopen: CancellationToken::new(),
+        lease: Default::default(),
+    }
+}
+
+async fn root_named_in(file: &Path, connections: &Connections) -> (String, OpenContext) {
+    let context = context(0);
+    connections.set("f", Some(&local(&format!("${{file:{}}}", file.display()))));
+    let opened = connections.objects("f", &context).await;
+    (opened.err().map_or_else(String::new, |fault| fault.to_string()), context)
+}
+
+#[test]
+fn a_connection_serves_whom_its_owner_allows() {
+    let all = connections(FILES).unwrap();
+    assert_eq!(code(all.granted("files", "lines")), Ok(Verb::Read));
+    assert_eq!(code(all.granted("files", "daily-7")), Ok(Verb::Read));
+    assert_eq!(code(all.granted("files", "other")), Err("connection-not-granted".to_owned()));
+    assert_eq!(code(all.granted("s3", "lines")), Err("connection-unknown".to_owned()));
+}
+
+#[test]
+fn without_allow_it_serves_nobody() {
+    let all = connections(r#"{"f": {"driver": "objects", "kind": "local", "root": "/"}}"#);
+    let all = all.unwrap();
+    assert_eq!(code(all.granted("f", "lines")), Err("connection-not-granted".to_owned()));
+}
+
+#[test]
+fn all_wrong_definitions_are_told_at_once() {
+    let errors = connections(
+        r#"{"a": {"driver": "floppy"}, "b": {"driver": "objects", "kind": "local", "rot": "/",
+        "allow": {"connectors": ["[z-a"], "verbs": []}}}"#,
+    )
+    .unwrap_err();
+    let names: Vec<_> = errors.iter().map(|error| error.connection.as_str()).collect();
+    assert_eq!(names, ["a", "b", "b"]);
+}
+
+#[test]
+fn the_workers_own_definition_counts_before_the_fleets() {
+    let all = connections(FILES).unwrap();
+    let theirs = object_of(json!({
+        "driver": "objects", "kind": "local", "root": "/",
+        "allow": { "connectors": ["*"], "verbs": ["write"] },
+    }));
+    all.set("files", Some(&theirs));
+    assert_eq!(code(all.granted("files", "other")), Err("connection-not-granted".to_owned()));
+    all.set("more", Some(&theirs));
+    assert_eq!(code(all.granted("more", "other")), Ok(Verb::Write));
+    all.set("more", None);
+    assert_eq!(code(all.granted("more", "other")), Err("connection-unknown".to_owned()));
+}
+
+#[test]
+fn a_secret_in_clear_is_refused_without_being_told() {
+    let all = Connections::default();
+    let mut definition = local("/data");
+    definition.insert("password".to_owned(), "hunter2".into());
+    let reasons = all.check(&definition).join("\n");
+    assert!(reasons.contains("`password` holds a secret in clear"), "{reasons}");
+    assert!(!reasons.contains("hunter2"), "{reasons}");
+    assert!(all.check(&local("${env:ROOT}")).is_empty());
+    assert!(all.check(&local("${vault:x}"))[0].contains("is no reference"));
+}
+
+#[tokio::test]
+async fn a_resolved_value_is_in_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("root");
+    std::fs::write(&file, "/no/such/s3cr3t\n").unwrap();
+    let (told, _) = root_named_in(&file, &Connections::default()).await;
+    assert!(told.contains(references::MASK) && !told.contains("s3cr3t"), "{told}");
+}
+
+#[tokio::test]
+async fn a_file_that_changes_makes_its_users_open_the_connection_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("root");
+    std::fs::write(&file, folder.path().to_str().unwrap()).unwrap();
+    let connections = Connections::default();
+    let (told, user) = root_named_in(&file, &connections).await;
+    assert_eq!(told, "");
+    assert!(connections.look().await.is_empty() && !user.reopen.is_cancelled());
+    // One that is away for a moment, as while it is replaced, changes nothing.
+    std::fs::remove_file(&file).unwrap();
+    assert!(connections.look().await.is_empty() && !user.reopen.is_cancelled());
+    std::fs::write(&file, "/").unwrap();
+    assert_eq!(connections.look().await, ["f"]);
+    assert!(user.reopen.is_cancelled());
+}
+
+#[tokio::test]
+async fn a_definition_that_changes_makes_its_users_open_the_connection_again() {
+    let connections = Connections::default();
+    connections.set("f", Some(&local("/")));
+    let user = context(0);
+    connections.objects("f", &user).await.unwrap();
+    connections.set("f", Some(&local("/")));
+    assert!(!user.reopen.is_cancelled(), "it is the same");
+    connections.set("f", Some(&local("/tmp")));
+    assert!(user.reopen.is_cancelled());
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_there_yet_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let connections = Connections::default();
+    let path = folder.path().join("late");
+    connections.set("f", Some(&local(&format!("${{file:{}}}", path.display()))));
+    let fault = connections.objects("f", &context(0)).await.unwrap_err();
+    assert!(matches!(fault, Fault::Retry { .. }), "{fault}");
+}
