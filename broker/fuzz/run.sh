@@ -2,7 +2,7 @@
 # Fuzz targets on libFuzzer, built with coverage counters by the stable toolchain.
 #
 #   run.sh build                  build all targets
-#   run.sh run TARGET [OPTION...] FUZZ_SECONDS (60) of one, options are libFuzzer's;
+#   run.sh run TARGET [OPTION...] FUZZ_SECONDS (120) of one, options are libFuzzer's;
 #                                 FUZZ_SEED repeats a run from the same corpus
 #   run.sh capture                make the corpus in the tree anew from real clients
 #                                 (capture.py), less what brings no coverage; files
@@ -49,7 +49,7 @@ case ${1:-} in
         if [[ ${1:-} != -* && -n ${1:-} ]]; then
             exec "$program" "${limits[@]}" "$@"
         fi
-        exec "$program" "${limits[@]}" "-seed=$seed" "-max_total_time=${FUZZ_SECONDS:-60}" \
+        exec "$program" "${limits[@]}" "-seed=$seed" "-max_total_time=${FUZZ_SECONDS:-120}" \
             -print_final_stats=1 "$@" "$found" "$corpus"
         ;;
     capture)

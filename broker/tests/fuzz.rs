@@ -1,4 +1,4 @@
-//! The second tier: FUZZ_SECONDS (60) of each fuzz target on libFuzzer, from the
+//! The second tier: FUZZ_SECONDS (120) of each fuzz target on libFuzzer, from the
 //! corpus in the tree and a drawn seed, which is printed; see `fuzz/run.sh`.
 //! The first tier sends the corpus itself through every target (`src/fuzzing`).
 
@@ -16,7 +16,7 @@ macro_rules! targets {
     ($($test:ident => $target:literal),* $(,)?) => {
         $(
             #[test]
-            #[ignore = "second tier: a minute, and the build of the fuzz targets"]
+            #[ignore = "second tier: two minutes, and the build of the fuzz targets"]
             fn $test() {
                 fuzz($target);
             }

@@ -48,6 +48,17 @@ impl Default for TopicTracking {
     }
 }
 
+/// What requests may bring to the fleet beside connectors: nothing by default. Each
+/// worker goes by its own file, since it is its process that opens and runs them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FleetResources {
+    /// `connection.resources.enable`: connections. Who may send requests then reads and
+    /// writes what the worker's process may.
+    pub connections: bool,
+    /// `plugin.upload.enable`: plugins, also in the place of those that are there.
+    pub plugins: bool,
+}
+
 /// One of the internal topics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InternalTopic {
@@ -104,6 +115,8 @@ pub struct WorkerConfig {
     pub exactly_once_sources: SourceSupport,
     /// `topic.tracking.enable` and `topic.tracking.allow.reset`.
     pub topic_tracking: TopicTracking,
+    /// `connection.resources.enable` and `plugin.upload.enable`.
+    pub fleet_resources: FleetResources,
     /// When given, no other connectors than these may go on as the config topic
     /// has them: all else is deleted before anything starts. For a worker that
     /// is the whole fleet and serves one pipeline.
@@ -141,6 +154,7 @@ impl WorkerConfig {
             retry_delay_max: Duration::from_secs(60),
             exactly_once_sources: SourceSupport::default(),
             topic_tracking: TopicTracking::default(),
+            fleet_resources: FleetResources::default(),
             only: None,
             security: Security::default(),
             inter_worker: InterWorker::default(),

@@ -110,6 +110,7 @@ impl Answers {
                 "the connection has {bytes} bytes; one may have {DEFINITION_BYTES_MAX}"
             )));
         }
+        self.takes_connections()?;
         let hosts = self.core.plugins.connections();
         let wrong = hosts.check(&definition);
         if !wrong.is_empty() {
@@ -128,6 +129,7 @@ impl Answers {
         name: &str,
         expected: Expected,
     ) -> Result<(), HerderError> {
+        self.takes_connections()?;
         self.not_own(name)?;
         let _changing = self.changing().await?;
         let key = ConfigKey::Connection(name.to_owned());
@@ -142,6 +144,18 @@ impl Answers {
             )));
         }
         self.write(&[(key.encode().into_bytes(), None)]).await
+    }
+
+    fn takes_connections(&self) -> Result<(), HerderError> {
+        match self.core.config.fleet_resources.connections {
+            true => Ok(()),
+            false => Err(HerderError::Forbidden(
+                "this worker takes no connections from requests: define them in the workers' files, \
+                 or set `connection.resources.enable: true` there, with which whoever may send \
+                 requests reads and writes what the workers' processes may"
+                    .to_owned(),
+            )),
+        }
     }
 
     fn not_own(&self, name: &str) -> Result<(), HerderError> {

@@ -94,10 +94,13 @@ impl Worker {
         let apply = {
             let (configs, live, events) = (configs.clone(), live.clone(), events.clone());
             let connections = plugins.connections();
+            let takes_connections = config.fleet_resources.connections;
             move |entry: Entry<'_>| {
                 let mut configs = configs.write().expect("no holder panics");
                 let applied = configs.apply(entry.key, entry.value);
-                if let Ok(Change::Connection(name)) = &applied {
+                if let Ok(Change::Connection(name)) = &applied
+                    && takes_connections
+                {
                     let present = configs.connections().get(name);
                     connections.set(name, present.map(|present| &present.definition));
                 }
@@ -146,7 +149,8 @@ impl Worker {
         let status_log =
             opener.open(&config.status_storage, false, "connectors' states", apply).await?;
 
-        let plugin_store = match plugins.uploads() {
+        let uploads = plugins.uploads().filter(|_| config.fleet_resources.plugins);
+        let plugin_store = match uploads {
             Some(uploads) => Some(opener.plugins(&config, uploads, events.clone()).await?),
             None => None,
         };

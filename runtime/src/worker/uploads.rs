@@ -162,7 +162,13 @@ fn is_version(version: &str) -> bool {
 
 impl Answers {
     fn store(&self) -> Result<&PluginStore, HerderError> {
-        let none = || HerderError::Forbidden("this worker takes no plugins".to_owned());
+        let none = || {
+            HerderError::Forbidden(
+                "this worker takes no plugins: its file lacks `plugin.upload.enable: true`, with \
+                 which whoever may send requests decides what code connectors run"
+                    .to_owned(),
+            )
+        };
         self.core.plugin_store.as_ref().ok_or_else(none)
     }
 

@@ -27,6 +27,7 @@ impl Place {
         let node = Node::with()
             .roles("broker,controller,worker")
             .property("rest.listeners", "http://127.0.0.1:0")
+            .property("connection.resources.enable", "true")
             .property("plugin.path", json!([paths::plugins()]))
             .property("metadata.max.age.ms", 200)
             .property("offsets.topic.num.partitions", 4)

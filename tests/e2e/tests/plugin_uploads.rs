@@ -29,6 +29,7 @@ impl Place {
         let node = Node::with()
             .roles("broker,controller,worker")
             .property("rest.listeners", "http://127.0.0.1:0")
+            .property("plugin.upload.enable", "true")
             .property("plugin.path", json!([folder.path().join("plugins")]))
             .property("plugin.cache.dir", folder.path().join("cache").display())
             .property("offsets.topic.num.partitions", 4)

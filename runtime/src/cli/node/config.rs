@@ -14,7 +14,7 @@ use crate::host::resolve_text;
 use crate::kafka::{ClientError, Security};
 use crate::pipeline::model::Connection;
 use crate::rest::settings::RestSettings;
-use crate::worker::config::{SourceSupport, TopicTracking, WorkerConfig};
+use crate::worker::config::{FleetResources, SourceSupport, TopicTracking, WorkerConfig};
 use crate::yaml::{
     Document, Entry, LoadError, Node, Problem, Report, Value, check_schema, did_you_mean, read,
 };
@@ -290,6 +290,10 @@ impl<'a> Reader<'a> {
             enable: self.flag("topic.tracking.enable", enable),
             allow_reset: self.flag("topic.tracking.allow.reset", allow_reset),
         };
+        config.fleet_resources = FleetResources {
+            connections: self.flag("connection.resources.enable", false),
+            plugins: self.flag("plugin.upload.enable", false),
+        };
         config.security = self.client_security();
         config.inter_worker = self.inter_worker();
         WorkerSettings {
@@ -453,6 +457,14 @@ pub(super) mod tests {
         let off = "topic.tracking.enable: false\ntopic.tracking.allow.reset: FALSE\n";
         assert_eq!(tracking(off), TopicTracking { enable: false, allow_reset: false });
         assert!(told("topic.tracking.enable: \"no\"")[0].contains("true or false"));
+    }
+
+    #[test]
+    fn requests_bring_connectors_alone_unless_the_file_says_otherwise() {
+        let taken = |text: &str| load(text).unwrap().worker.unwrap().config.fleet_resources;
+        assert_eq!(taken(""), FleetResources { connections: false, plugins: false });
+        let on = "connection.resources.enable: true\nplugin.upload.enable: TRUE\n";
+        assert_eq!(taken(on), FleetResources { connections: true, plugins: true });
     }
 
     #[test]

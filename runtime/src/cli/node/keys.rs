@@ -158,6 +158,18 @@ pub(super) const NODE_KEYS: &[NodeKey] = &[
     key("status.storage.topic", String, "connect-status", "The topic of states."),
     key("status.storage.replication.factor", Int, "1", "Its replicas when it is created."),
     key("status.storage.partitions", Int, "5", "Its partitions when it is created."),
+    key(
+        "plugin.upload.enable",
+        Boolean,
+        "false",
+        "Whether requests may bring plugins, which take the place of those of the same name: whoever may send requests decides what code connectors run.",
+    ),
+    key(
+        "connection.resources.enable",
+        Boolean,
+        "false",
+        "Whether requests may define connections: whoever may send them reads and writes what this worker's process may.",
+    ),
     key("plugin.storage.topic", String, "connect-plugins", "The topic of uploaded plugins."),
     key("plugin.storage.replication.factor", Int, "1", "Its replicas when it is created."),
     key("offset.flush.interval.ms", Long, "5000", "How often a sink's offsets are committed."),

@@ -62,6 +62,30 @@ async fn a_task_that_lacks_its_connection_runs_once_it_is_there_and_allows_it() 
 }
 
 #[tokio::test]
+async fn a_worker_whose_file_does_not_say_so_takes_connections_and_plugins_from_nobody() {
+    let house = house().await;
+    house.put("files", local("/", "*")).await.unwrap();
+    house.worker.shutdown().await;
+    let scene = Scene { fleet: Some(Arc::default()), ..Scene::default() };
+    let closed = House::with(house.cluster.clone(), Arc::new(scene), "w1:8083", |config| {
+        config.fleet_resources = FleetResources::default();
+    })
+    .await;
+    let put = closed.put("files", local("/", "*")).await;
+    assert!(matches!(put, Err(HerderError::Forbidden(_))), "{put:?}");
+    let deleted = closed.herder.delete_connection("files", Expected::Any).await;
+    assert!(matches!(deleted, Err(HerderError::Forbidden(_))), "{deleted:?}");
+    let uploaded = closed.herder.upload_plugin(Vec::new(), "", true).await;
+    assert!(matches!(uploaded, Err(HerderError::Forbidden(_))));
+    // Nor does it open one that another worker took.
+    closed.create("read", &READS).await;
+    closed.task_is("read", 0, State::Failed).await;
+    let trace = closed.herder.status("read").unwrap().tasks[0].trace.clone().unwrap();
+    assert!(trace.contains("there is no connection `files`"), "{trace}");
+    closed.worker.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_connection_that_changes_is_opened_again_by_its_users() {
     let house = house().await;
     assert_eq!(house.put("files", local("/", "*")).await, Ok(1));

@@ -20,7 +20,7 @@ use std::time::Duration;
 use cluster::Memory;
 use plugins::{Scene, Troupe};
 
-use super::config::WorkerConfig;
+use super::config::{FleetResources, WorkerConfig};
 use super::herder::{ConnectorConfig, Herder, State};
 use super::start::Worker;
 
@@ -55,6 +55,7 @@ impl House {
         config.retry_delay_max = Duration::from_millis(10);
         config.task_reopen_max = 3;
         config.loggers = Arc::default();
+        config.fleet_resources = FleetResources { connections: true, plugins: true };
         set(&mut config);
         let plugins = Arc::new(Troupe(scene.clone()));
         let worker = Worker::start(config, plugins, Arc::new(cluster.clone())).await.unwrap();

@@ -142,7 +142,8 @@ async fn a_plugin_topic_that_would_lose_plugins_is_refused_with_the_remedy() {
     cluster.create(TOPIC, 1);
     cluster.alter(TOPIC, "cleanup.policy", "delete");
     let scene = Scene { fleet: Some(Arc::default()), ..Scene::default() };
-    let config = WorkerConfig::new("memory", "fleet", "w1:8083");
+    let mut config = WorkerConfig::new("memory", "fleet", "w1:8083");
+    config.fleet_resources.plugins = true;
     let troupe = Arc::new(Troupe(Arc::new(scene)));
     let refused = Worker::start(config, troupe, Arc::new(cluster)).await;
     let told = refused.err().expect("it is refused").to_string();
