@@ -135,7 +135,9 @@ fn a_worker_tells_what_its_connectors_do_under_kafka_connects_names() {
         families = scrape(&url);
         let sent =
             labelled(&families, "kafka_connect_sink_task_sink_record_send_total", task("write"));
-        (sent == Some(ROWS as f64)).then_some(())
+        // How far behind a sink is, is asked of the cluster now and then.
+        let lag = labelled(&families, "kafka_connect_sink_task_sink_record_lag_max", task("write"));
+        (sent == Some(ROWS as f64) && lag.is_some()).then_some(())
     });
     let value = |name: &str, labels: Value| {
         let name = format!("kafka_connect_{name}");

@@ -60,7 +60,7 @@ fn connectors_are_created_run_restarted_and_deleted() {
 #[test]
 fn the_workers_state_is_in_four_compacted_topics() {
     let count = WordCount::new();
-    let node = worker(&count).start();
+    let node = worker(&count).property("plugin.upload.enable", "true").start();
     for topic in ["connect-configs", "connect-offsets", "connect-status", "connect-plugins"] {
         let arguments = [
             "topic",
