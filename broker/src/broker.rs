@@ -318,12 +318,12 @@ impl Broker {
     pub async fn shutdown(mut self) {
         self.stopping.cancel();
         self.tasks.close();
-        // Closing begins at once: it is what makes a cleaning under way give up.
-        let tasks = tokio::time::timeout(limits::SHUTDOWN_GRACE, self.tasks.wait());
-        let ((), ended) = tokio::join!(self.node.partitions.close(), tasks);
-        if ended.is_err() {
+        self.node.partitions.begin_close();
+        // Connections first: no client is to hear of a log that is closed already.
+        if tokio::time::timeout(limits::SHUTDOWN_GRACE, self.tasks.wait()).await.is_err() {
             tracing::warn!("some tasks did not end in time");
         }
+        self.node.partitions.close().await;
         drop(self.data_dir.take());
         tracing::info!(cluster_id = %self.node.cluster_id, "broker stopped");
     }

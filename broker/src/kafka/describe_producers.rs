@@ -44,7 +44,7 @@ fn describe(partition: Option<&Partition>) -> PartitionResponse {
             let states = producers.iter().map(|(id, producer)| state(*id, producer));
             PartitionResponse::default().with_active_producers(states.collect())
         }
-        Err(offline) => refuse(ResponseError::KafkaStorageError, &offline.to_string()),
+        Err(offline) => refuse(offline.response(), &offline.to_string()),
     }
 }
 

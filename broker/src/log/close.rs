@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-use super::error::{FileContext, FileError, MaintenanceError};
+use super::error::{FileContext, FileError, MaintenanceError, Outage};
 use super::files::{self, Kind};
 use super::partition::Log;
 use super::snapshot;
@@ -94,19 +94,24 @@ pub(super) fn read_marker(dir: &Path) -> io::Result<Option<i64>> {
 }
 
 impl Log {
+    /// Has a compaction under way give up, and none begin: the log is closed soon.
+    pub fn begin_close(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
     /// Shuts down cleanly: all is flushed and the next open need not scan. The
     /// partition takes no calls after that.
     ///
     /// # Errors
     /// When a file cannot be written; the next open then recovers by scanning.
     pub fn close(&self) -> Result<(), MaintenanceError> {
-        self.closing.store(true, Ordering::Release);
+        self.begin_close();
         let _maintenance = self.lock_maintenance();
         let mut appender = self.lock_appender();
         self.check_online()?;
         if appender.next_offset == 0 {
             // Nothing was ever written: there is nothing to scan at the next open.
-            self.end("it was closed");
+            self.end(Outage::Closed);
             return Ok(());
         }
         let active = &appender.active;
@@ -125,14 +130,14 @@ impl Log {
             appender.next_offset
         );
         files::replace(&marker, text.as_bytes()).on("write", &marker)?;
-        self.end("it was closed");
+        self.end(Outage::Closed);
         Ok(())
     }
 
     /// Takes no more calls, and lets those who wait look again.
-    fn end(&self, reason: &str) {
-        // If it was offline before, that reason says more.
-        let _ = self.offline.set(reason.to_owned());
+    fn end(&self, outage: Outage) {
+        // If it was offline before, that outage says more.
+        let _ = self.offline.set(outage);
         self.flush.wake();
         self.ends.send_modify(|_| {});
     }
@@ -143,10 +148,10 @@ impl Log {
     /// When the folder cannot be renamed or removed; [`list_partitions`] finishes
     /// the job if it was renamed.
     pub fn delete(&self) -> Result<(), MaintenanceError> {
-        self.closing.store(true, Ordering::Release);
+        self.begin_close();
         let _maintenance = self.lock_maintenance();
         let _appender = self.lock_appender();
-        self.end("it was deleted");
+        self.end(Outage::Deleted);
         let doomed = self.dir.with_file_name(doomed_name(&self.topic, self.partition));
         if doomed.exists() {
             std::fs::remove_dir_all(&doomed).on("remove", &doomed)?;

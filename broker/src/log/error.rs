@@ -38,14 +38,41 @@ pub struct Corruption {
     pub reason: String,
 }
 
+/// What ended a partition's log.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Outage {
+    /// Its files failed, or are not what was written there.
+    #[error("{0}")]
+    Failed(String),
+    /// The node is stopping.
+    #[error("it was closed")]
+    Closed,
+    /// Its topic is gone.
+    #[error("it was deleted")]
+    Deleted,
+}
+
 /// The partition takes no more calls.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("partition {partition} is offline: {reason}")]
+#[error("partition {partition} is offline: {outage}")]
 pub struct Offline {
     /// Topic and partition, as its folder is named.
     pub partition: String,
     /// What took it offline.
-    pub reason: String,
+    pub outage: Outage,
+}
+
+impl Offline {
+    /// The error that Kafka's protocol has for it. A log that ended in order tells
+    /// clients to look elsewhere, not operators that a disk failed.
+    #[must_use]
+    pub fn response(&self) -> ResponseError {
+        match self.outage {
+            Outage::Failed(_) => ResponseError::KafkaStorageError,
+            Outage::Closed => ResponseError::NotLeaderOrFollower,
+            Outage::Deleted => ResponseError::UnknownTopicOrPartition,
+        }
+    }
 }
 
 /// Why a log could not be opened.
@@ -194,7 +221,8 @@ impl AppendError {
             Self::Sequence(SequenceError::TransactionState { .. }) => {
                 ResponseError::InvalidTxnState
             }
-            Self::File(_) | Self::Offline(_) => ResponseError::KafkaStorageError,
+            Self::File(_) => ResponseError::KafkaStorageError,
+            Self::Offline(offline) => offline.response(),
         }
     }
 }
@@ -205,7 +233,8 @@ impl ReadError {
     pub fn response(&self) -> ResponseError {
         match self {
             Self::OffsetOutOfRange { .. } => ResponseError::OffsetOutOfRange,
-            Self::Corrupt(_) | Self::File(_) | Self::Offline(_) => ResponseError::KafkaStorageError,
+            Self::Corrupt(_) | Self::File(_) => ResponseError::KafkaStorageError,
+            Self::Offline(offline) => offline.response(),
         }
     }
 }
@@ -216,6 +245,7 @@ impl MaintenanceError {
     pub fn response(&self) -> ResponseError {
         match self {
             Self::OffsetOutOfRange { .. } => ResponseError::OffsetOutOfRange,
+            Self::Offline(offline) => offline.response(),
             _ => ResponseError::KafkaStorageError,
         }
     }

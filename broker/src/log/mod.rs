@@ -71,7 +71,7 @@ pub use config::{
     topic_config,
 };
 pub use error::{
-    AppendError, Corruption, FileError, MaintenanceError, Offline, OpenError, ReadError,
+    AppendError, Corruption, FileError, MaintenanceError, Offline, OpenError, Outage, ReadError,
 };
 pub use lookup::TimestampOffset;
 pub use marker::{Marker, MarkerKind};

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use super::batch::BatchHeader;
 use super::config::LogConfig;
 use super::epochs::LeaderEpochs;
-use super::error::Offline;
+use super::error::{Offline, Outage};
 use super::flush::FlushState;
 use super::producers::{Producer, Producers};
 use super::segment::Segment;
@@ -54,7 +54,7 @@ pub struct Log {
     pub(super) flush: FlushState,
     /// Set when the log is about to close: a running compaction gives up.
     pub(super) closing: AtomicBool,
-    pub(super) offline: OnceLock<String>,
+    pub(super) offline: OnceLock<Outage>,
 }
 
 /// All segments by base offset; the last is the active one. Never empty.
@@ -254,7 +254,7 @@ impl Log {
     pub fn check_online(&self) -> Result<(), Offline> {
         match self.offline.get() {
             None => Ok(()),
-            Some(reason) => Err(Offline { partition: self.name(), reason: reason.clone() }),
+            Some(outage) => Err(Offline { partition: self.name(), outage: outage.clone() }),
         }
     }
 
@@ -267,7 +267,7 @@ impl Log {
         let reason = reason.to_string();
         tracing::error!(partition = %self.name(), %reason, "partition goes offline");
         // The first reason is the cause, later ones its consequences.
-        let _ = self.offline.set(reason);
+        let _ = self.offline.set(Outage::Failed(reason));
         self.flush.wake();
         self.ends.send_modify(|_| {});
     }

@@ -32,7 +32,7 @@ impl PartitionError {
             PartitionError::Append(error) => error.response(),
             PartitionError::Read(error) => error.response(),
             PartitionError::Maintenance(error) => error.response(),
-            PartitionError::Offline(_) => ResponseError::KafkaStorageError,
+            PartitionError::Offline(offline) => offline.response(),
             PartitionError::FencedLeaderEpoch { .. } => ResponseError::FencedLeaderEpoch,
             PartitionError::UnknownLeaderEpoch { .. } => ResponseError::UnknownLeaderEpoch,
             PartitionError::NotEnoughReplicas { .. } => ResponseError::NotEnoughReplicas,

@@ -20,7 +20,7 @@ use crate::{
     clock,
     controller::{ClusterImage, OutlivedEpoch, TopicImage},
     effective::TopicDefaults,
-    log::{Log, LogConfig, Offline, partition_dir},
+    log::{Log, LogConfig, Offline, Outage, partition_dir},
 };
 
 /// Checks the configurations that are set on one topic, all together.
@@ -218,6 +218,15 @@ impl PartitionManager {
         }
     }
 
+    /// Has long work on the logs give up: they are closed soon.
+    pub(crate) fn begin_close(&self) {
+        for partition in self.all() {
+            if let Some(log) = partition.opened() {
+                log.begin_close();
+            }
+        }
+    }
+
     /// Closes every log cleanly, several at a time.
     pub(crate) async fn close(&self) {
         let mut closing = JoinSet::new();
@@ -281,7 +290,7 @@ fn partition_of(topic: &TopicImage, index: usize, log: Result<Log, String>) -> P
     let log = log.map(Arc::new).map_err(|reason| {
         let partition = format!("{}-{number}", topic.name);
         tracing::error!(%partition, %reason, "the partition is offline");
-        Offline { partition, reason }
+        Offline { partition, outage: Outage::Failed(reason) }
     });
     let leader_epoch = topic.partitions[index].leader_epoch;
     Partition::new(Arc::from(topic.name.as_str()), number, leader_epoch, log)

@@ -4,13 +4,18 @@ use std::fs;
 
 use kafka_protocol::messages::{
     DeleteTopicsRequest, ListOffsetsRequest, MetadataRequest, OffsetForLeaderEpochRequest,
+    ProduceResponse, ResponseHeader,
     list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
     metadata_request::MetadataRequestTopic,
     offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic},
 };
+use kafka_protocol::protocol::Decodable;
 use longshore_broker::{Broker, DataDirError, StartError};
+use tokio::{io::AsyncWriteExt, sync::mpsc, task::JoinSet};
 
-use crate::support::{Client, TestBroker, batch, batches, config, fetch_request, name};
+use crate::support::{
+    Client, TestBroker, batch, batches, config, encode, fetch_request, name, produce_request,
+};
 
 #[tokio::test]
 async fn records_and_topics_are_there_after_a_restart() {
@@ -51,6 +56,44 @@ async fn a_broker_that_was_dropped_without_shutdown_starts_again() {
     let mut client = Client::connect(broker.local_addr()).await;
     assert_eq!(batches(&client.fetch("topic", 0, 0).await).len(), 1);
     broker.shutdown().await;
+}
+
+/// A disk that failed and a broker that stops must not look alike to those who are
+/// told: an error of storage wakes operators.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_client_hears_of_a_log_that_a_shutdown_has_closed() {
+    const PARTITIONS: i32 = 8;
+    let mut broker = TestBroker::start(&[]).await;
+    broker.client().await.create_topic("topic", PARTITIONS).await;
+    for _ in 0..10 {
+        let mut writers = JoinSet::new();
+        let (writing, mut begun) = mpsc::channel(PARTITIONS as usize);
+        for partition in 0..PARTITIONS {
+            let (mut client, writing) = (broker.client().await, writing.clone());
+            writers.spawn(async move {
+                loop {
+                    let request = produce_request("topic", partition, -1, batch(&["a"]));
+                    let frame = encode(9, 1, &request);
+                    if client.stream.write_all(&frame).await.is_err() {
+                        return;
+                    }
+                    let Some(mut answer) = client.receive_frame().await else { return };
+                    ResponseHeader::decode(&mut answer, 1).unwrap();
+                    let answer = ProduceResponse::decode(&mut answer, 9).unwrap();
+                    let told = &answer.responses[0].partition_responses[0];
+                    assert_eq!(told.error_code, 0, "{:?}", told.error_message);
+                    let _ = writing.try_send(partition);
+                }
+            });
+        }
+        for _ in 0..PARTITIONS {
+            begun.recv().await.unwrap();
+        }
+        broker = broker.restart(&[]).await;
+        while let Some(ended) = writers.join_next().await {
+            ended.unwrap();
+        }
+    }
 }
 
 #[tokio::test]

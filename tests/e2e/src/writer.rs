@@ -17,9 +17,8 @@ use crate::wire::{self, Connection, Pair};
 
 /// Errors after which a batch is sent again: unknown topic or partition, leader
 /// not available, not leader, request timed out; all pass once the broker that
-/// has just started has loaded its logs. A storage error too, which a broker that
-/// stops in order may answer for a log that it has closed: Kafka's clients try again.
-const RETRIABLE: [i16; 5] = [3, 5, 6, 7, 56];
+/// has just started has loaded its logs.
+const RETRIABLE: [i16; 4] = [3, 5, 6, 7];
 
 /// Between two batches of a keyed writer: a writer that outruns the cleaner for
 /// long makes segments by the thousand, each with its open files.

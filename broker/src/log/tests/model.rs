@@ -1,5 +1,6 @@
 //! Append, read, roll, reopen, against a list of records.
 
+use kafka_protocol::error::ResponseError;
 use proptest::prelude::*;
 
 use super::*;
@@ -349,12 +350,19 @@ fn a_closed_or_deleted_partition_takes_no_calls() {
     let log = open(&home.dir, &config(&[]));
     append(&log, batch_of(&["a"]));
     log.close().unwrap();
-    assert!(matches!(log.append(&mut batch_of(&["b"]), &CLIENT), Err(AppendError::Offline(_))));
-    assert!(matches!(log.read(0, &ALL), Err(ReadError::Offline(_))));
+    let refused = |log: &Log| {
+        let appended = log.append(&mut batch_of(&["b"]), &CLIENT).unwrap_err();
+        assert!(matches!(appended, AppendError::Offline(_)), "{appended}");
+        let Err(read) = log.read(0, &ALL) else { panic!("it was read") };
+        assert!(matches!(read, ReadError::Offline(_)), "{read}");
+        assert_eq!(appended.response(), read.response());
+        read.response()
+    };
+    assert_eq!(refused(&log), ResponseError::NotLeaderOrFollower, "no disk failed");
     let log = open(&home.dir, &config(&[]));
     log.delete().unwrap();
     assert!(!home.dir.exists());
-    assert!(log.read(0, &ALL).is_err());
+    assert_eq!(refused(&log), ResponseError::UnknownTopicOrPartition);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
