@@ -11,7 +11,7 @@ use longshore::batch::Batch;
 use longshore::host::connections::{Allow, Verb};
 use longshore::host::{
     CheckpointReader, ConnectionConfig, Connections, HostConfig, Limits, OpenContext, Plugin,
-    PluginHost,
+    PluginHost, Reach,
 };
 use longshore::kafka::TopicPartition;
 use longshore::kafka::group::Lease;
@@ -76,11 +76,11 @@ impl Bench {
                 settings: BTreeMap::from(settings),
             }
         };
-        let connections = Connections::new(BTreeMap::from([
+        let definitions = BTreeMap::from([
             ("input".to_owned(), connection("in", Verb::Read)),
             ("output".to_owned(), connection("out", Verb::Write)),
-        ]))
-        .unwrap();
+        ]);
+        let connections = Connections::new(definitions, Reach::default()).unwrap();
         Self { host, folder, connections: Arc::new(connections), offsets: Arc::default() }
     }
 

@@ -53,7 +53,9 @@ mod wasi;
 
 pub use catalog::Catalog;
 pub(crate) use connections::resolve_text;
-pub use connections::{ConnectionConfig, Connections};
+pub use connections::{
+    Allowed, AllowedPaths, ConnectionConfig, Connections, Pattern as ReferencePattern, Reach,
+};
 pub use engine::{HostConfig, PluginHost};
 pub use error::{CallError, Cause, Fault, HostError};
 pub use limits::Limits;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use longshore::host::connections::{Allow, Verb};
 use longshore::host::{
     CallError, CheckpointReader, ConnectionConfig, Connections, HostConfig, Limits, OpenContext,
-    Plugin, PluginHost, ProcessorInstance, SinkInstance, SourceInstance,
+    Plugin, PluginHost, ProcessorInstance, Reach, SinkInstance, SourceInstance,
 };
 use longshore::kafka::group::Lease;
 use longshore::worker::herder::{ConnectorConfig, TaskId};
@@ -85,11 +85,11 @@ impl House {
                 ("root".to_owned(), files.to_str().unwrap().into()),
             ]),
         };
-        let connections = Connections::new(BTreeMap::from([
+        let definitions = BTreeMap::from([
             ("files".to_owned(), connection("evil*")),
             ("secrets".to_owned(), connection("somebody-else")),
-        ]))
-        .unwrap();
+        ]);
+        let connections = Connections::new(definitions, Reach::default()).unwrap();
         Self { host, folder, connections: Arc::new(connections), lease: Lease::unlimited() }
     }
 

@@ -28,6 +28,8 @@ impl Place {
             .roles("broker,controller,worker")
             .property("rest.listeners", "http://127.0.0.1:0")
             .property("connection.resources.enable", "true")
+            .property("connection.resources.root.allowed.paths", json!([folder.path()]))
+            .property("connection.resources.file.allowed.paths", json!([folder.path()]))
             .property("plugin.path", json!([paths::plugins()]))
             .property("metadata.max.age.ms", 200)
             .property("offsets.topic.num.partitions", 4)
@@ -197,6 +199,12 @@ fn a_connection_is_put_shown_without_its_secret_and_opened_again_when_its_file_c
     );
     std::fs::write(&file, definition).expect("it can be written");
     let file = file.display().to_string();
+    let elsewhere = place.path("elsewhere.yaml");
+    std::fs::write(&elsewhere, "driver: objects\nkind: local\nroot: /etc\n")
+        .expect("it is written");
+    let elsewhere = elsewhere.display().to_string();
+    let (code, _, wrong) = place.run(&["connection", "put", "inbox", &elsewhere]);
+    assert!(code == 1 && wrong.contains("connection.resources.root.allowed.paths"), "{wrong}");
     let (code, told, wrong) = place.run(&["connection", "put", "inbox", &file]);
     assert_eq!((code, told.trim()), (0, "inbox has version 1"), "{wrong}");
     let (code, _, wrong) = place.run(&["connection", "put", "inbox", &file, "--if-version", "7"]);

@@ -4,6 +4,7 @@
 //! mounted file system may block.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::classify::ObjectsError;
@@ -74,6 +75,11 @@ impl Bucket {
         let ObjectsConfig::Local { root } = config.clone();
         let root = blocking(move || Root::open(root, access)).await?;
         Ok(Self { root: Arc::new(root), listing: Arc::default() })
+    }
+
+    /// The folder that was opened, as a path without links.
+    pub fn location(&self) -> Result<PathBuf, ObjectsError> {
+        self.root.real_location()
     }
 
     /// Objects whose path matches `glob`, in byte order of their paths, after

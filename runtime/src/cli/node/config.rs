@@ -10,7 +10,7 @@ use longshore_broker::config::{BROKER_KEYS, ConfigError};
 
 use super::super::plugins::cache_folder;
 use super::keys::{CLIENT_PREFIX, CONNECTIONS, LISTENER_PREFIX, schema};
-use crate::host::resolve_text;
+use crate::host::{Allowed, AllowedPaths, ReferencePattern, resolve_text};
 use crate::kafka::{ClientError, Security};
 use crate::pipeline::model::Connection;
 use crate::rest::settings::RestSettings;
@@ -61,6 +61,10 @@ pub struct WorkerSettings {
     pub cache_dir: PathBuf,
     /// Connections by name; their references to secrets are still references.
     pub connections: BTreeMap<String, Connection>,
+    /// What those from requests may reach of the machine.
+    pub allowed: Allowed,
+    /// Where else the process keeps what is its own: the broker's log.
+    pub state_dirs: Vec<PathBuf>,
 }
 
 /// A node's settings.
@@ -186,7 +190,10 @@ impl<'a> Reader<'a> {
         let broker = roles.contains(&Role::Broker).then(|| self.broker()).flatten();
         // A controller that lacks its broker was told; its worker then lacks nothing more.
         let has_cluster = roles.contains(&Role::Broker) || roles.contains(&Role::Controller);
-        let worker = roles.contains(&Role::Worker).then(|| self.worker(has_cluster));
+        let mut worker = roles.contains(&Role::Worker).then(|| self.worker(has_cluster));
+        if let (Some(worker), Some(broker)) = (&mut worker, &broker) {
+            worker.state_dirs.push(broker.log_dir.clone());
+        }
         Some(NodeConfig { broker, worker })
     }
 
@@ -308,7 +315,39 @@ impl<'a> Reader<'a> {
             plugin_path: split(&self.text("plugin.path", "")).iter().map(PathBuf::from).collect(),
             cache_dir: self.flat.get("plugin.cache.dir").map_or_else(cache_folder, PathBuf::from),
             connections: self.connections(),
+            allowed: self.allowed(),
+            state_dirs: Vec::new(),
         }
+    }
+
+    /// What connections from requests may reach.
+    fn allowed(&mut self) -> Allowed {
+        const ROOTS: &str = "connection.resources.root.allowed.paths";
+        const FILES: &str = "connection.resources.file.allowed.paths";
+        const ENV: &str = "connection.resources.env.allowlist.pattern";
+        let is_taken = self.flag("connection.resources.enable", false);
+        for name in [ROOTS, FILES, ENV] {
+            if !is_taken && self.flat.contains_key(name) {
+                let help = "write `connection.resources.enable: true`";
+                let message = "it has no effect: requests may not define connections";
+                self.wrong(name, message, Some(help.to_owned()));
+            }
+        }
+        let env = self.flat.get(ENV).map(|pattern| ReferencePattern::new(pattern)).transpose();
+        let env = env.unwrap_or_else(|why| {
+            self.wrong(ENV, format!("`{ENV}` is no regular expression: {why}"), None);
+            None
+        });
+        Allowed { roots: self.allowed_paths(ROOTS), files: self.allowed_paths(FILES), env }
+    }
+
+    fn allowed_paths(&mut self, name: &str) -> AllowedPaths {
+        let paths = split(&self.text(name, "")).iter().map(PathBuf::from).collect();
+        AllowedPaths::new(paths).unwrap_or_else(|wrong| {
+            let message = format!("`{}` is no absolute path, or has `..` in it", wrong.display());
+            self.wrong(name, message, None);
+            AllowedPaths::default()
+        })
     }
 
     fn source_support(&mut self) -> SourceSupport {
@@ -465,6 +504,43 @@ pub(super) mod tests {
         assert_eq!(taken(""), FleetResources { connections: false, plugins: false });
         let on = "connection.resources.enable: true\nplugin.upload.enable: TRUE\n";
         assert_eq!(taken(on), FleetResources { connections: true, plugins: true });
+    }
+
+    #[test]
+    fn what_connections_from_requests_may_reach_is_nothing_unless_it_is_said() {
+        let allowed = |text: &str| load(text).unwrap().worker.unwrap().allowed;
+        assert_eq!(allowed("connection.resources.enable: true").roots, AllowedPaths::default());
+        let text = "connection.resources.enable: true\n\
+                    connection.resources.root.allowed.paths: [/data, /mnt/in]\n\
+                    connection.resources.file.allowed.paths: /run/secrets\n\
+                    connection.resources.env.allowlist.pattern: CONNECTION_.*\n";
+        let said = allowed(text);
+        let paths = |paths: &[&str]| AllowedPaths::new(paths.iter().map(PathBuf::from).collect());
+        assert_eq!(Ok(said.roots), paths(&["/data", "/mnt/in"]));
+        assert_eq!(Ok(said.files), paths(&["/run/secrets"]));
+        assert!(said.env.is_some());
+        for (text, part) in [
+            ("connection.resources.root.allowed.paths: /data", "no effect"),
+            (
+                "connection.resources.enable: true\n\
+                 connection.resources.root.allowed.paths: data",
+                "no absolute path",
+            ),
+            (
+                "connection.resources.enable: true\n\
+                 connection.resources.env.allowlist.pattern: \"(\"",
+                "no regular expression",
+            ),
+        ] {
+            let told = told(text);
+            assert!(told[0].contains(part), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn the_brokers_log_is_no_place_for_connections() {
+        let worker = load("log.dirs: /data/log").unwrap().worker.unwrap();
+        assert_eq!(worker.state_dirs, [PathBuf::from("/data/log")]);
     }
 
     #[test]

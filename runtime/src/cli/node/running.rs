@@ -14,8 +14,9 @@ use super::super::CliError;
 use super::super::plugins::Plugins;
 use super::{NodeConfig, WorkerSettings};
 use crate::host::adapt::WorkerPlugins;
-use crate::host::{ConnectionConfig, Connections, FleetPlugins};
+use crate::host::{ConnectionConfig, Connections, FleetPlugins, Reach};
 use crate::kafka::ClientError;
+use crate::pipeline::PluginCatalog as _;
 use crate::pipeline::model::Connection;
 use crate::rest::{RestServer, ServeError};
 use crate::worker::herder::Herder;
@@ -154,14 +155,19 @@ impl RunningWorker {
         let port = settings.advertised_port.unwrap_or(listening.port());
         config.worker_id = format!("{host}:{port}");
 
-        let connections = connections(&settings.connections).map_err(NodeError::Connections)?;
-        let connections = Arc::new(connections);
         let plugins = match plugins {
             Some(plugins) => plugins,
             None => Plugins::load(&settings.plugin_path, &settings.cache_dir)
                 .await
                 .map_err(NodeError::Plugins)?,
         };
+        let mut internal = settings.state_dirs;
+        internal.push(settings.cache_dir);
+        internal.extend(plugins.folders());
+        let reach = Reach { internal, allowed: settings.allowed };
+        let connections =
+            connections(&settings.connections, reach).map_err(NodeError::Connections)?;
+        let connections = Arc::new(connections);
         let fleet = Arc::new(FleetPlugins::new(plugins.host().clone()));
         let plugins = WorkerPlugins { catalog: plugins.catalog().clone(), connections, fleet };
         let clients = Arc::new(KafkaClients::new(&config)?);
@@ -220,7 +226,10 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-fn connections(defined: &BTreeMap<String, Connection>) -> Result<Connections, String> {
+fn connections(
+    defined: &BTreeMap<String, Connection>,
+    reach: Reach,
+) -> Result<Connections, String> {
     let mut definitions: BTreeMap<String, ConnectionConfig> = BTreeMap::new();
     for (name, connection) in defined {
         let definition = serde_json::to_value(connection)
@@ -228,7 +237,7 @@ fn connections(defined: &BTreeMap<String, Connection>) -> Result<Connections, St
             .map_err(|error| format!("`{name}`: {error}"))?;
         definitions.insert(name.clone(), definition);
     }
-    Connections::new(definitions).map_err(|errors| {
+    Connections::new(definitions, reach).map_err(|errors| {
         let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
         told.join("; ")
     })

@@ -9,6 +9,7 @@ use longshore_broker::BrokerConfig;
 use super::super::CliError;
 use super::super::node::{NodeConfig, WorkerSettings};
 use super::super::plugins::cache_folder;
+use crate::host::Allowed;
 use crate::pipeline::Rendered;
 use crate::rest::settings::RestSettings;
 use crate::worker::config::WorkerConfig;
@@ -86,6 +87,8 @@ pub(super) fn node(
             plugin_path: Vec::new(),
             cache_dir: cache_folder(),
             connections: rendered.connections.clone(),
+            allowed: Allowed::default(),
+            state_dirs: vec![log],
         }),
     })
 }

@@ -1,12 +1,14 @@
 //! What a connection's owner writes, and what can be wrong with it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use globset::Glob;
 use longshore_driver_objects::ObjectsConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::reach::Reach;
 use super::references::{self, MASK};
 
 /// What a connector may do on a connection.
@@ -81,6 +83,21 @@ impl ConnectionConfig {
             }
         } else {
             reasons.push(format!("there is no driver `{}`; there is objects", self.driver));
+        }
+        reasons
+    }
+
+    /// What of it a connection from a request may not have, as far as it is seen before
+    /// references are resolved.
+    pub(super) fn refused(&self, reach: &Reach) -> Vec<String> {
+        let mut reasons = Vec::new();
+        for (name, value) in &self.settings {
+            references::refused(name, value, &reach.allowed, &mut reasons);
+        }
+        if let Some(Value::String(root)) = self.settings.get("root")
+            && references::plain(root) == *root
+        {
+            reasons.extend(reach.refuses_root(Path::new(root), false));
         }
         reasons
     }

@@ -9,9 +9,11 @@
 //! | --- | --- |
 //! | `definition` | what an owner writes, and what can be wrong with it |
 //! | `references` | `${env:}`, `${file:}`, `${dir:}`, and what hides their values |
+//! | `reach` | what of the machine those from requests may name, and nobody |
 //! | `users` | who has which open, to open it again when it changes |
 
 mod definition;
+mod reach;
 mod references;
 mod users;
 
@@ -25,6 +27,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 pub use definition::{Allow, ConnectionConfig, Verb};
+pub use reach::{Allowed, AllowedPaths, Pattern, Reach};
 pub(crate) use references::resolve_text;
 
 use self::references::{Resolver, Unresolved, hide};
@@ -51,6 +54,7 @@ type Definitions = BTreeMap<String, Arc<ConnectionConfig>>;
 pub struct Connections {
     own: Definitions,
     fleet: RwLock<Definitions>,
+    reach: Arc<Reach>,
     users: Users,
 }
 
@@ -67,6 +71,7 @@ impl Connections {
     /// that need it.
     pub fn new(
         definitions: BTreeMap<String, ConnectionConfig>,
+        reach: Reach,
     ) -> Result<Self, Vec<ConnectionError>> {
         let errors: Vec<_> = definitions
             .iter()
@@ -91,7 +96,7 @@ impl Connections {
             }
         }
         let own = definitions.into_iter().map(|(name, it)| (name, Arc::new(it))).collect();
-        Ok(Self { own, ..Self::default() })
+        Ok(Self { own, reach: Arc::new(reach), ..Self::default() })
     }
 
     /// Opens an object store for a task.
@@ -119,8 +124,9 @@ impl Connections {
                 Access::Write(Arc::new(move || lease.is_valid()))
             }
         };
-        let opened = Bucket::open(&settings, access).await;
-        opened.map_err(|error| objects_fault(&error).hiding(&resolved.secrets))
+        let is_own = self.own.contains_key(name);
+        let bucket = within(&self.reach, is_own, &settings, access).await;
+        bucket.map_err(|fault| fault.hiding(&resolved.secrets))
     }
 
     /// Resolves a definition for a task, which is noted as its user.
@@ -130,7 +136,8 @@ impl Connections {
         definition: &Arc<ConnectionConfig>,
         context: &OpenContext,
     ) -> Result<Resolved, Fault> {
-        let resolved = resolve(definition.clone()).await.map_err(|unresolved| {
+        let resolving = resolve(definition.clone(), self.reach_of(name));
+        let resolved = resolving.await.map_err(|unresolved| {
             let code = "connection-unresolved".to_owned();
             let told = |reason| format!("the connection `{name}`: {reason}");
             match unresolved {
@@ -147,6 +154,11 @@ impl Connections {
             context.reopen.cancel();
         }
         Ok(resolved)
+    }
+
+    /// What bounds a connection's references; none of the worker's own.
+    fn reach_of(&self, name: &str) -> Option<Arc<Reach>> {
+        (!self.own.contains_key(name)).then(|| Arc::clone(&self.reach))
     }
 
     fn definition(&self, name: &str) -> Option<Arc<ConnectionConfig>> {
@@ -190,6 +202,7 @@ impl asked::Connections for Connections {
         });
         let mut reasons: Vec<String> = clear.collect();
         reasons.extend(definition.wrong());
+        reasons.extend(definition.refused(&self.reach));
         reasons
     }
 
@@ -227,7 +240,7 @@ impl asked::Connections for Connections {
     async fn look(&self) -> Vec<String> {
         for name in self.users.known() {
             let Some(definition) = self.definition(&name) else { continue };
-            match resolve(definition).await {
+            match resolve(definition, self.reach_of(&name)).await {
                 Ok(resolved) => self.users.looked(&name, resolved.digest),
                 // Those who have it open go on with what they have.
                 Err(unresolved) => {
@@ -255,16 +268,41 @@ fn object(definition: &ConnectionConfig) -> Object {
 
 /// Resolves a definition's references, off the async threads: a file may be on a
 /// slow mount.
-async fn resolve(definition: Arc<ConnectionConfig>) -> Result<Resolved, Unresolved> {
+async fn resolve(
+    definition: Arc<ConnectionConfig>,
+    reach: Option<Arc<Reach>>,
+) -> Result<Resolved, Unresolved> {
     let resolving = tokio::task::spawn_blocking(move || {
         let env = |name: &str| std::env::var(name).ok();
-        let mut resolver = Resolver::new(&env);
+        let mut resolver = Resolver::new(&env, reach.as_deref().map(|reach| &reach.allowed));
         let settings = Value::Object(definition.settings.clone().into_iter().collect());
         let settings = resolver.value(&settings)?;
         let digest = Sha256::digest(settings.to_string()).into();
         Ok(Resolved { settings, secrets: resolver.secrets, digest })
     });
     resolving.await.unwrap_or_else(|error| Err(Unresolved::Missing(error.to_string())))
+}
+
+/// Opens a bucket where the worker's reach has it begin.
+async fn within(
+    reach: &Arc<Reach>,
+    is_own: bool,
+    settings: &ObjectsConfig,
+    access: Access,
+) -> Result<Bucket, Fault> {
+    let (looking, ObjectsConfig::Local { root }) = (Arc::clone(reach), settings.clone());
+    let looked = tokio::task::spawn_blocking(move || looking.refuses_root(&root, is_own));
+    let refused = looked.await.unwrap_or_else(|error| Some(error.to_string()));
+    let allowed = |refused: Option<String>| match refused {
+        Some(reason) => Err(config("connection-not-allowed", reason)),
+        None => Ok(()),
+    };
+    allowed(refused)?;
+    let failed = |error| objects_fault(&error);
+    let bucket = Bucket::open(settings, access).await.map_err(failed)?;
+    // What was opened is asked, not its name: a link may lead elsewhere by now.
+    allowed(reach.refuses_real_root(&bucket.location().map_err(failed)?, is_own))?;
+    Ok(bucket)
 }
 
 fn config(code: &str, message: impl fmt::Display) -> Fault {

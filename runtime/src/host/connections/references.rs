@@ -3,10 +3,15 @@
 //! They stand in connections and node files alone, and are resolved here, on the
 //! worker's machine. The names are those of Kafka's configuration providers.
 
+use std::fs::OpenOptions;
 use std::io::Read;
-use std::path::Path;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use serde_json::Value;
+
+use super::reach::{Allowed, real_of, refused_file};
 
 /// What stands in the place of a secret wherever something is shown.
 pub(crate) const MASK: &str = "********";
@@ -33,11 +38,10 @@ impl Unresolved {
 }
 
 /// One reference, taken apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Reference<'a> {
     Env(&'a str),
-    File(&'a str),
-    Dir(&'a str, &'a str),
+    File(PathBuf),
 }
 
 impl<'a> Reference<'a> {
@@ -45,10 +49,10 @@ impl<'a> Reference<'a> {
     fn parse(inside: &'a str) -> Result<Self, String> {
         match inside.split_once(':') {
             Some(("env", name)) if !name.is_empty() => Ok(Self::Env(name)),
-            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path)),
+            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
             Some(("dir" | "directory", rest)) => match rest.rsplit_once(':') {
                 Some((folder, file)) if is_file_name(file) && !folder.is_empty() => {
-                    Ok(Self::Dir(folder, file))
+                    Ok(Self::File(Path::new(folder).join(file)))
                 }
                 _ => Err(format!(
                     "`${{{inside}}}` is no reference: write `${{dir:FOLDER:FILE}}`, where FILE is \
@@ -59,14 +63,28 @@ impl<'a> Reference<'a> {
         }
     }
 
-    fn resolve(self, env: &dyn Fn(&str) -> Option<String>) -> Result<String, Unresolved> {
+    /// Why a connection from a request may not have it; `None` if it may.
+    fn refused(&self, allowed: &Allowed) -> Option<String> {
+        match self {
+            Self::Env(name) => allowed.refuses_env(name),
+            Self::File(path) => allowed.refuses_file(path),
+        }
+    }
+
+    fn resolve(
+        &self,
+        env: &dyn Fn(&str) -> Option<String>,
+        allowed: Option<&Allowed>,
+    ) -> Result<String, Unresolved> {
+        if let Some(refused) = allowed.and_then(|allowed| self.refused(allowed)) {
+            return Err(Unresolved::Wrong(refused));
+        }
         match self {
             Self::Env(name) => {
                 let unset = || Unresolved::Wrong(format!("the variable `{name}` is not set"));
                 env(name).ok_or_else(unset)
             }
-            Self::File(path) => content(Path::new(path)),
-            Self::Dir(folder, file) => content(&Path::new(folder).join(file)),
+            Self::File(path) => content(path, allowed),
         }
     }
 }
@@ -76,7 +94,7 @@ fn is_file_name(file: &str) -> bool {
 }
 
 /// A file's text without the newline at its end.
-fn content(path: &Path) -> Result<String, Unresolved> {
+fn content(path: &Path, allowed: Option<&Allowed>) -> Result<String, Unresolved> {
     let told = path.display();
     let failed = |error: std::io::Error| {
         Unresolved::Missing(format!("the file `{told}` cannot be read: {error}"))
@@ -87,7 +105,14 @@ fn content(path: &Path) -> Result<String, Unresolved> {
         return Err(wrong("is no regular file"));
     }
     let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
+    // What was opened is asked, not its name: a link may lead elsewhere by now.
+    if let Some(allowed) = allowed
+        && !allowed.files.hold(&real_of(&file).map_err(failed)?)
+    {
+        return Err(Unresolved::Wrong(refused_file(path)));
+    }
     match file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text) {
         Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
             return Err(wrong("is not UTF-8 text"));
@@ -128,16 +153,30 @@ pub(super) fn plain(text: &str) -> String {
 
 /// Notes what is wrong with the references at and below a value.
 pub(super) fn wrong(path: &str, value: &Value, reasons: &mut Vec<String>) {
-    match value {
-        Value::String(text) => {
-            if let Err(reason) = parts(text) {
-                reasons.push(format!("`{path}`: {reason}"));
-            }
+    each_text(path, value, &mut |path, text| {
+        if let Err(reason) = parts(text) {
+            reasons.push(format!("`{path}`: {reason}"));
         }
-        Value::Array(items) => items.iter().for_each(|item| wrong(path, item, reasons)),
+    });
+}
+
+/// Notes which of them a connection from a request may not have.
+pub(super) fn refused(path: &str, value: &Value, allowed: &Allowed, reasons: &mut Vec<String>) {
+    each_text(path, value, &mut |path, text| {
+        let references = parts(text).unwrap_or_default().into_iter().filter_map(Result::err);
+        let refused = references.filter_map(|reference| reference.refused(allowed));
+        reasons.extend(refused.map(|reason| format!("`{path}`: {reason}")));
+    });
+}
+
+/// Shows each text at and below a value, with where it is.
+fn each_text(path: &str, value: &Value, see: &mut dyn FnMut(&str, &str)) {
+    match value {
+        Value::String(text) => see(path, text),
+        Value::Array(items) => items.iter().for_each(|item| each_text(path, item, see)),
         Value::Object(fields) => {
             for (name, value) in fields {
-                wrong(&format!("{path}.{name}"), value, reasons);
+                each_text(&format!("{path}.{name}"), value, see);
             }
         }
         _ => {}
@@ -147,13 +186,18 @@ pub(super) fn wrong(path: &str, value: &Value, reasons: &mut Vec<String>) {
 /// Resolves the references of values, and remembers what they stood for.
 pub(super) struct Resolver<'a> {
     env: &'a dyn Fn(&str) -> Option<String>,
+    /// What they may name, of a connection from a request.
+    allowed: Option<&'a Allowed>,
     /// What must not be shown.
     pub(super) secrets: Vec<String>,
 }
 
 impl<'a> Resolver<'a> {
-    pub(super) fn new(env: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { env, secrets: Vec::new() }
+    pub(super) fn new(
+        env: &'a dyn Fn(&str) -> Option<String>,
+        allowed: Option<&'a Allowed>,
+    ) -> Self {
+        Self { env, allowed, secrets: Vec::new() }
     }
 
     /// The value with every reference in its strings replaced.
@@ -180,7 +224,7 @@ impl<'a> Resolver<'a> {
             match part {
                 Ok(plain) => out.push_str(plain),
                 Err(reference) => {
-                    let secret = reference.resolve(self.env)?;
+                    let secret = reference.resolve(self.env, self.allowed)?;
                     out.push_str(&secret);
                     self.secrets.push(secret);
                 }
@@ -195,7 +239,7 @@ pub(crate) fn resolve_text(
     text: &str,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<String, String> {
-    Resolver::new(env).text(text).map_err(Unresolved::reason)
+    Resolver::new(env, None).text(text).map_err(Unresolved::reason)
 }
 
 /// `text` with no secret in it.
@@ -208,6 +252,7 @@ pub(super) fn hide(text: String, secrets: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::reach::{AllowedPaths, Pattern};
     use super::*;
 
     #[test]
@@ -228,7 +273,7 @@ mod tests {
     #[test]
     fn a_file_that_would_never_end_is_refused_and_one_that_is_not_there_may_come() {
         let none = |_: &str| None;
-        let read = |text: &str| Resolver::new(&none).text(text);
+        let read = |text: &str| Resolver::new(&none, None).text(text);
         assert!(matches!(read("${file:/dev/zero}"), Err(Unresolved::Wrong(_))));
         assert!(matches!(read("${file:/no/such}"), Err(Unresolved::Missing(_))));
         let folder = tempfile::tempdir().unwrap();
@@ -239,9 +284,39 @@ mod tests {
     }
 
     #[test]
+    fn what_a_request_may_not_name_is_not_read_and_a_link_leads_nobody_to_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mounted, other) = (folder.path().join("mounted"), folder.path().join("other"));
+        std::fs::create_dir(&mounted).unwrap();
+        std::fs::write(mounted.join("password"), "right\n").unwrap();
+        std::fs::write(&other, "wrong\n").unwrap();
+        std::os::unix::fs::symlink(&other, mounted.join("link")).unwrap();
+        let allowed = Allowed {
+            files: AllowedPaths::new(vec![mounted.clone()]).unwrap(),
+            env: Some(Pattern::new("CONNECTION_.*").unwrap()),
+            ..Allowed::default()
+        };
+        let env = |name: &str| Some(format!("value-of-{name}"));
+        let read = |text: String| Resolver::new(&env, Some(&allowed)).text(&text);
+        let (mounted, other) = (mounted.display(), other.display());
+        assert_eq!(read(format!("${{dir:{mounted}:password}}")), Ok("right".to_owned()));
+        assert_eq!(read("${env:CONNECTION_A}".to_owned()), Ok("value-of-CONNECTION_A".to_owned()));
+        for refused in [
+            format!("${{file:{other}}}"),
+            format!("${{file:{mounted}/link}}"),
+            format!("${{file:{mounted}/../other}}"),
+            format!("${{dir:{mounted}/..:other}}"),
+            "${env:AWS_SECRET_ACCESS_KEY}".to_owned(),
+        ] {
+            let Err(Unresolved::Wrong(why)) = read(refused.clone()) else { panic!("{refused}") };
+            assert!(why.contains("from a request may not refer to"), "{why}");
+        }
+    }
+
+    #[test]
     fn a_value_below_another_is_resolved_too_and_what_it_stood_for_can_be_hidden() {
         let env = |name: &str| Some(format!("value-of-{name}"));
-        let mut resolver = Resolver::new(&env);
+        let mut resolver = Resolver::new(&env, None);
         let value = serde_json::json!({ "a": [{ "b": "${env:X}" }], "c": "${env:X}-${env:XY}" });
         let resolved = resolver.value(&value).unwrap();
         assert_eq!(resolved["a"][0]["b"], "value-of-X");

@@ -9,7 +9,14 @@ use crate::worker::herder::TaskId;
 use crate::worker::stores::Checkpoints;
 
 fn connections(json: &str) -> Result<Connections, Vec<ConnectionError>> {
-    Connections::new(serde_json::from_str(json).unwrap())
+    Connections::new(serde_json::from_str(json).unwrap(), Reach::default())
+}
+
+/// Connections from requests that may begin and refer below a folder.
+fn reaching(folder: &Path) -> Connections {
+    let paths = || AllowedPaths::new(vec![folder.to_owned()]).unwrap();
+    let allowed = Allowed { roots: paths(), files: paths(), env: None };
+    Connections::new(BTreeMap::new(), Reach { internal: Vec::new(), allowed }).unwrap()
 }
 
 const FILES: &str = r#"{"files": {"driver": "objects", "kind": "local", "root": "/data",
@@ -96,13 +103,13 @@ fn the_workers_own_definition_counts_before_the_fleets() {
 
 #[test]
 fn a_secret_in_clear_is_refused_without_being_told() {
-    let all = Connections::default();
+    let all = reaching(Path::new("/"));
     let mut definition = local("/data");
     definition.insert("password".to_owned(), "hunter2".into());
     let reasons = all.check(&definition).join("\n");
     assert!(reasons.contains("`password` holds a secret in clear"), "{reasons}");
     assert!(!reasons.contains("hunter2"), "{reasons}");
-    assert!(all.check(&local("${env:ROOT}")).is_empty());
+    assert!(all.check(&local("${file:/root}")).is_empty());
     assert!(all.check(&local("${vault:x}"))[0].contains("is no reference"));
 }
 
@@ -111,7 +118,7 @@ async fn a_resolved_value_is_in_no_error() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("root");
     std::fs::write(&file, "/no/such/s3cr3t\n").unwrap();
-    let (told, _) = root_named_in(&file, &Connections::default()).await;
+    let (told, _) = root_named_in(&file, &reaching(Path::new("/"))).await;
     assert!(told.contains(references::MASK) && !told.contains("s3cr3t"), "{told}");
 }
 
@@ -120,7 +127,7 @@ async fn a_file_that_changes_makes_its_users_open_the_connection_again() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("root");
     std::fs::write(&file, folder.path().to_str().unwrap()).unwrap();
-    let connections = Connections::default();
+    let connections = reaching(Path::new("/"));
     let (told, user) = root_named_in(&file, &connections).await;
     assert_eq!(told, "");
     assert!(connections.look().await.is_empty() && !user.reopen.is_cancelled());
@@ -134,7 +141,7 @@ async fn a_file_that_changes_makes_its_users_open_the_connection_again() {
 
 #[tokio::test]
 async fn a_definition_that_changes_makes_its_users_open_the_connection_again() {
-    let connections = Connections::default();
+    let connections = reaching(Path::new("/"));
     connections.set("f", Some(&local("/")));
     let user = context(0);
     connections.objects("f", &user).await.unwrap();
@@ -147,9 +154,73 @@ async fn a_definition_that_changes_makes_its_users_open_the_connection_again() {
 #[tokio::test]
 async fn a_file_that_is_not_there_yet_is_waited_for() {
     let folder = tempfile::tempdir().unwrap();
-    let connections = Connections::default();
+    let connections = reaching(Path::new("/"));
     let path = folder.path().join("late");
     connections.set("f", Some(&local(&format!("${{file:{}}}", path.display()))));
     let fault = connections.objects("f", &context(0)).await.unwrap_err();
     assert!(matches!(fault, Fault::Retry { .. }), "{fault}");
+}
+
+fn not_allowed(fault: &Fault) -> bool {
+    matches!(fault, Fault::Config { code, .. } if code == "connection-not-allowed")
+}
+
+#[tokio::test]
+async fn a_request_begins_a_connection_only_where_the_worker_allows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (inside, outside) = (folder.path().join("in"), folder.path().join("out"));
+    std::fs::create_dir(&inside).unwrap();
+    std::fs::create_dir(&outside).unwrap();
+    std::os::unix::fs::symlink(&outside, inside.join("link")).unwrap();
+    let connections = reaching(&inside);
+    let at = |path: &Path| local(path.to_str().unwrap());
+    assert!(connections.check(&at(&inside)).is_empty());
+    connections.set("f", Some(&at(&inside)));
+    connections.objects("f", &context(0)).await.unwrap();
+    for refused in [outside.clone(), inside.join("../out"), inside.join("link")] {
+        let reasons = connections.check(&at(&refused)).join("\n");
+        assert!(reasons.contains("connection.resources.root.allowed.paths"), "{reasons}");
+        // Whoever took it, this worker goes by its own file.
+        connections.set("f", Some(&at(&refused)));
+        let fault = connections.objects("f", &context(0)).await.unwrap_err();
+        assert!(not_allowed(&fault), "{fault}");
+    }
+    // What its reference stands for is seen when it is opened.
+    let named = inside.join("root");
+    std::fs::write(&named, outside.to_str().unwrap()).unwrap();
+    let (told, _) = root_named_in(&named, &connections).await;
+    assert!(told.contains("root.allowed.paths") && !told.contains("/out"), "{told}");
+}
+
+#[tokio::test]
+async fn no_connection_begins_among_the_workers_own_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let cache = folder.path().join("cache");
+    std::fs::create_dir(&cache).unwrap();
+    let own =
+        json!({"f": local(cache.to_str().unwrap()), "g": local(folder.path().to_str().unwrap())});
+    let reach = Reach { internal: vec![cache], ..Reach::default() };
+    let connections = Connections::new(serde_json::from_value(own).unwrap(), reach).unwrap();
+    let fault = connections.objects("f", &context(0)).await.unwrap_err();
+    assert!(not_allowed(&fault) && fault.to_string().contains("its own"), "{fault}");
+    connections.objects("g", &context(0)).await.unwrap();
+}
+
+#[test]
+fn a_request_names_only_the_references_that_the_worker_allows() {
+    let connections = reaching(Path::new("/run/secrets"));
+    let with = |reference: &str| {
+        let mut definition = local("/run/secrets");
+        definition.insert("token".to_owned(), reference.into());
+        connections.check(&definition).join("\n")
+    };
+    assert!(!with("${file:/run/secrets/token}").contains("may not refer"));
+    for (reference, remedy) in [
+        ("${file:/etc/shadow}", "connection.resources.file.allowed.paths"),
+        ("${dir:/run/secrets/..:x}", "connection.resources.file.allowed.paths"),
+        ("${env:HOME}", "connection.resources.env.allowlist.pattern"),
+    ] {
+        let told = with(reference);
+        assert!(told.contains("`token`: ") && told.contains(remedy), "{told}");
+    }
 }

@@ -1,11 +1,13 @@
 //! The fleet's connections: opened again when they change, and who may change them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use serde_json::json;
 
 use super::*;
+use crate::host::{Allowed, AllowedPaths, Connections, Reach, ReferencePattern};
 use crate::worker::herder::{HerderError, Object};
 use crate::worker::resources::{Expected, Origin};
 
@@ -35,8 +37,15 @@ impl House {
     }
 }
 
+/// A worker whose file lets requests reach everything.
 async fn house() -> House {
-    let house = House::new().await;
+    let all = || AllowedPaths::new(vec!["/".into()]).unwrap();
+    let env = Some(ReferencePattern::new(".*").unwrap());
+    let allowed = Allowed { roots: all(), files: all(), env };
+    let reach = Reach { internal: Vec::new(), allowed };
+    let connections = Arc::new(Connections::new(BTreeMap::new(), reach).unwrap());
+    let scene = Scene { connections, ..Scene::default() };
+    let house = House::over(Memory::new(), Arc::new(scene), "w1:8083").await;
     house.scene.idles.store(true, Ordering::SeqCst);
     house.cluster.create("t", 1);
     house

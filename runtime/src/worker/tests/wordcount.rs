@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::*;
 use crate::host::adapt::WorkerPlugins;
-use crate::host::{Connections, FleetPlugins, HostConfig, Limits, PluginHost};
+use crate::host::{Connections, FleetPlugins, HostConfig, Limits, PluginHost, Reach};
 use crate::kafka::admin::NewTopic;
 use crate::worker::clients::Clients;
 use crate::worker::kafka_clients::KafkaClients;
@@ -71,7 +71,7 @@ impl Run {
             ("input".to_owned(), connection(input, "read")),
             ("output".to_owned(), connection(&output, "write")),
         ]);
-        let connections = Arc::new(Connections::new(connections).unwrap());
+        let connections = Arc::new(Connections::new(connections, Reach::default()).unwrap());
         let plugins = Arc::new(WorkerPlugins { catalog, connections, fleet });
         let worker = Worker::start(config, plugins, clients).await.unwrap();
         let herder = worker.herder();

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -38,6 +38,14 @@ impl Root {
         }
         let dir = rustix::fs::open(&location, folder_flags(), Mode::empty()).map_err(failed)?;
         Ok(Self { dir, location, access, cleaned: Mutex::default() })
+    }
+
+    /// Where the folder is, through whatever links it was opened.
+    pub(crate) fn real_location(&self) -> Result<PathBuf, ObjectsError> {
+        std::fs::read_link(format!("/proc/self/fd/{}", self.dir.as_raw_fd())).map_err(|error| {
+            let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
+            ObjectsError::Root { root: self.location.clone(), errno }
+        })
     }
 
     /// Opens what `path` names, following links as long as they stay inside.
