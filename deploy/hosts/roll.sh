@@ -4,9 +4,10 @@
 #
 #   roll.sh HOST...
 #
-# REST_SCHEME (http) and REST_PORT (8083) say where the workers' REST is. RESTART is a
-# program that restarts the worker of the host that it is given, and returns when it
-# serves; unless set, systemctl over ssh.
+# REST_SCHEME (http) and REST_PORT (8083) say where the workers' REST is, CURL_CA_BUNDLE
+# which authorities are trusted, WAIT_SECONDS (180) how long a worker may take to come
+# back. RESTART is a program that restarts the worker of the host that it is given, and
+# returns when it serves; unless set, systemctl over ssh.
 set -euo pipefail
 (($#)) || { echo 'usage: roll.sh HOST...' >&2; exit 2; }
 
@@ -20,22 +21,28 @@ restart() {
     fi
 }
 
-health() {
-    curl --fail --silent --show-error --output /dev/null --max-time 5 \
-        "${REST_SCHEME:-http}://$1:${REST_PORT:-8083}/health"
+# What a load balancer asks, too: 200 for a member of the fleet, without a password.
+ready() {
+    curl --fail --silent --output /dev/null --max-time 5 \
+        "${REST_SCHEME:-http}://$1:${REST_PORT:-8083}/health/ready"
 }
 
+stop() {
+    echo "roll: $*: nothing more is restarted" >&2
+    exit 1
+}
+
+# A fleet that is not whole is not rolled: nobody would notice what is missing.
 for host in "$@"; do
-    # A fleet that is not whole is not rolled further: nobody would notice what is missing.
-    health "$host" || { echo "roll: $host is not healthy: nothing more is restarted" >&2; exit 1; }
+    ready "$host" || stop "$host is not ready"
+done
+for host in "$@"; do
+    ready "$host" || stop "$host is not ready"
     echo "roll: $host"
-    restart "$host"
+    restart "$host" || stop "$host was not restarted"
     deadline=$((SECONDS + wait_seconds))
-    until health "$host" 2>/dev/null; do
-        if ((SECONDS >= deadline)); then
-            echo "roll: $host is not healthy after $wait_seconds s: nothing more is restarted" >&2
-            exit 1
-        fi
+    until ready "$host"; do
+        ((SECONDS < deadline)) || stop "$host is not ready after $wait_seconds s"
         sleep 1
     done
 done

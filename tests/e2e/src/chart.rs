@@ -72,11 +72,24 @@ impl Chart {
     /// # Panics
     /// When Helm or Kubernetes' schemas refuse something.
     pub fn render(&self, values: &Path, versions: &[&str]) -> Manifests {
-        let text = Process::run("helm template", &mut self.template(values)).join("\n");
+        self.manifests(&mut self.template(RELEASE, NAMESPACE, values), values, versions)
+    }
+
+    /// The same of a release of this name in this namespace.
+    ///
+    /// # Panics
+    /// When Helm or the newest Kubernetes' schemas refuse something.
+    pub fn release(&self, name: &str, namespace: &str, values: &Path) -> Manifests {
+        let mut template = self.template(name, namespace, values);
+        self.manifests(&mut template, values, &[KUBERNETES_NEWEST])
+    }
+
+    fn manifests(&self, template: &mut Command, values: &Path, versions: &[&str]) -> Manifests {
+        let text = Process::run("helm template", template).join("\n");
         let file = self.folder.path().join("manifests.yaml");
         let mut written = File::create(&file).expect("manifests can be written");
         written.write_all(text.as_bytes()).expect("manifests can be written");
-        let mut check = Command::new(self.tools.join("environment/bin/python"));
+        let mut check = self.python();
         check
             .arg(paths::repository().join("tests/deploy/manifests.py"))
             .arg(self.tools.join("servicemonitors.yaml"))
@@ -91,24 +104,51 @@ impl Chart {
         Manifests(documents.iter().map(parse).collect())
     }
 
+    /// What is made of these values, unchecked.
+    ///
+    /// # Panics
+    /// When Helm refuses something.
+    pub fn text(&self, values: &Value) -> String {
+        let mut template = self.template(RELEASE, NAMESPACE, &self.values(values));
+        Process::run("helm template", &mut template).join("\n")
+    }
+
+    /// The chart's own values.
+    ///
+    /// # Panics
+    /// When they are no YAML.
+    pub fn defaults(&self) -> Value {
+        let mut read = self.python();
+        read.arg("-c")
+            .arg("import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))))");
+        let text = Process::run("values.yaml", read.arg(Self::path().join("values.yaml")));
+        serde_json::from_str(&text.join("\n")).expect("it prints JSON")
+    }
+
     /// What Helm says of values that it must refuse.
     ///
     /// # Panics
     /// When it takes them.
     pub fn refused(&self, values: &Value) -> String {
-        let mut template =
-            Process::spawn("helm template", &mut self.template(&self.values(values)));
+        let mut template = Process::spawn(
+            "helm template",
+            &mut self.template(RELEASE, NAMESPACE, &self.values(values)),
+        );
         let status = template.ended(limits::CLIENT);
         assert!(!status.success(), "Helm takes {values}");
         template.lines(Stream::Err).join("\n")
     }
 
-    fn template(&self, values: &Path) -> Command {
+    fn template(&self, release: &str, namespace: &str, values: &Path) -> Command {
         let mut command = self.helm("template");
-        command.arg(RELEASE).arg(Self::path()).args(["--namespace", NAMESPACE]);
+        command.arg(release).arg(Self::path()).args(["--namespace", namespace]);
         command.args(["--kube-version", KUBERNETES_OLDEST]);
         command.arg("--values").arg(values);
         command
+    }
+
+    fn python(&self) -> Command {
+        Command::new(self.tools.join("environment/bin/python"))
     }
 
     /// Helm with folders of its own.

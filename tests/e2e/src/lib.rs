@@ -11,6 +11,7 @@
 //! | [`text`] | texts to count, the same for the same seed |
 //! | [`rest`] | requests to a worker's REST listener |
 //! | [`process`] | [`Process`]: any child process, its output captured and waited on line by line |
+//! | [`workers`] | workers with one node file, each at an address of its own |
 //! | [`chart`] | the Helm chart, rendered by Helm and checked against Kubernetes' schemas |
 //! | [`client`] | confluent-kafka, kafkajs, Kafka's Java tools and kcat, behind one vocabulary of events |
 //! | [`history`] | what producers and readers did and saw, and what in it exactly-once forbids |
@@ -47,6 +48,7 @@ pub mod verify;
 pub mod wait;
 pub mod wire;
 pub mod wordcount;
+pub mod workers;
 pub mod writer;
 
 pub use node::Node;

@@ -1,6 +1,7 @@
 //! The Helm chart: what Helm, Kubernetes' schemas and a reader of manifests say of it.
 #![allow(missing_docs, reason = "tests")]
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -49,54 +50,6 @@ fn helm_and_kubernetes_take_the_chart_with_each_of_its_value_files() {
         };
         let manifests = chart.render(&file, versions);
         assert!(manifests.find("StatefulSet", "-worker").is_some(), "{}", file.display());
-    }
-}
-
-#[test]
-#[ignore = "second tier"]
-fn a_wrong_value_is_refused_by_its_name() {
-    let chart = Chart::new();
-    let brokers = json!(["kafka:9092"]);
-    let with = |worker: Value| {
-        let mut values = json!({ "worker": worker });
-        let servers = &mut values["worker"]["bootstrapServers"];
-        if servers.is_null() {
-            *servers = brokers.clone();
-        }
-        values
-    };
-    for (wrong, told) in [
-        (json!({}), "worker.bootstrapServers is empty: name the cluster's brokers as host:port"),
-        (with(json!({ "bootstrapServers": ["kafka"] })), "bootstrapServers"),
-        (with(json!({ "replica": 3 })), "replica"),
-        (with(json!({ "replicas": "three" })), "replicas"),
-        (with(json!({ "drainSeconds": 1 })), "drainSeconds"),
-        (with(json!({ "config": { "group.id": "a" } })), "`group.id`: set worker.groupId"),
-        (
-            with(json!({ "autoscaling": { "enabled": true, "minReplicas": 5, "maxReplicas": 2 } })),
-            "maxReplicas 2 is below minReplicas 5",
-        ),
-        (
-            with(json!({ "autoscaling": { "enabled": true, "cpuUtilization": null } })),
-            "set cpuUtilization or lag.enabled",
-        ),
-        (
-            json!({
-                "worker": { "bootstrapServers": brokers },
-                "plugins": { "downloads": [{ "name": "a", "url": "https://a/a.wasm" }] },
-            }),
-            "sha256",
-        ),
-        (
-            json!({
-                "worker": { "bootstrapServers": brokers },
-                "metrics": { "enabled": false, "serviceMonitor": { "enabled": true } },
-            }),
-            "metrics.serviceMonitor.enabled needs metrics.enabled",
-        ),
-    ] {
-        let said = chart.refused(&wrong);
-        assert!(said.contains(told), "{wrong}: {said}");
     }
 }
 
@@ -160,8 +113,59 @@ fn a_fleet_with_an_autoscaler_leaves_the_number_to_it() {
     assert_eq!(scaler["scaleTargetRef"]["kind"], "StatefulSet");
     assert_eq!(scaler["metrics"][0]["resource"]["target"]["averageUtilization"], 60);
     let lag = &scaler["metrics"][1]["external"];
-    assert_eq!(lag["metric"]["name"], "kafka_consumergroup_lag");
+    // What `metrics.rs` sees in a worker's scrape.
+    assert_eq!(lag["metric"]["name"], "kafka_connect_sink_task_sink_record_lag_max");
     assert_eq!(lag["target"]["averageValue"], "50000");
+}
+
+#[test]
+#[ignore = "second tier"]
+fn no_two_releases_on_one_cluster_share_a_fleet_or_its_topics() {
+    let chart = Chart::new();
+    let mut names = BTreeSet::new();
+    let releases = [("a", "connectors"), ("b", "connectors"), ("a", "other")];
+    for (release, namespace) in releases {
+        let manifests = chart.release(release, namespace, &values("autoscaled.yaml"));
+        let group = property(&manifests, "-worker", "group.id");
+        for kind in ["config", "offset", "status", "plugin"] {
+            let topic = property(&manifests, "-worker", &format!("{kind}.storage.topic"));
+            assert!(topic.starts_with(&format!("{group}-")), "{topic} of {group}");
+            names.insert(topic);
+            let replicas = format!("{kind}.storage.replication.factor");
+            assert_eq!(property(&manifests, "-worker", &replicas), "3");
+        }
+        names.insert(group);
+    }
+    assert_eq!(names.len(), 5 * releases.len(), "{names:?}");
+}
+
+#[test]
+#[ignore = "second tier"]
+fn the_job_of_the_pipelines_is_let_in_by_rest_and_by_the_cluster() {
+    let manifests = render("existing-cluster.yaml");
+    let pod = pod_of(&manifests, "Job", "-pipelines");
+    let job = named(&pod["containers"], "apply");
+    for (variable, file, volume, secret, key) in [
+        ("LONGSHORE_REST_CONFIG", "rest", "rest-config", "rest-client", "client.properties"),
+        (
+            "LONGSHORE_COMMAND_CONFIG",
+            "command",
+            "command-config",
+            "kafka-client",
+            "admin.properties",
+        ),
+    ] {
+        let folder = format!("/etc/longshore/client/{file}");
+        assert_eq!(named(&job["env"], variable)["value"], format!("{folder}/client.properties"));
+        assert_eq!(named(&job["volumeMounts"], volume)["mountPath"], folder);
+        let from = &named(&pod["volumes"], volume)["secret"];
+        assert_eq!(from["secretName"], secret);
+        assert_eq!(from["items"], json!([{ "key": key, "path": "client.properties" }]));
+    }
+    // It may leave its pod to the workers, and nobody comes in.
+    let policy = &manifests.get("NetworkPolicy", "-pipelines")["spec"];
+    assert_eq!(policy["policyTypes"], json!(["Ingress", "Egress"]));
+    assert!(policy["ingress"].is_null());
 }
 
 #[test]

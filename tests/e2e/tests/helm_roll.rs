@@ -1,20 +1,22 @@
 //! The files that the Helm chart makes for three workers, in processes of this machine:
-//! they form a group, finish a pipeline, and are rolled in order.
+//! they form a group, the chart's job brings them a pipeline, and they are rolled in order.
 #![allow(missing_docs, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use longshore_e2e::chart::{Chart, KUBERNETES_NEWEST};
+use longshore_e2e::chart::{Chart, KUBERNETES_NEWEST, Manifests};
 use longshore_e2e::client::scrape;
-use longshore_e2e::process::{Stream, tied_command};
+use longshore_e2e::process::tied_command;
 use longshore_e2e::wait::until;
-use longshore_e2e::{Node, Process, cli, limits, paths, rest, wire};
+use longshore_e2e::workers::{Worker, free_ports};
+use longshore_e2e::{Node, Process, limits, paths, rest};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -22,17 +24,27 @@ use tempfile::TempDir;
 const WORKERS: u8 = 3;
 /// Rows are written at this pace, a file a task.
 const ROWS_PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
+/// `ana:secret`, as basic authentication sends it.
+const ANA: (&str, &str) = ("Authorization", "Basic YW5hOnNlY3JldA==");
+/// Where the job's pod has what stands in the test's folder.
+const JOB_FOLDERS: [(&str, &str); 2] =
+    [("/etc/longshore/pipelines", "pipelines"), ("/etc/longshore/client/rest", "client")];
 
 #[test]
 #[ignore = "second tier"]
 fn three_rendered_workers_form_a_group_and_a_roll_loses_and_repeats_no_record() {
     let folder = TempDir::with_prefix("longshore-").expect("a temporary folder can be made");
     let place = |name: &str| folder.path().join(name);
-    for name in ["in", "out", "pipelines"] {
+    for name in ["in", "out", "pipelines", "client"] {
         std::fs::create_dir(place(name)).expect("a folder can be made");
     }
-    let broker = Node::start();
-    let (port, metrics_port) = ports_of_all_workers();
+    let write = |name: &str, text: &str| {
+        std::fs::write(place(name), text).expect("a file can be written");
+    };
+    write("users", "ana=secret\n");
+    write("client/client.properties", "basic.auth.user.info=ana:secret\n");
+    let broker = Node::with().property("auto.create.topics.enable", "false").start();
+    let (port, metrics_port) = free_ports(WORKERS);
     let manifests = {
         let chart = Chart::new();
         let values = chart.values(&json!({
@@ -43,6 +55,7 @@ fn three_rendered_workers_form_a_group_and_a_roll_loses_and_repeats_no_record() 
                 // A pod has an address of its own; so has each process here.
                 "rest": { "address": "${env:POD_IP}", "advertisedHost": "${env:POD_IP}", "port": port },
                 "cache": { "path": place("cache") },
+                "config": { "rest.auth.basic.file": place("users") },
                 "connections": { "files": {
                     "driver": "objects",
                     "kind": "local",
@@ -52,6 +65,7 @@ fn three_rendered_workers_form_a_group_and_a_roll_loses_and_repeats_no_record() 
             },
             "plugins": { "path": [paths::plugins()] },
             "metrics": { "port": metrics_port },
+            "pipelineJob": { "restConfig": { "secretName": "rest-client" } },
             "pipelines": { "copy": {
                 "topics": { "lines": { "partitions": 2 * WORKERS } },
                 "connectors": {
@@ -76,16 +90,19 @@ fn three_rendered_workers_form_a_group_and_a_roll_loses_and_repeats_no_record() 
         chart.render(&values, &[KUBERNETES_NEWEST])
     };
     for (file, text) in manifests.files("-worker") {
-        std::fs::write(place(file), text).expect("a file can be written");
+        write(file, text);
     }
     for (file, text) in manifests.files("-pipelines") {
-        std::fs::write(place("pipelines").join(file), text).expect("a file can be written");
+        write(&format!("pipelines/{file}"), text);
     }
 
     let mut workers: Vec<Worker> =
         (0..WORKERS).map(|number| Worker::start(number, port, &place("node.yaml"))).collect();
-    workers.iter_mut().for_each(Worker::wait_ready);
-    create(&broker, workers[0].address, &place("pipelines/copy.yaml"));
+    workers.iter().for_each(Worker::wait_ready);
+    let applied = apply(&manifests, workers[0].address, folder.path());
+    for created in ["topic lines", "connector copy-read", "connector copy-write"] {
+        assert!(applied.contains(&format!("created {created}")), "{created}: {applied}");
+    }
 
     let writer = Writer::start(&place("in"));
     wait_spread(workers[0].address);
@@ -94,9 +111,18 @@ fn three_rendered_workers_form_a_group_and_a_roll_loses_and_repeats_no_record() 
         let has = |name: &str| families.iter().any(|family| family["name"] == name);
         assert!(has("kafka_connect_worker_task_count"), "{} tells of its tasks", worker.name);
     }
+    // As after an upgrade that changes no pipeline, whichever worker answers the service.
+    let tasks = ask(workers[0].address, "/connectors/copy-read/tasks");
+    for worker in &workers {
+        assert_eq!(apply(&manifests, worker.address, folder.path()).trim(), "nothing to change");
+    }
+    assert_eq!(ask(workers[0].address, "/connectors/copy-read/tasks"), tasks);
     for number in (0..usize::from(WORKERS)).rev() {
         let before = rows_of(&place("out")).len();
-        workers[number].roll();
+        // What a StatefulSet does with a pod: SIGTERM, then another with its name.
+        workers[number].stop();
+        workers[number].start_again();
+        workers[number].wait_ready();
         let another = workers[(number + 1) % usize::from(WORKERS)].address;
         wait_spread(another);
         // It goes on meanwhile.
@@ -119,84 +145,34 @@ fn three_rendered_workers_form_a_group_and_a_roll_loses_and_repeats_no_record() 
     assert!(repeated.is_empty(), "{} rows are repeated: {repeated:?}", repeated.len());
     let lost: Vec<_> = written.iter().filter(|row| !times.contains_key(row.as_str())).collect();
     assert!(lost.is_empty(), "{} of {} rows are lost: {lost:?}", lost.len(), written.len());
-    for worker in &mut workers {
-        assert!(worker.process.terminate().success());
-    }
+    workers.iter_mut().for_each(Worker::stop);
 }
 
-/// Makes what a pipeline's file stands for.
-fn create(broker: &Node, worker: SocketAddr, pipeline: &Path) {
-    let rendered = cli::run(&["render", &pipeline.display().to_string()]).join("\n");
-    let rendered: Value = serde_json::from_str(&rendered).expect("it prints JSON");
-    for topic in rendered["topics"].as_array().expect("topics") {
-        let partitions = topic["partitions"].as_i64().expect("a number") as i32;
-        wire::create_topic(
-            broker.kafka(),
-            topic["name"].as_str().expect("a name"),
-            partitions,
-            &[],
-        );
+/// Runs the container of the job that applies the pipelines, to one worker instead of
+/// the service of all; what it said.
+fn apply(manifests: &Manifests, worker: SocketAddr, folder: &Path) -> String {
+    let pod = &manifests.get("Job", "-pipelines")["spec"]["template"]["spec"];
+    let container = &pod["containers"][0];
+    let here = |text: &Value| {
+        let mut text = text.as_str().expect("a text").to_owned();
+        for (mounted, name) in JOB_FOLDERS {
+            text = text.replace(mounted, &folder.join(name).display().to_string());
+        }
+        text
+    };
+    let list = |name: &str| container[name].as_array().expect("a list").clone();
+    let mut command: Command = tied_command(&paths::longshore());
+    command.args(list("args").iter().map(here));
+    for variable in list("env") {
+        command.env(here(&variable["name"]), here(&variable["value"]));
     }
-    for connector in rendered["connectors"].as_array().expect("connectors") {
-        let answer = rest::request(worker, "POST", "/connectors", Some(connector));
-        assert_eq!(answer.status, 201, "{answer:?}");
-    }
+    command.env("LONGSHORE_REST_URL", format!("http://{worker}"));
+    Process::run("the job", &mut command).join("\n")
 }
 
-/// A worker as its pod would run it.
-struct Worker {
-    name: String,
-    address: SocketAddr,
-    node: PathBuf,
-    process: Process,
-}
-
-impl Worker {
-    fn start(number: u8, port: u16, node: &Path) -> Self {
-        let name = format!("test-longshore-worker-{number}");
-        let address = SocketAddr::from((host_of(number), port));
-        let process = Self::launch(&name, address, node);
-        Self { name, address, node: node.to_owned(), process }
-    }
-
-    fn launch(name: &str, address: SocketAddr, node: &Path) -> Process {
-        let mut command = tied_command(&paths::longshore());
-        command.arg("server").arg("-c").arg(node);
-        command.env("POD_NAME", name).env("POD_IP", address.ip().to_string());
-        Process::spawn(name, &mut command)
-    }
-
-    fn wait_ready(&mut self) {
-        self.process.wait_for("ready line", limits::READY, |line| {
-            (line.stream == Stream::Out && line.text.starts_with("longshore ready ")).then_some(())
-        });
-        assert_eq!(rest::get(self.address, "/health").status, 200);
-    }
-
-    /// What a StatefulSet does with a pod: SIGTERM, then another with its name.
-    fn roll(&mut self) {
-        let status = self.process.terminate();
-        assert!(status.success(), "{} drains: {status}", self.name);
-        self.process = Self::launch(&self.name, self.address, &self.node);
-        self.wait_ready();
-    }
-}
-
-fn host_of(number: u8) -> [u8; 4] {
-    [127, 0, 0, 11 + number]
-}
-
-/// Two ports that are free at the address of every worker.
-fn ports_of_all_workers() -> (u16, u16) {
-    let listen = |number, port| TcpListener::bind(SocketAddr::from((host_of(number), port)));
-    until("free ports", limits::READY, || {
-        let ports: Vec<TcpListener> =
-            (0..2).map(|_| listen(0, 0)).collect::<Result<_, _>>().ok()?;
-        let port = |at: usize| ports[at].local_addr().map(|address| address.port()).ok();
-        let (rest, metrics) = (port(0)?, port(1)?);
-        let free = |number| listen(number, rest).is_ok() && listen(number, metrics).is_ok();
-        (1..WORKERS).all(free).then_some((rest, metrics))
-    })
+/// What a worker answers to who may ask it.
+fn ask(worker: SocketAddr, path: &str) -> Value {
+    rest::request_with(worker, "GET", path, &[ANA], None).body
 }
 
 /// Waits until each worker of the fleet runs tasks.
@@ -204,7 +180,7 @@ fn wait_spread(asked: SocketAddr) {
     until("tasks on every worker", limits::RUN, || {
         let mut workers = BTreeSet::new();
         for name in ["copy-read", "copy-write"] {
-            let status = rest::get(asked, &format!("/connectors/{name}/status")).body;
+            let status = ask(asked, &format!("/connectors/{name}/status"));
             let tasks = status["tasks"].as_array()?.clone();
             if tasks.is_empty() || tasks.iter().any(|task| task["state"] != "RUNNING") {
                 return None;

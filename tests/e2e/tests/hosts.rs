@@ -97,30 +97,3 @@ fn systemd_is_told_when_a_node_serves_and_when_it_stops() {
     assert!(node.stop().success());
     hears("STOPPING=1");
 }
-
-#[test]
-#[ignore = "second tier"]
-fn a_roll_stops_at_the_first_worker_that_does_not_come_back() {
-    let folder = folder();
-    let restarted = folder.path().join("restarted");
-    let restart = folder.path().join("restart");
-    let script = format!("#!/bin/sh\necho \"$1\" >>{}\n", restarted.display());
-    std::fs::write(&restart, script).expect("a file can be written");
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(&restart, mode).expect("it can be made a program");
-    let node = Node::with()
-        .roles("broker,controller,worker")
-        .property("rest.listeners", "http://127.0.0.1:0")
-        .property("plugin.path", format!("[{}]", paths::plugins().display()))
-        .start();
-    let rest = node.rest().expect("the node is a worker");
-    let mut roll = Command::new(hosts().join("roll.sh"));
-    // Nobody listens at the second of these addresses.
-    roll.args(["127.0.0.1", "127.0.0.2", "127.0.0.1"]).stdin(Stdio::null());
-    roll.env("RESTART", &restart).env("REST_PORT", rest.port().to_string());
-    let mut roll = Process::spawn("roll.sh", &mut roll);
-    assert!(!roll.ended(limits::CLIENT).success());
-    let told = roll.lines(Stream::Err).join("\n");
-    assert!(told.contains("127.0.0.2 is not healthy: nothing more is restarted"), "{told}");
-    assert_eq!(std::fs::read_to_string(restarted).expect("one was"), "127.0.0.1\n");
-}

@@ -56,6 +56,12 @@ annotations:
 {{- end }}
 {{- end }}
 
+{{/* The fleet: two releases of one name in two namespaces are two fleets on one
+     cluster. A namespace has no dot in it, so no two pairs are written alike. */}}
+{{- define "longshore.groupId" -}}
+{{- default (printf "%s.%s" .Release.Namespace (include "longshore.fullname" .)) .Values.worker.groupId }}
+{{- end }}
+
 {{- define "longshore.worker.headless" -}}
 {{ include "longshore.fullname" . }}-worker-headless
 {{- end }}

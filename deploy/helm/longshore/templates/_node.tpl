@@ -33,11 +33,16 @@
 {{- range .Values.plugins.images }}{{ if eq (default "copy" .mode) "copy" }}x{{ end }}{{ end }}
 {{- end }}
 
+{{/* Not empty if the workers' cluster is the chart's own broker. */}}
+{{- define "longshore.broker.used" -}}
+{{- if and .Values.broker.enabled (not .Values.worker.bootstrapServers) }}x{{ end }}
+{{- end }}
+
 {{/* The brokers, with commas between. */}}
 {{- define "longshore.bootstrap" -}}
 {{- if .Values.worker.bootstrapServers }}
 {{- join "," .Values.worker.bootstrapServers }}
-{{- else if .Values.broker.enabled }}
+{{- else if include "longshore.broker.used" . }}
 {{- printf "%s-broker.%s.svc.%s:%v" (include "longshore.fullname" .) .Release.Namespace .Values.clusterDomain .Values.broker.port }}
 {{- else }}
 {{- fail "worker.bootstrapServers is empty: name the cluster's brokers as host:port, or set broker.enabled" }}
@@ -46,7 +51,6 @@
 
 {{- define "longshore.worker.node" -}}
 {{- $worker := .Values.worker }}
-{{- $full := include "longshore.fullname" . }}
 {{- $reserved := dict
     "process.roles" "broker.enabled"
     "bootstrap.servers" "worker.bootstrapServers"
@@ -60,8 +64,8 @@
     "plugin.cache.dir" "worker.cache.path" }}
 {{- include "longshore.node.reserved" (list $worker.config "worker.config" $reserved) }}
 {{- $bootstrap := splitList "," (include "longshore.bootstrap" .) }}
-{{- $group := default $full $worker.groupId }}
-{{- $replicas := default (ternary 1 3 .Values.broker.enabled) $worker.storageReplicationFactor }}
+{{- $group := include "longshore.groupId" . }}
+{{- $replicas := default (ternary 1 3 (not (empty (include "longshore.broker.used" .)))) $worker.storageReplicationFactor }}
 {{- $host := default (printf "${env:POD_NAME}.%s.%s.svc.%s" (include "longshore.worker.headless" .) .Release.Namespace .Values.clusterDomain) $worker.rest.advertisedHost }}
 {{- $node := dict
     "process.roles" "worker"
@@ -72,7 +76,7 @@
     "rest.advertised.port" $worker.rest.port
     "plugin.path" (include "longshore.worker.pluginPath" . | fromYamlArray)
     "plugin.cache.dir" (printf "%s/compiled-plugins" $worker.cache.path) }}
-{{- range list "config" "offset" "status" }}
+{{- range list "config" "offset" "status" "plugin" }}
 {{- $_ := set $node (printf "%s.storage.topic" .) (printf "%s-%s" $group (ternary . (printf "%ss" .) (eq . "status"))) }}
 {{- $_ := set $node (printf "%s.storage.replication.factor" .) $replicas }}
 {{- end }}
