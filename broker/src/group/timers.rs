@@ -77,7 +77,10 @@ impl GroupCoordinator {
             None => slot.group.expiry_rule(),
         };
         let Some(rule) = rule else { return Ok(()) };
-        let expired = slot.offsets.expired(&rule, clock::wall_ms(), self.0.settings.retention_ms);
+        let mut expired =
+            slot.offsets.expired(&rule, clock::wall_ms(), self.0.settings.retention_ms);
+        // What forgets them would forget what an open transaction is about to commit.
+        expired.retain(|(topic, partition)| !slot.pending.contains(topic, *partition));
         if !expired.is_empty() {
             tracing::info!(group = %slot.id, offsets = expired.len(), "offsets expired");
         }

@@ -54,7 +54,7 @@ pub(super) fn handle(
         return Reply::Now(whole_error(id, ResponseError::FetchSessionIdNotFound));
     }
     let asked = Arc::new(Asked::of(request, access));
-    let wait = match memory.shrink_to(asked.size_bytes()) {
+    let wait = match node.request_memory.resize(&mut memory, asked.size_bytes()) {
         true => Duration::from_millis(request.max_wait_ms.max(0) as u64),
         false => Duration::ZERO,
     };
@@ -114,8 +114,12 @@ impl Patience {
         stored_bytes >= self.worth_a_look_bytes
     }
 
-    /// A look found `bytes`, with `stored_bytes` in the partitions before it.
+    /// A look found `bytes`, with `stored_bytes` in the partitions before it. For whom
+    /// one byte is enough, each wake-up is worth a look.
     fn found(&mut self, bytes: usize, stored_bytes: u64) {
+        if self.bytes_min <= 1 {
+            return;
+        }
         let lacking = self.bytes_min.saturating_sub(bytes) as u64;
         self.worth_a_look_bytes = stored_bytes.saturating_add(lacking);
     }
@@ -360,5 +364,8 @@ mod tests {
         assert!(!patience.is_worth_a_look(5_699));
         assert!(patience.is_worth_a_look(5_700));
         assert!(patience.is_worth_a_look(u64::MAX), "a partition that has gone is told at once");
+        let mut any = Patience { bytes_min: 1, worth_a_look_bytes: 0 };
+        any.found(0, 0);
+        assert!(any.is_worth_a_look(0), "what is stored is not looked at");
     }
 }

@@ -5,7 +5,8 @@ use kafka_protocol::messages::FetchRequest;
 use super::access::Access;
 use crate::{auth::AclOperation, partition::Isolation};
 
-/// A Fetch request. It may wait for minutes, so it is small: smaller than its frame.
+/// A Fetch request. It may wait for minutes, so it is small: smaller than its frame, but
+/// for many topics of few partitions, or in an old version.
 #[derive(Debug)]
 pub(super) struct Asked {
     pub(super) isolation: Isolation,

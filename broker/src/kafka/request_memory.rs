@@ -78,9 +78,9 @@ impl RequestGrant {
         self.bytes
     }
 
-    /// Gives back all but so many bytes. Whether there were as many: the one that goes
-    /// beyond the memory holds less than it has, and must not wait for anything.
-    pub(super) fn shrink_to(&mut self, bytes: usize) -> bool {
+    /// Gives back all but so many bytes, and its place beyond the memory. Answers with
+    /// how many it holds too few.
+    fn shrink_to(&mut self, bytes: usize) -> usize {
         self.overdraft = None;
         self.claim.shrink_to(bytes);
         let mut left = bytes.saturating_sub(self.claim.bytes());
@@ -91,7 +91,7 @@ impl RequestGrant {
             }
             left = left.saturating_sub(share.as_ref().map_or(0, MemoryGrant::bytes));
         }
-        left == 0
+        left
     }
 }
 
@@ -181,6 +181,24 @@ impl RequestMemory {
         };
     }
 
+    /// Has a request hold so many bytes from now on. What it lacks is taken if it is
+    /// free, from where the request's own were: false when it is not, and then the
+    /// request must not wait for anything.
+    pub(super) fn resize(&self, grant: &mut RequestGrant, bytes: usize) -> bool {
+        let lacking = grant.shrink_to(bytes);
+        if lacking == 0 {
+            return true;
+        }
+        let is_claim = grant.length <= limits::FRAME_CLAIM_BYTES_MAX;
+        let budget = if is_claim { &self.claims } else { &self.lane(grant.length).own };
+        let Some(more) = budget.try_take(lacking) else { return false };
+        match is_claim {
+            true => grant.claim.merge(more),
+            false => put(&mut grant.own, more),
+        }
+        true
+    }
+
     /// Whether any of those satisfies this who may wait for what a request holds.
     fn any_demand(&self, grant: &RequestGrant, mut is: impl FnMut(&Demand) -> bool) -> bool {
         let of_own = grant.own.is_some() || grant.overdraft.is_some();
@@ -263,18 +281,36 @@ mod tests {
     async fn who_shrinks_gives_back_all_but_what_it_keeps_and_its_place_beyond() {
         let memory = RequestMemory::new(16 * MIB);
         let mut grant = whole(&memory, 6 * MIB).await;
-        assert!(grant.shrink_to(100_000));
+        assert!(memory.resize(&mut grant, 100_000));
         let (used, _) = memory.used_and_all_bytes();
         assert!((100_000..110_000).contains(&used), "{used}");
-        assert!(grant.shrink_to(10));
+        assert!(memory.resize(&mut grant, 10));
         assert_eq!(memory.used_and_all_bytes().0, limits::MEMORY_GRAIN_BYTES);
 
         let held = whole(&memory, 8 * MIB).await;
         let mut beyond = whole(&memory, 6 * MIB).await;
         assert!(beyond.overdraft.is_some());
-        assert!(!beyond.shrink_to(2 * MIB), "it holds less than that");
+        assert!(!memory.resize(&mut beyond, 2 * MIB), "it holds less than that");
         assert!(whole(&memory, 6 * MIB).await.overdraft.is_some(), "the next one's turn");
         drop(held);
+    }
+
+    #[tokio::test]
+    async fn who_has_to_keep_more_than_it_came_in_takes_what_is_free() {
+        let memory = RequestMemory::new(16 * MIB);
+        let mut small = memory.claim(1_000).await;
+        assert!(memory.resize(&mut small, 3_000));
+        let mut large = whole(&memory, 100_000).await;
+        assert!(memory.resize(&mut large, 250_000));
+        let (used, _) = memory.used_and_all_bytes();
+        assert!((253_000..260_000).contains(&used), "{used}");
+        let mut rest = Vec::new();
+        while let Some(claim) = memory.claims.try_take(1) {
+            rest.push(claim);
+        }
+        assert!(!memory.resize(&mut small, 5_000), "no more than there is");
+        drop((small, large, rest));
+        assert_eq!(memory.used_and_all_bytes().0, 0);
     }
 
     #[tokio::test]

@@ -191,12 +191,16 @@ impl Log {
 
     /// What the server calls every minute: writes the recovery-point checkpoint if
     /// it lags. That takes two syncs, which a topic that is flushed for each request
-    /// would feel if it were done more often.
+    /// would feel if it were done more often. While a compaction runs it is left to
+    /// the next call of [`Log::flush_once`].
     ///
     /// # Errors
     /// When the checkpoint cannot be written.
     pub fn checkpoint_once(&self) -> Result<(), MaintenanceError> {
-        let _maintenance = self.lock_maintenance();
+        let Some(_maintenance) = self.try_lock_maintenance() else {
+            self.flush.whole_segment.store(true, Ordering::Release);
+            return Ok(());
+        };
         self.check_online()?;
         self.checkpoint_recovery_point()
     }

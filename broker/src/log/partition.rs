@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{
     Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    TryLockError,
 };
 
 use tokio::sync::watch;
@@ -337,6 +338,16 @@ impl Log {
 
     pub(super) fn lock_appender(&self) -> MutexGuard<'_, Appender> {
         self.appender.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// For work that is done for all partitions in turn: a compaction holds the lock for
+    /// minutes, and the others must not wait for it.
+    pub(super) fn try_lock_maintenance(&self) -> Option<MutexGuard<'_, Maintenance>> {
+        match self.maintenance.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     pub(super) fn lock_maintenance(&self) -> MutexGuard<'_, Maintenance> {

@@ -16,12 +16,13 @@ use super::snapshot;
 impl Log {
     /// Deletes the segments that are due at `now_ms`; returns how many bytes went.
     /// Never deletes beyond the high watermark. With `cleanup.policy=compact`
-    /// alone only what lies below the log start goes.
+    /// alone only what lies below the log start goes. While a compaction runs nothing
+    /// goes: the next call deletes it.
     ///
     /// # Errors
     /// When files cannot be removed or the log start not be written.
     pub fn retain_once(&self, now_ms: i64) -> Result<u64, MaintenanceError> {
-        let _maintenance = self.lock_maintenance();
+        let Some(_maintenance) = self.try_lock_maintenance() else { return Ok(0) };
         self.check_online()?;
         let config = self.config();
         let due = self.due_segments(&config, now_ms);
@@ -62,9 +63,7 @@ impl Log {
             if end > high_watermark || (is_active && segment.size() == 0) {
                 break;
             }
-            let newest = segment.newest_entry();
-            let newest_ms = newest.map_or(segment.age_from_ms(), |newest| newest.timestamp_ms);
-            let old = by_age && now_ms.saturating_sub(newest_ms) > config.retention_ms;
+            let old = by_age && now_ms.saturating_sub(segment.newest_ms()) > config.retention_ms;
             let after = left_bytes - segment.size();
             let too_much = by_size && after >= config.retention_bytes as u64;
             if !(old || too_much || end <= log_start) {

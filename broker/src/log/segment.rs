@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 
@@ -179,6 +180,22 @@ impl Segment {
     /// Greatest timestamp in ms, if the segment has any batch.
     pub(crate) fn newest_entry(&self) -> Option<TimeEntry> {
         *self.newest()
+    }
+
+    /// How new its newest record is, in ms: by the file where records have no timestamp,
+    /// as Kafka's `LogSegment.largestTimestamp`.
+    pub(crate) fn newest_ms(&self) -> i64 {
+        match self.newest_entry() {
+            Some(newest) if newest.timestamp_ms >= 0 => newest.timestamp_ms,
+            Some(_) => self.modified_ms().unwrap_or_else(|| self.age_from_ms()),
+            None => self.age_from_ms(),
+        }
+    }
+
+    fn modified_ms(&self) -> Option<i64> {
+        let modified = self.log.metadata().and_then(|metadata| metadata.modified()).ok()?;
+        let since_epoch = modified.duration_since(UNIX_EPOCH).ok()?;
+        i64::try_from(since_epoch.as_millis()).ok()
     }
 
     /// When rolling by age begins to count, in ms.

@@ -16,7 +16,10 @@ use kafka_protocol::messages::{
 
 use longshore_broker::Broker;
 
-use crate::support::{Client, TestBroker, config, name, text};
+use crate::{
+    support::{Client, TestBroker, config, name, text},
+    transactional::{Producer, Rules},
+};
 
 fn group(id: &str) -> GroupId {
     GroupId(text(id))
@@ -331,6 +334,33 @@ async fn offsets_expire_only_where_nobody_subscribes_and_the_group_goes_with_its
         }
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn an_offset_that_an_open_transaction_is_about_to_replace_does_not_expire() {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    client.create_topic("topic", 1).await;
+    coordinator(&mut client).await;
+    assert_eq!(commit_code(&mut client, &commit("open", "", -1, 5, "")).await, 0);
+    let producer = Producer::start(&mut client, "producer", Rules::EpochBump).await;
+    producer.commit_offset(&mut client, "open", "topic", 9).await;
+
+    let TestBroker { broker, directory } = broker;
+    broker.shutdown().await;
+    let mut expiring = config(directory.path(), &[("offsets.retention.check.interval.ms", "10")]);
+    expiring.offsets_retention = Duration::from_millis(1);
+    let broker = TestBroker { broker: Broker::start(expiring).await.unwrap(), directory };
+    let mut client = broker.client().await;
+    coordinator(&mut client).await;
+    // The second has expired in another pass than the first, which saw all groups.
+    for _ in 0..2 {
+        assert_eq!(commit_code(&mut client, &commit("other", "", -1, 1, "")).await, 0);
+        while committed(&mut client, &["other"]).await["other"].0 >= 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(committed(&mut client, &["open"]).await["open"].0, 5);
 }
 
 #[tokio::test]

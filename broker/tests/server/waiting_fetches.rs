@@ -41,6 +41,33 @@ fn waiting_for(partitions: usize) -> FetchRequest {
     waiting().with_topics(vec![topic.with_partitions(vec![partition; partitions])])
 }
 
+/// In all versions: what they ask for is of different size on the wire.
+#[tokio::test]
+async fn a_fetch_of_many_topics_of_one_partition_waits() {
+    const WAIT_MS: u64 = 200;
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    let mut topics = Vec::new();
+    for number in 0..50 {
+        let topic = format!("t{number}");
+        client.create_topic(&topic, 1).await;
+        let partition = FetchPartition::default().with_partition_max_bytes(1);
+        topics
+            .push(FetchTopic::default().with_topic(name(&topic)).with_partitions(vec![partition]));
+    }
+    for version in 4..=12 {
+        for count in [1, 15, 30, 50] {
+            let request =
+                waiting().with_max_wait_ms(WAIT_MS as i32).with_topics(topics[..count].to_vec());
+            let began = Instant::now();
+            let answer = client.call(version, &request).await;
+            let waited = began.elapsed();
+            assert!(waited >= Duration::from_millis(WAIT_MS), "v{version}, {count}: {waited:?}");
+            assert_eq!(answer.responses.len(), count);
+        }
+    }
+}
+
 async fn sixteen_mebibytes() -> (TestBroker, Client) {
     let broker = TestBroker::start(&[("queued.max.request.bytes", "16777216")]).await;
     let mut client = broker.client().await;
