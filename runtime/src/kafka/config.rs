@@ -68,13 +68,16 @@ pub struct Transactional {
     pub timeout: Duration,
 }
 
+/// Largest record of a producer without overrides, in bytes.
+pub const RECORD_BYTES_MAX: usize = 8 << 20;
+
 impl ProducerConfig {
     /// 32 MiB of buffer, records up to 8 MiB, 5 ms linger, 120 s to deliver.
     pub fn new(cluster: ClusterConfig) -> Self {
         Self {
             cluster,
             buffer_bytes: 32 << 20,
-            max_record_bytes: 8 << 20,
+            max_record_bytes: RECORD_BYTES_MAX,
             linger: Duration::from_millis(5),
             delivery_timeout: Duration::from_secs(120),
             transactional: None,

@@ -53,6 +53,23 @@ impl ErrorClass {
         }
     }
 
+    /// Whether an error code of librdkafka says that a broker refused what was sent, and
+    /// would again.
+    pub fn refuses_records(code: RDKafkaErrorCode) -> bool {
+        use RDKafkaErrorCode as E;
+        matches!(
+            code,
+            E::MessageSizeTooLarge
+                | E::MessageBatchTooLarge
+                | E::InvalidMessageSize
+                | E::InvalidTimestamp
+                | E::InvalidRecord
+                | E::InvalidTopic
+                | E::UnsupportedForMessageFormat
+                | E::PolicyViolation
+        )
+    }
+
     /// The class of an error code of librdkafka, its own or a broker's.
     pub fn of_librdkafka(code: RDKafkaErrorCode) -> Self {
         use RDKafkaErrorCode as E;
@@ -252,6 +269,14 @@ pub enum ProduceError {
         /// Size of key, value and headers.
         size_bytes: usize,
     },
+    /// A broker refused a record for what it is, and would again.
+    #[error("a record for topic `{topic}` was refused: {reason}")]
+    Unfit {
+        /// The topic.
+        topic: String,
+        /// librdkafka's words.
+        reason: String,
+    },
     /// A record was refused, or not acknowledged in `delivery.timeout.ms`.
     #[error("a record for topic `{topic}` was not acknowledged: {reason}")]
     Delivery {
@@ -326,9 +351,22 @@ impl ProduceError {
             Self::Batch { .. }
             | Self::HeaderName { .. }
             | Self::TooLarge { .. }
+            | Self::Unfit { .. }
             | Self::Refused { .. }
             | Self::Config { .. } => ErrorClass::Fatal,
         }
+    }
+
+    /// True if the records were refused for what they are: their size, a header's name, a
+    /// time or a lack of keys that the topic does not take.
+    pub fn refuses_records(&self) -> bool {
+        matches!(
+            self,
+            Self::HeaderName { .. }
+                | Self::TooLarge { .. }
+                | Self::Unfit { .. }
+                | Self::Refused { .. }
+        )
     }
 }
 

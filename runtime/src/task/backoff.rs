@@ -38,6 +38,12 @@ pub struct Backoff {
 }
 
 impl Backoff {
+    /// The call that failed was answered: the next fault is a first one. Pauses go on
+    /// growing until something is durable.
+    pub fn recovered(&mut self) {
+        self.faulty_since = None;
+    }
+
     /// Decides about a failed session. `progressed`: something of it became
     /// durable, so that failures before it no longer count. `now` counts from any
     /// fixed moment. `chance` in 0..1 spreads tasks that failed together: up to a
@@ -160,6 +166,13 @@ mod tests {
         let lost = TaskError::retry("no broker answers");
         assert!(matches!(at(5_000, &lost, false), Verdict::After(_)));
         assert_eq!(at(9_000, &fault, true), Verdict::After(Duration::from_millis(200)));
+        assert_eq!(at(9_900, &fault, false), Verdict::After(Duration::from_millis(100)));
+        backoff.recovered();
+        assert_eq!(
+            backoff.decide(&patience, &fault, false, START + Duration::from_hours(1), 0.0),
+            Verdict::After(Duration::from_millis(800)),
+            "it counts from the first failure of the call"
+        );
         let never = Patience { retry_timeout: Some(Duration::ZERO), ..PATIENCE };
         let verdict = Backoff::default().decide(&never, &fault, false, START, 0.0);
         assert_eq!(verdict, Verdict::GiveUp);

@@ -6,7 +6,6 @@
 //! neither does; without one the seal follows its records, and a crash between
 //! repeats the lot.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::counters::{Counters, payload_bytes};
@@ -81,7 +80,17 @@ impl Delivery {
         outputs: Vec<Output>,
         uncounted: Option<&str>,
     ) -> Result<(), TaskError> {
-        let sent = match self {
+        Ok(self.send_records(counters, &outputs, uncounted).await?)
+    }
+
+    /// The same, for whoever wants to know what failed.
+    pub(super) async fn send_records(
+        &self,
+        counters: &Counters,
+        outputs: &[Output],
+        uncounted: Option<&str>,
+    ) -> Result<(), ProduceError> {
+        match self {
             Self::AtLeastOnce(producer) => {
                 send_all(&**producer, counters, outputs, uncounted).await
             }
@@ -90,27 +99,7 @@ impl Delivery {
                 let sent = send_all(producer.records(), counters, outputs, uncounted).await;
                 sent.map_err(|error| transactions.failed(producer.cause(error)))
             }
-        };
-        Ok(sent?)
-    }
-
-    /// Sends the dead letters of a lot that has begun, and waits until every one is
-    /// acknowledged.
-    pub async fn send_dead_letters(
-        &self,
-        counters: &Counters,
-        letters: Option<Output>,
-    ) -> Result<(), TaskError> {
-        let Some(letters) = letters else { return Ok(()) };
-        let count = letters.batch.len() as u64;
-        counters.errors.dead_letter_requests.fetch_add(count, Ordering::Relaxed);
-        let topic = letters.topic.clone();
-        let sent = self.send(counters, vec![letters], Some(&topic)).await;
-        sent.map_err(|error| {
-            counters.errors.dead_letter_failures.fetch_add(count, Ordering::Relaxed);
-            let message = format!("dead letters could not be written: {}", error.message);
-            TaskError { message, ..error }
-        })
+        }
     }
 
     /// Makes a lot visible.
@@ -194,7 +183,7 @@ impl Transactions {
 async fn send_all(
     producer: &dyn Producer,
     counters: &Counters,
-    outputs: Vec<Output>,
+    outputs: &[Output],
     uncounted: Option<&str>,
 ) -> Result<(), ProduceError> {
     let mut receipts = Vec::with_capacity(outputs.len());

@@ -10,6 +10,7 @@
 //! | [`error`] | why a session ended, and what may help |
 //! | [`failures`] | what becomes of records that cannot be used |
 //! | [`backoff`] | pauses between sessions, and when to give up |
+//! | [`calls`] | whether a call that failed has been answered since |
 //! | [`plugin`] | what the loops ask of a plugin's instance |
 //! | [`inflight`] | one batch unacknowledged at a time: sources and processors |
 //! | [`delivery`] | how a batch becomes durable: in a transaction, or in order |
@@ -27,6 +28,7 @@
 //! | [`counters`] | what progress lines show |
 
 pub mod backoff;
+pub mod calls;
 pub mod commits;
 pub mod counters;
 pub mod delivery;

@@ -27,7 +27,7 @@ use super::commits::{self, Positions, RECOMMIT_EVERY};
 use super::counters::{Counters, payload_bytes};
 use super::delivery::Delivery;
 use super::error::TaskError;
-use super::failures::Failures;
+use super::failures::{DeadLetters, Failures};
 use super::inflight::{InFlight, Lot, Seal, Step};
 use super::plugin::{Output, Processed, ProcessorPlugin};
 use super::source::sleep_until;
@@ -101,7 +101,7 @@ type Landing = BoxFuture<'static, Result<(), TaskError>>;
 #[derive(Default)]
 struct Payload {
     outputs: Vec<Output>,
-    letters: Option<Output>,
+    letters: Option<DeadLetters>,
     offsets: Vec<OffsetCommit>,
 }
 
@@ -349,7 +349,7 @@ impl ProcessorSession {
         Ok(Payload { outputs, letters, offsets: vec![offset] })
     }
 
-    fn send(&self, outputs: Vec<Output>, letters: Option<Output>) -> Landing {
+    fn send(&self, outputs: Vec<Output>, letters: Option<DeadLetters>) -> Landing {
         let (delivery, counters) = (self.delivery.clone(), self.counters.clone());
         let (changelog, writes) = (self.changelog.topic.clone(), self.writes.clone());
         Box::pin(async move {

@@ -19,8 +19,8 @@ use super::commits::{self, Positions};
 use super::counters::{Counters, payload_bytes};
 use super::delivery::Delivery;
 use super::error::TaskError;
-use super::failures::{Failures, Reread};
-use super::plugin::{LateReject, Output, Progress, SinkPlugin};
+use super::failures::{DeadLetters, Failures, Reread};
+use super::plugin::{LateReject, Progress, SinkPlugin};
 use super::processor::CommitObserver;
 use super::schedule::{Schedule, Step, Targets};
 use super::start::{self, Known};
@@ -127,7 +127,7 @@ impl SinkSession {
     }
 
     /// Dead letters are acknowledged before anything is committed past their records.
-    async fn send(&self, letters: Option<Output>) -> Result<(), TaskError> {
+    async fn send(&self, letters: Option<DeadLetters>) -> Result<(), TaskError> {
         let Self { dead_letters, counters, writes, .. } = self;
         writes.hold(dead_letters.send_dead_letters(counters, letters)).await?
     }

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::counters::{Counters, payload_bytes};
 use super::delivery::Delivery;
 use super::error::TaskError;
-use super::failures::Failures;
+use super::failures::{DeadLetters, Failures};
 use super::inflight::{InFlight, Lot, Seal, Step};
 use super::plugin::{Checkpoint, Next, Output, Polled, SourcePlugin};
 use super::topics::OutputTopics;
@@ -86,7 +86,7 @@ type Landing = BoxFuture<'static, Result<(), TaskError>>;
 #[derive(Default)]
 struct Payload {
     outputs: Vec<Output>,
-    letters: Option<Output>,
+    letters: Option<DeadLetters>,
     saved: Vec<Checkpoint>,
 }
 
@@ -235,7 +235,7 @@ impl SourceSession {
         Ok(Payload { outputs, letters, saved: polled.saved })
     }
 
-    fn send(&self, outputs: Vec<Output>, letters: Option<Output>) -> Landing {
+    fn send(&self, outputs: Vec<Output>, letters: Option<DeadLetters>) -> Landing {
         let (delivery, counters) = (self.delivery.clone(), self.counters.clone());
         let writes = self.writes.clone();
         Box::pin(async move {

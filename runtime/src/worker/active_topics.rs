@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::compacted::Entry;
 use super::core::{Connector, Core};
@@ -112,8 +112,8 @@ impl CommitObserver for TaskObserver {
         // Told under the lock: what changed last is told last.
         let mut all = self.connector.waits.lock().expect("no holder panics");
         let mine = all.entry(self.id.task).or_default();
-        if mine.set(partition, why) {
-            self.core.tell(StatusKey::Task(self.id.clone()), State::Running, mine.trace());
+        if let Some(trace) = mine.set(partition, why, Instant::now()) {
+            self.core.tell(StatusKey::Task(self.id.clone()), State::Running, trace);
         }
     }
 }

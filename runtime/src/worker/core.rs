@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock, Weak};
 
 use tokio::sync::{mpsc, watch};
 
@@ -193,8 +193,13 @@ pub(super) struct Connector {
     /// Failures in a row of its tasks.
     pub(super) restarts: Mutex<BTreeMap<u32, Restarts>>,
     /// The consumer that its tasks share, while there are any.
-    consumer: Mutex<Option<(Overrides, std::sync::Weak<dyn SharedConsumer>)>>,
+    consumer: Lent,
+    /// The one that they read again with what was refused late.
+    rereader: Lent,
 }
+
+/// A consumer as long as somebody has it, with the overrides that it was made with.
+type Lent = Mutex<Option<(Overrides, Weak<dyn SharedConsumer>)>>;
 
 impl Connector {
     fn new(name: &str) -> Self {
@@ -209,6 +214,7 @@ impl Connector {
             waits: Mutex::default(),
             restarts: Mutex::default(),
             consumer: Mutex::default(),
+            rereader: Mutex::default(),
         }
     }
 
@@ -245,16 +251,17 @@ impl Connector {
         clients: &dyn Clients,
         overrides: &Overrides,
     ) -> Result<Arc<dyn SharedConsumer>, ConsumeError> {
-        let mut shared = self.consumer.lock().expect("no holder panics");
-        if let Some((with, consumer)) = &*shared
-            && with == overrides
-            && let Some(consumer) = consumer.upgrade()
-        {
-            return Ok(consumer);
-        }
-        let consumer = clients.consumer(Some(&self.group), overrides)?;
-        *shared = Some((overrides.clone(), Arc::downgrade(&consumer)));
-        Ok(consumer)
+        lend(&self.consumer, Some(&self.group), clients, overrides)
+    }
+
+    /// The consumer that its tasks share to read single records again; a task keeps it
+    /// alive.
+    pub(super) fn rereader(
+        &self,
+        clients: &dyn Clients,
+        overrides: &Overrides,
+    ) -> Result<Arc<dyn SharedConsumer>, ConsumeError> {
+        lend(&self.rereader, None, clients, overrides)
     }
 
     /// Notes what its group has now.
@@ -279,6 +286,24 @@ impl Connector {
             done.remove(&task);
         }
     }
+}
+
+fn lend(
+    lent: &Lent,
+    group: Option<&str>,
+    clients: &dyn Clients,
+    overrides: &Overrides,
+) -> Result<Arc<dyn SharedConsumer>, ConsumeError> {
+    let mut lent = lent.lock().expect("no holder panics");
+    if let Some((with, consumer)) = &*lent
+        && with == overrides
+        && let Some(consumer) = consumer.upgrade()
+    {
+        return Ok(consumer);
+    }
+    let consumer = clients.consumer(group, overrides)?;
+    *lent = Some((overrides.clone(), Arc::downgrade(&consumer)));
+    Ok(consumer)
 }
 
 /// `connector-N`, as messages name a task.

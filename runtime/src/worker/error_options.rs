@@ -23,6 +23,10 @@ const RESTART_MAX: &str = "errors.restart.max";
 const RESTART_DELAY: &str = "errors.restart.delay.ms";
 const RESTART_DELAY_MAX: &str = "errors.restart.delay.max.ms";
 
+/// Pauses are no shorter, whatever is asked for: without them a task that fails would
+/// keep a processor busy.
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+
 /// The options' names.
 pub const OPTIONS: [&str; 11] = [
     TOLERANCE,
@@ -51,13 +55,13 @@ pub fn read(
         log_messages: reader.choice(LOG_MESSAGES, "false", "true", false),
         dead_letters: reader.dead_letters(),
         retry_timeout: reader.or_endless(RETRY_TIMEOUT, None).map(Duration::from_millis),
-        retry_delay_max: reader.millis(RETRY_DELAY_MAX),
+        retry_delay_max: reader.pause(RETRY_DELAY_MAX),
     };
     let own = RestartPolicy::default();
     let restarts = RestartPolicy {
         max: reader.or_endless(RESTART_MAX, own.max),
-        delay: reader.millis(RESTART_DELAY).unwrap_or(own.delay),
-        delay_max: reader.millis(RESTART_DELAY_MAX).unwrap_or(own.delay_max),
+        delay: reader.pause(RESTART_DELAY).unwrap_or(own.delay),
+        delay_max: reader.pause(RESTART_DELAY_MAX).unwrap_or(own.delay_max),
     };
     (policy, restarts)
 }
@@ -111,9 +115,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn millis(&mut self, option: &str) -> Option<Duration> {
+    fn pause(&mut self, option: &str) -> Option<Duration> {
         match self.text(option)?.parse() {
-            Ok(millis) => Some(Duration::from_millis(millis)),
+            Ok(millis) => Some(Duration::from_millis(millis).max(PAUSE_MIN)),
             Err(_) => {
                 self.wrong(option, "must be a number of milliseconds".to_owned());
                 None
@@ -174,15 +178,15 @@ mod tests {
         let (policy, restarts, problems) = of(&[
             (TOLERANCE, "all"),
             (RETRY_TIMEOUT, "5000"),
-            (RETRY_DELAY_MAX, "100"),
+            (RETRY_DELAY_MAX, "500"),
             (LOG, "true"),
             (LOG_MESSAGES, "true"),
             (LETTERS, "dead"),
             (LETTERS_REPLICATION, "3"),
             (LETTERS_HEADERS, "false"),
             (RESTART_MAX, "7"),
-            (RESTART_DELAY, "10"),
-            (RESTART_DELAY_MAX, "20"),
+            (RESTART_DELAY, "200"),
+            (RESTART_DELAY_MAX, "300"),
         ]);
         let dead_letters = DeadLetterTopic {
             name: "dead".into(),
@@ -195,11 +199,11 @@ mod tests {
             log_messages: true,
             dead_letters: Some(dead_letters),
             retry_timeout: Some(Duration::from_secs(5)),
-            retry_delay_max: Some(Duration::from_millis(100)),
+            retry_delay_max: Some(Duration::from_millis(500)),
         };
         assert_eq!(policy, read);
         let millis = Duration::from_millis;
-        let own = RestartPolicy { max: Some(7), delay: millis(10), delay_max: millis(20) };
+        let own = RestartPolicy { max: Some(7), delay: millis(200), delay_max: millis(300) };
         assert_eq!((restarts, problems), (own, Vec::new()));
     }
 
@@ -209,6 +213,14 @@ mod tests {
         assert_eq!((policy.retry_timeout, restarts.max), (None, None));
         let (policy, restarts, _) = of(&[(RETRY_TIMEOUT, "0"), (RESTART_MAX, "0")]);
         assert_eq!((policy.retry_timeout, restarts.max), (Some(Duration::ZERO), Some(0)));
+    }
+
+    #[test]
+    fn no_pause_is_so_short_that_failures_keep_a_processor_busy() {
+        let none = [(RETRY_DELAY_MAX, "0"), (RESTART_DELAY, "0"), (RESTART_DELAY_MAX, "1")];
+        let (policy, restarts, problems) = of(&none);
+        assert_eq!((policy.retry_delay_max, problems.len()), (Some(PAUSE_MIN), 0));
+        assert_eq!((restarts.delay, restarts.delay_max), (PAUSE_MIN, PAUSE_MIN));
     }
 
     #[test]

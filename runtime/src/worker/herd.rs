@@ -436,6 +436,7 @@ impl Herd {
             replan: replan.clone(),
             stop: stop.clone(),
             started: Arc::default(),
+            room: Arc::default(),
         };
         let abort = tokio::spawn(watch_over(runner, run, self.events.clone(), holds.clone()));
         let abort = abort.abort_handle();

@@ -1,15 +1,17 @@
-//! Single records read once more, by a consumer of their own: what a sink refuses
-//! late is not in memory any more.
+//! Single records read once more, by a consumer for such alone: what a sink refuses late
+//! is not in memory any more.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::clients::Clients;
+use super::clients::{Clients, SharedConsumer};
+use super::core::Connector;
 use crate::batch::Batch;
-use crate::kafka::{ConsumeError, Fetched, Overrides, Start, TopicPartition};
+use crate::kafka::{ConsumeError, Consumer, Fetched, Overrides, Start, TopicPartition};
 use crate::task::error::TaskError;
 use crate::task::failures::Reread;
 
@@ -18,20 +20,33 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long one read waits for something to come.
 const READ_WAIT: Duration = Duration::from_secs(1);
 
-/// Reads from a connector's inputs as its own consumer does.
+/// Reads from a connector's inputs as its own consumer does. The tasks of a connector
+/// share the consumer, which is made for the first record.
 pub(super) struct TopicReader {
-    pub(super) clients: Arc<dyn Clients>,
-    pub(super) overrides: Overrides,
+    connector: Arc<Connector>,
+    clients: Arc<dyn Clients>,
+    overrides: Overrides,
+    consumer: OnceCell<Shared>,
 }
 
-#[async_trait]
-impl Reread for TopicReader {
-    async fn record(
+/// A task's share of the consumer, and the consumer, which it keeps.
+type Shared = (Arc<dyn Consumer>, Arc<dyn SharedConsumer>);
+
+impl TopicReader {
+    pub(super) fn new(
+        connector: Arc<Connector>,
+        clients: Arc<dyn Clients>,
+        overrides: Overrides,
+    ) -> Self {
+        Self { connector, clients, overrides, consumer: OnceCell::new() }
+    }
+
+    async fn read(
         &self,
+        consumer: &dyn Consumer,
         partition: &TopicPartition,
         offset: i64,
     ) -> Result<Option<Batch>, TaskError> {
-        let consumer = self.clients.consumer(None, &self.overrides)?.share();
         consumer.assign(&[(partition.clone(), Start::Offset(offset))]).await?;
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
@@ -50,6 +65,24 @@ impl Reread for TopicReader {
             "record {offset} of {partition}, which was refused, could not be read again in \
              {PATIENCE:?} for its dead letter"
         )))
+    }
+}
+
+#[async_trait]
+impl Reread for TopicReader {
+    async fn record(
+        &self,
+        partition: &TopicPartition,
+        offset: i64,
+    ) -> Result<Option<Batch>, TaskError> {
+        let made = || async {
+            let shared = self.connector.rereader(&*self.clients, &self.overrides)?;
+            Ok::<_, ConsumeError>((shared.share(), shared))
+        };
+        let (consumer, _) = self.consumer.get_or_try_init(made).await?;
+        let record = self.read(&**consumer, partition, offset).await;
+        consumer.unassign(std::slice::from_ref(partition)).await?;
+        record
     }
 }
 

@@ -29,9 +29,10 @@ use super::restarts;
 use super::stores::OffsetRecords;
 use crate::kafka::{OffsetReset, Overrides, TopicPartition};
 use crate::task::backoff::{Backoff, Patience, Verdict, chance};
+use crate::task::calls::Call;
 use crate::task::delivery::Delivery;
 use crate::task::error::TaskError;
-use crate::task::failures::{Failures, Origin};
+use crate::task::failures::{Failures, Origin, Room};
 use crate::task::numbers::{OpenNumber, ProcessorTask};
 use crate::task::plugin::ProcessorPlugin;
 use crate::task::processor::ProcessorSession;
@@ -64,6 +65,8 @@ pub(super) struct Runner {
     pub(super) stop: CancellationToken,
     /// Its plugin was open at least once.
     pub(super) started: Arc<AtomicBool>,
+    /// What its dead-letter topic takes.
+    pub(super) room: Arc<Room>,
 }
 
 impl Runner {
@@ -71,6 +74,8 @@ impl Runner {
     pub(super) async fn run(self) -> Outcome {
         let patience = self.patience();
         let (mut backoff, began) = (Backoff::default(), Instant::now());
+        let calls = &self.metrics().calls;
+        calls.forget();
         self.core.metrics.task_starts.attempts.fetch_add(1, Ordering::Relaxed);
         // Of a task that is opened again and again only a session is a time that it ran.
         let mut ran = Duration::ZERO;
@@ -80,7 +85,7 @@ impl Runner {
             let progressed = Arc::new(AtomicBool::new(false));
             let opened = Instant::now();
             let session = Self { stop: self.stop.child_token(), ..self.clone() };
-            let ended = session.session(progressed.clone()).await;
+            let ended = Box::pin(session.session(progressed.clone())).await;
             let task = label(&self.id);
             if session.stop.is_cancelled() && !self.stop.is_cancelled() {
                 // A connection that it had open is another now. What the old one
@@ -95,6 +100,9 @@ impl Runner {
             let Err(error) = ended else { return Outcome::Stopped };
             ran = ran.max(restarts::well_for(opened.elapsed(), patience.retry_timeout));
             let made = progressed.load(Ordering::Relaxed);
+            if calls.recovered() {
+                backoff.recovered();
+            }
             match backoff.decide(&patience, &error, made, began.elapsed(), chance()) {
                 Verdict::GiveUp => return self.fail(error.message, ran),
                 Verdict::After(pause) => {
@@ -168,6 +176,7 @@ impl Runner {
             label: label(&self.id),
             origin: Arc::new(origin),
             policy: options.errors.clone(),
+            room: self.room.clone(),
             counters: self.metrics().counters.clone(),
         }
     }
@@ -218,11 +227,13 @@ impl Runner {
         self.connector.task(self.id.task)
     }
 
-    /// Its plugin is open.
-    fn started(&self) {
-        if !self.started.swap(true, Ordering::Relaxed) {
+    /// Its plugin is open, or could not be opened.
+    fn opened<P>(&self, opened: Result<P, TaskError>) -> Result<P, TaskError> {
+        self.metrics().calls.note(Call::Open, &opened);
+        if opened.is_ok() && !self.started.swap(true, Ordering::Relaxed) {
             self.core.metrics.task_starts.successes.fetch_add(1, Ordering::Relaxed);
         }
+        opened
     }
 
     fn observer(&self) -> Arc<TaskObserver> {
@@ -240,7 +251,10 @@ impl Runner {
         })?;
         if let Some(topic) = &options.errors.dead_letters {
             self.output_topics(&self.config).check_free(&topic.name)?;
-            dead_letters::ensure(&*self.core.clients.admin(), topic).await?;
+            let admin = self.core.clients.admin();
+            dead_letters::ensure(&*admin, topic).await?;
+            let overrides = &options.producer_overrides;
+            self.room.learn(dead_letters::bytes_max(&*admin, topic, overrides).await);
         }
         match kind {
             ConnectorKind::Source => self.source(&*plugin, &options, progressed).await,
@@ -292,8 +306,8 @@ impl Runner {
             () = self.stop.cancelled() => return Ok(()),
         }
         self.connector.set_done(self.id.task, false);
-        let opened = plugin.open_source(self.context(&self.stop), &config, &task).await?;
-        self.started();
+        let opened = plugin.open_source(self.context(&self.stop), &config, &task).await;
+        let opened = self.opened(opened)?;
         let opened = Box::new(MeteredSource { plugin: opened, metrics: self.metrics() });
         let (done, mut is_done) = watch::channel(false);
         let session = SourceSession {
@@ -331,8 +345,8 @@ impl Runner {
         progressed: Arc<AtomicBool>,
     ) -> Result<(), TaskError> {
         let consumer = self.connector.consumer(&*self.core.clients, &options.consumer_overrides)?;
-        let opened = plugin.open_sink(self.context(&self.stop), &self.config).await?;
-        self.started();
+        let opened = plugin.open_sink(self.context(&self.stop), &self.config).await;
+        let opened = self.opened(opened)?;
         let opened = Box::new(MeteredSink { plugin: opened, metrics: self.metrics() });
         let session = SinkSession {
             label: label(&self.id),
@@ -350,10 +364,11 @@ impl Runner {
             dead_letters: Delivery::AtLeastOnce(
                 self.core.producers.get(&options.producer_overrides)?,
             ),
-            reread: Box::new(TopicReader {
-                clients: self.core.clients.clone(),
-                overrides: options.consumer_overrides.clone(),
-            }),
+            reread: Box::new(TopicReader::new(
+                self.connector.clone(),
+                self.core.clients.clone(),
+                options.consumer_overrides.clone(),
+            )),
             patience: self.patience(),
             counters: self.metrics().counters.clone(),
             observer: self.observer(),
@@ -427,8 +442,8 @@ impl OpenNumber for Opener {
         let context = self.runner.context(&stop);
         let partition = u32::try_from(number)
             .map_err(|_| TaskError::stop(format!("there is no partition {number}")))?;
-        let plugin = self.plugin.open_processor(context, config, partition).await?;
-        self.runner.started();
+        let opened = self.plugin.open_processor(context, config, partition).await;
+        let plugin = self.runner.opened(opened)?;
         let delivery = match self.guarantee {
             Guarantee::ExactlyOnceV2 => {
                 self.runner.exactly_once(number, &self.overrides, Duration::ZERO)?

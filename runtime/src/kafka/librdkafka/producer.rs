@@ -125,11 +125,16 @@ impl ProducerContext for Context {
         if let Err((error, message)) = result {
             use rdkafka::Message as _;
             let code = error.rdkafka_error_code();
-            batch.fail(ProduceError::Delivery {
-                topic: batch.topic.clone(),
-                partition: (message.partition() >= 0).then(|| message.partition()),
-                reason: code.map_or_else(|| error.to_string(), |code| code.to_string()),
-                class: code.map_or(ErrorClass::Fatal, ErrorClass::of_librdkafka),
+            let topic = batch.topic.clone();
+            let reason = code.map_or_else(|| error.to_string(), |code| code.to_string());
+            batch.fail(match code.is_some_and(ErrorClass::refuses_records) {
+                true => ProduceError::Unfit { topic, reason },
+                false => ProduceError::Delivery {
+                    topic,
+                    partition: (message.partition() >= 0).then(|| message.partition()),
+                    reason,
+                    class: code.map_or(ErrorClass::Fatal, ErrorClass::of_librdkafka),
+                },
             });
         }
         batch.answered(1);

@@ -100,7 +100,7 @@ impl KafkaTransactions {
                 ),
             };
         }
-        if refuses_records(code) {
+        if ErrorClass::refuses_records(code) {
             return ProduceError::Refused { id: id.to_string(), reason };
         }
         let class = ErrorClass::of_librdkafka(code);
@@ -115,22 +115,6 @@ impl KafkaTransactions {
         };
         ProduceError::Transaction { what, id: id.to_string(), reason, class }
     }
-}
-
-/// Whether a broker refused what was sent, and would again.
-fn refuses_records(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode as E;
-    matches!(
-        code,
-        E::MessageSizeTooLarge
-            | E::MessageBatchTooLarge
-            | E::InvalidMessageSize
-            | E::InvalidTimestamp
-            | E::InvalidRecord
-            | E::InvalidTopic
-            | E::UnsupportedForMessageFormat
-            | E::PolicyViolation
-    )
 }
 
 impl From<KafkaError> for Failure {

@@ -2,11 +2,16 @@
 //! it failed and why. Names and forms are those of Kafka Connect's
 //! `DeadLetterQueueReporter`; those of plugin and configuration are ours.
 
-use super::policy::DeadLetterTopic;
+use std::fmt;
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+
+use super::room::level;
 use super::stage::{Failure, Stage};
 use crate::batch::Batch;
 use crate::kafka::TopicPartition;
-use crate::task::plugin::{Output, Refused, Reject};
+use crate::task::counters::Counters;
+use crate::task::plugin::{Refused, Reject};
 
 /// What all names of the headers begin with.
 pub const PREFIX: &str = "__connect.errors.";
@@ -30,13 +35,6 @@ pub struct Origin {
     pub plugin_digest: String,
     /// Digest of the connector's configuration, in hexadecimal.
     pub config_version: String,
-}
-
-/// The letters that `fill` writes, for their topic. `fill` is told whether they
-/// have headers.
-pub(super) fn output(topic: &DeadLetterTopic, fill: impl FnOnce(bool) -> Batch) -> Output {
-    let batch = fill(topic.context_headers);
-    Output { topic: topic.name.clone(), partition: None, batch }
 }
 
 impl Origin {
@@ -82,7 +80,8 @@ impl Origin {
                 self.tell(&mut letters, &position, failure);
             }
         }
-        level(letters)
+        level(&mut letters);
+        letters
     }
 
     /// Letters of what a source could make no record of: the payload as value.
@@ -94,7 +93,8 @@ impl Origin {
                 self.tell(&mut letters, &[], failure);
             }
         }
-        level(letters)
+        level(&mut letters);
+        letters
     }
 
     fn tell(&self, letters: &mut Batch, position: &[(&str, String)], failure: &Failure) {
@@ -116,14 +116,23 @@ impl Origin {
     }
 }
 
-/// Gives the last records, if they have no headers, their count of none.
-fn level(mut letters: Batch) -> Batch {
-    let records = letters.len();
-    let counts = &mut letters.columns.header_count;
-    if !counts.is_empty() {
-        counts.resize(records, 0);
+/// A letter's story in one line: what is left of it in the log.
+pub(super) fn told(letters: &Batch, headers: Range<usize>) -> String {
+    let mut told = Vec::new();
+    for header in headers {
+        let name = letters.header_name(header).strip_prefix(PREFIX.as_bytes());
+        let (Some(name), Some(value)) = (name, letters.header_value(header)) else { continue };
+        if name != b"exception.stacktrace" {
+            told.push([name, b"=", value].concat());
+        }
     }
-    letters
+    String::from_utf8_lossy(&told.join(&b", "[..])).into_owned()
+}
+
+/// A letter is not written, in whatever form: its record is passed over without one.
+pub(super) fn given_up(counters: &Counters, topic: &str, told: &str, why: &dyn fmt::Display) {
+    counters.errors.dead_letter_failures.fetch_add(1, Ordering::Relaxed);
+    tracing::error!(topic, "no dead letter is written: {why}; the record is skipped: {told}");
 }
 
 fn cut(text: &str) -> &str {

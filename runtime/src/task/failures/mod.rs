@@ -6,6 +6,8 @@
 //! | [`policy`] | the `errors.*` options of a connector |
 //! | [`stage`] | where a record failed, and why |
 //! | [`letter`] | dead letters: the record, and headers that tell its story |
+//! | [`room`] | letters cut to what their topic takes |
+//! | [`send`] | letters on their way |
 //! | [`reread`] | a record that was refused late, from its topic |
 //!
 //! With `errors.tolerance=none` nothing goes to the dead-letter topic, where Kafka
@@ -15,14 +17,21 @@
 pub mod letter;
 pub mod policy;
 pub mod reread;
+pub mod room;
+pub mod send;
 pub mod stage;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 pub use letter::Origin;
 pub use policy::{DeadLetterTopic, ErrorPolicy};
 pub use reread::Reread;
+pub use room::Room;
+pub use send::DeadLetters;
 pub use stage::{Failure, Stage};
+
+use room::Fitted;
 
 use super::counters::Counters;
 use super::error::TaskError;
@@ -42,6 +51,8 @@ pub struct Failures {
     pub origin: Arc<Origin>,
     /// What the connector's options say.
     pub policy: Arc<ErrorPolicy>,
+    /// What its dead-letter topic takes.
+    pub room: Arc<Room>,
     /// The connector's counts.
     pub counters: Arc<Counters>,
 }
@@ -55,7 +66,7 @@ impl Failures {
         from: &TopicPartition,
         batch: &Batch,
         rejects: &[Reject],
-    ) -> Result<Option<Output>, TaskError> {
+    ) -> Result<Option<DeadLetters>, TaskError> {
         let Some(first) = rejects.first() else { return Ok(None) };
         for reject in rejects {
             let offset = batch.offset(reject.at as usize).unwrap_or(-1);
@@ -77,9 +88,7 @@ impl Failures {
                 first.failure
             )
         })?;
-        Ok(self.policy.dead_letters.as_ref().map(|topic| {
-            letter::output(topic, |headers| self.origin.records(headers, from, batch, rejects))
-        }))
+        Ok(self.letters(|headers| self.origin.records(headers, from, batch, rejects)))
     }
 
     /// Takes a record that was refused after it had been taken. Its contents, for a
@@ -88,7 +97,7 @@ impl Failures {
         &self,
         late: &LateReject,
         reread: &dyn Reread,
-    ) -> Result<Option<Output>, TaskError> {
+    ) -> Result<Option<DeadLetters>, TaskError> {
         let LateReject { partition, offset, failure } = late;
         let wanted = self.policy.tolerant && self.policy.dead_letters.is_some();
         let found = match wanted {
@@ -106,7 +115,7 @@ impl Failures {
     }
 
     /// Takes what a source read and could make no record of.
-    pub fn refused(&self, refused: &[Refused]) -> Result<Option<Output>, TaskError> {
+    pub fn refused(&self, refused: &[Refused]) -> Result<Option<DeadLetters>, TaskError> {
         let Some(first) = refused.first() else { return Ok(None) };
         for one in refused {
             self.log(&one.failure, || {
@@ -122,11 +131,26 @@ impl Failures {
                 first.failure
             )
         })?;
-        Ok(self
-            .policy
-            .dead_letters
-            .as_ref()
-            .map(|topic| letter::output(topic, |headers| self.origin.payloads(headers, refused))))
+        Ok(self.letters(|headers| self.origin.payloads(headers, refused)))
+    }
+
+    /// The letters that `fill` writes, if there is a topic for them. It is told whether
+    /// they have headers.
+    fn letters(&self, fill: impl FnOnce(bool) -> Batch) -> Option<DeadLetters> {
+        let topic = self.policy.dead_letters.as_ref()?;
+        let Fitted { batches, unwritten } = self.room.fit(fill(topic.context_headers));
+        for told in &unwritten {
+            self.counters.errors.dead_letter_requests.fetch_add(1, Ordering::Relaxed);
+            letter::given_up(
+                &self.counters,
+                &topic.name,
+                told,
+                &"the topic takes not even the cause of a failure (`max.message.bytes`)",
+            );
+        }
+        let output = |batch| Output { topic: topic.name.clone(), partition: None, batch };
+        let outputs: Vec<_> = batches.into_iter().map(output).collect();
+        (!outputs.is_empty()).then(|| DeadLetters { outputs, room: self.room.clone() })
     }
 
     /// Counts failures, and answers with the error that they are unless such are

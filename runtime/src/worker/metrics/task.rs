@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use super::meter::{Meter, Rate};
 use crate::batch::Batch;
 use crate::kafka::TopicPartition;
+use crate::task::calls::{Call, Calls};
 use crate::task::counters::Counters;
 use crate::task::error::TaskError;
 use crate::task::plugin::{Mark, Polled, Progress, Reject, SinkPlugin, SourcePlugin};
@@ -18,6 +19,8 @@ use crate::task::plugin::{Mark, Polled, Progress, Reject, SinkPlugin, SourcePlug
 pub(in crate::worker) struct TaskMetrics {
     /// What its loop counts.
     pub(in crate::worker) counters: Arc<Counters>,
+    /// Whether calls that failed were answered since.
+    pub(in crate::worker) calls: Calls,
     /// Microseconds that polls took which brought records.
     pub(super) polls: Meter,
     /// Microseconds that calls of `put` took.
@@ -48,7 +51,9 @@ pub(in crate::worker) struct MeteredSource {
 impl SourcePlugin for MeteredSource {
     async fn poll(&mut self, wait: Duration, max_bytes: u32) -> Result<Polled, TaskError> {
         let began = Instant::now();
-        let polled = self.plugin.poll(wait, max_bytes).await?;
+        let polled = self.plugin.poll(wait, max_bytes).await;
+        self.metrics.calls.note(Call::Poll, &polled);
+        let polled = polled?;
         let records: usize = polled.outputs.iter().map(|output| output.batch.len()).sum();
         // A poll that waited for nothing says nothing of the system's pace.
         if records > 0 {
@@ -58,7 +63,9 @@ impl SourcePlugin for MeteredSource {
     }
 
     async fn committed(&mut self, polls: u64) -> Result<(), TaskError> {
-        self.plugin.committed(polls).await
+        let told = self.plugin.committed(polls).await;
+        self.metrics.calls.note(Call::Committed, &told);
+        told
     }
 
     async fn close(self: Box<Self>) {
@@ -75,11 +82,15 @@ pub(in crate::worker) struct MeteredSink {
 #[async_trait]
 impl SinkPlugin for MeteredSink {
     async fn assigned(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Mark>, TaskError> {
-        self.plugin.assigned(partitions).await
+        let answer = self.plugin.assigned(partitions).await;
+        self.metrics.calls.note(Call::Assigned, &answer);
+        answer
     }
 
     async fn revoked(&mut self, partitions: &[TopicPartition]) -> Result<Progress, TaskError> {
-        self.plugin.revoked(partitions).await
+        let answer = self.plugin.revoked(partitions).await;
+        self.metrics.calls.note(Call::Revoked, &answer);
+        answer
     }
 
     async fn put(
@@ -95,11 +106,15 @@ impl SinkPlugin for MeteredSink {
     }
 
     async fn tick(&mut self) -> Result<Progress, TaskError> {
-        self.plugin.tick().await
+        let answer = self.plugin.tick().await;
+        self.metrics.calls.note(Call::Tick, &answer);
+        answer
     }
 
     async fn drain(&mut self) -> Result<Progress, TaskError> {
-        self.plugin.drain().await
+        let answer = self.plugin.drain().await;
+        self.metrics.calls.note(Call::Drain, &answer);
+        answer
     }
 
     fn held_bytes(&self) -> usize {

@@ -52,6 +52,10 @@ struct State {
     sent: HashMap<String, usize>,
     /// Headers of records that were produced, where they have any.
     headers: BTreeMap<(TopicPartition, i64), BTreeMap<String, String>>,
+    /// The most bytes that a request may bring to a topic.
+    limits: HashMap<String, usize>,
+    /// How many consumers without a group were made.
+    readers: usize,
     /// Topics as they were asked for.
     created: Vec<NewTopic>,
 }
@@ -155,6 +159,21 @@ impl Memory {
         self.state.lock().unwrap().failing.insert(topic.to_owned(), times);
     }
 
+    /// Requests with more bytes of records are refused; whoever asks is not told.
+    pub(super) fn limit(&self, topic: &str, bytes: usize) {
+        self.state.lock().unwrap().limits.insert(topic.to_owned(), bytes);
+    }
+
+    pub(super) fn is_too_large(&self, topic: &str, batch: &Batch) -> bool {
+        let state = self.state.lock().unwrap();
+        state.limits.get(topic).is_some_and(|limit| batch.arena.len() > *limit)
+    }
+
+    /// How many consumers without a group were made.
+    pub(super) fn readers(&self) -> usize {
+        self.state.lock().unwrap().readers
+    }
+
     /// Sends to this topic wait, and no reader gets on in it, until it is thawed.
     pub(super) fn freeze(&self, topic: &str) {
         self.state.lock().unwrap().frozen.insert(topic.to_owned());
@@ -253,6 +272,7 @@ impl Clients for Memory {
         overrides: &Overrides,
     ) -> Result<Arc<dyn SharedConsumer>, ConsumeError> {
         let level = overrides.get("isolation.level").map(String::as_str);
+        self.state.lock().unwrap().readers += usize::from(group.is_none());
         Ok(Arc::new(MemoryConsumer {
             cluster: self.clone(),
             group: group.map(str::to_owned),
@@ -421,6 +441,11 @@ impl Producer for Memory {
         let (done, receipt) = Receipt::new();
         if self.is_failing(topic) {
             let _ = done.send(Err(injected(topic, partition)));
+            return Ok(receipt);
+        }
+        if self.is_too_large(topic, batch) {
+            let (topic, reason) = (topic.to_owned(), "too large".to_owned());
+            let _ = done.send(Err(ProduceError::Unfit { topic, reason }));
             return Ok(receipt);
         }
         self.write(topic, partition, batch);

@@ -4,49 +4,45 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
-use serde_json::json;
-
-use super::plugins::Account;
 use super::*;
 use crate::kafka::TopicPartition;
 use crate::task::counters::Counters;
 use crate::task::failures::Stage;
-use crate::worker::herder::{ConnectorOffset, ConnectorOffsets, HerderError, TargetState};
+use crate::worker::herder::TargetState;
 
 const ROWS: [(&str, &str); 3] = [("connector.class", "rows"), ("topic", "lines"), ("rows", "10")];
-const COUNT: [(&str, &str); 3] =
+pub(super) const COUNT: [(&str, &str); 3] =
     [("connector.class", "count"), ("topics", "lines"), ("output.topic", "counts")];
-const KEEP: [(&str, &str); 2] = [("connector.class", "keep"), ("topics", "lines")];
-const LEDGER: [(&str, &str); 2] = [("connector.class", "ledger"), ("topics", "lines")];
+pub(super) const KEEP: [(&str, &str); 2] = [("connector.class", "keep"), ("topics", "lines")];
 
-const ALL: (&str, &str) = ("errors.tolerance", "all");
-const DEAD: (&str, &str) = ("errors.deadletterqueue.topic.name", "dead");
+pub(super) const ALL: (&str, &str) = ("errors.tolerance", "all");
+pub(super) const DEAD: (&str, &str) = ("errors.deadletterqueue.topic.name", "dead");
 /// Nothing restarts in these tests unless it is asked to.
-const NO_RESTART: (&str, &str) = ("errors.restart.max", "0");
+pub(super) const NO_RESTART: (&str, &str) = ("errors.restart.max", "0");
 
 impl House {
-    fn trace(&self, name: &str) -> String {
+    pub(super) fn trace(&self, name: &str) -> String {
         let status = self.herder.status(name).unwrap();
         status.tasks[0].trace.clone().unwrap_or_default()
     }
 
-    fn counters(&self, name: &str) -> Arc<Counters> {
+    pub(super) fn counters(&self, name: &str) -> Arc<Counters> {
         self.worker.core.connector(name).task(0).counters.clone()
     }
 
     /// Values of what the sink was given, with how often.
-    fn sunk(&self) -> BTreeMap<String, u32> {
+    pub(super) fn sunk(&self) -> BTreeMap<String, u32> {
         self.scene.sunk.lock().unwrap().values().cloned().collect()
     }
 
-    fn append(&self, partition: usize, rows: &[&str]) {
+    pub(super) fn append(&self, partition: usize, rows: &[&str]) {
         for row in rows {
             self.cluster.append("lines", partition, row, row);
         }
     }
 }
 
-fn at(partition: i32) -> TopicPartition {
+pub(super) fn at(partition: i32) -> TopicPartition {
     TopicPartition::new("lines", partition)
 }
 
@@ -169,90 +165,6 @@ async fn a_poison_record_at_any_stage_stops_the_task_or_is_passed_over_as_its_to
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_dead_letter_topic_is_made_as_the_configuration_says() {
-    let house = House::new().await;
-    house.cluster.create("lines", 1);
-    let replicas = ("errors.deadletterqueue.topic.replication.factor", "2");
-    house.create("it", &[&KEEP[..], &[ALL, DEAD, replicas]].concat()).await;
-    house.task_is("it", 0, State::Running).await;
-    until("it is made", || house.cluster.asked_for("dead").is_some()).await;
-    let topic = house.cluster.asked_for("dead").unwrap();
-    assert_eq!((topic.partitions, topic.replication_factor), (Some(1), Some(2)));
-    // One that is there keeps what it holds.
-    house.cluster.append("dead", 0, "k", "v");
-    house.herder.restart("it", true, false).await.unwrap();
-    until("it was opened again", || house.scene.sinks_opened.load(Ordering::SeqCst) == 2).await;
-    assert_eq!(house.cluster.records("dead").len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_committed_past_a_record_whose_dead_letter_is_not_written() {
-    let house = House::new().await;
-    house.cluster.create("lines", 1);
-    house.cluster.create("dead", 1);
-    house.append(0, &["bad", "a"]);
-    *house.scene.refused.lock().unwrap() = Some("bad".to_owned());
-    house.cluster.fail_sends("dead", 1);
-    house.cluster.freeze("dead");
-    house.create("it", &[&KEEP[..], &[ALL, DEAD]].concat()).await;
-    until("it waits for the dead letter", || house.cluster.is_awaited()).await;
-    house.cluster.thaw("dead");
-    house.drained("it").await;
-    assert_eq!(house.counters("it").errors.dead_letter_failures.load(Ordering::Relaxed), 1);
-    assert_eq!(house.cluster.records("dead").len(), 1, "it was written after all");
-    assert_eq!(house.cluster.committed("connect-it")[&at(0)].offset, 2);
-    assert_eq!(house.sunk(), BTreeMap::from([("a".to_owned(), 1)]));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_dead_letter_topic_that_the_connector_reads_is_refused() {
-    let house = House::new().await;
-    let own = [&KEEP[..], &[("errors.deadletterqueue.topic.name", "lines")]].concat();
-    let refused = house.herder.create("it", config(&own)).await;
-    let Err(HerderError::BadRequest(message)) = refused else { panic!("{refused:?}") };
-    assert!(message.contains("would come back"), "{message}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn dead_letters_are_written_to_no_topic_with_a_workers_state() {
-    let house = House::new().await;
-    house.cluster.create("lines", 1);
-    house.append(0, &["bad"]);
-    *house.scene.refused.lock().unwrap() = Some("bad".to_owned());
-    let before = house.cluster.records("connect-configs").len();
-    let state = ("errors.deadletterqueue.topic.name", "connect-configs");
-    house.create("it", &[&KEEP[..], &[ALL, state]].concat()).await;
-    house.task_is("it", 0, State::Failed).await;
-    let trace = house.trace("it");
-    assert!(trace.contains("`connect-configs` holds state"), "{trace}");
-    let written = house.cluster.records("connect-configs");
-    assert!(written.len() > before && written.iter().all(|(key, _)| key != "bad"));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_sink_has_no_record_read_for_it_that_it_was_not_given() {
-    let house = House::new().await;
-    for topic in ["lines", "secrets"] {
-        house.cluster.create(topic, 1);
-    }
-    house.cluster.append("secrets", 0, "k", "secret");
-    *house.scene.refuses_ungiven.lock().unwrap() = Some((TopicPartition::new("secrets", 0), 0));
-    house.create("it", &[&KEEP[..], &[ALL, DEAD, NO_RESTART]].concat()).await;
-    let told = || house.scene.refuses_ungiven.lock().unwrap().is_none();
-    until("it told of another topic's", told).await;
-    house.append(0, &["a"]);
-    house.drained("it").await;
-    assert!(house.cluster.records("dead").is_empty());
-
-    // Not even of its own topic, before it was given it.
-    *house.scene.refuses_ungiven.lock().unwrap() = Some((at(0), 1));
-    house.task_is("it", 0, State::Failed).await;
-    let trace = house.trace("it");
-    assert!(trace.contains("refused offset 1"), "{trace}");
-    assert!(house.cluster.records("dead").is_empty());
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_fault_that_may_pass_pauses_its_partition_and_no_other() {
     let house = House::new().await;
     house.cluster.create("lines", 2);
@@ -343,6 +255,30 @@ async fn faults_are_tried_again_for_no_longer_than_the_retry_timeout() {
     let trace = house.trace("it");
     assert!(trace.contains("lines-0: the system is down"), "{trace}");
     assert!(house.counters("it").errors.retries.load(Ordering::Relaxed) > 0);
+}
+
+/// As in Kafka Connect, where the time is an operation's.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_retry_timeout_counts_from_the_first_failure_of_a_call_and_not_from_one_long_ago() {
+    const TIMEOUT: Duration = Duration::from_millis(600);
+    let house = House::new().await;
+    house.cluster.create("lines", 1);
+    house.scene.idles.store(true, Ordering::SeqCst);
+    let timeout = ("errors.retry.timeout", "600");
+    house.create("it", &[&ROWS[..], &[timeout, NO_RESTART]].concat()).await;
+    until("all is read", || house.cluster.records("lines").len() == 10).await;
+    let polls = || house.scene.polls.load(Ordering::SeqCst);
+    for _ in 0..2 {
+        house.scene.poll_faults.store(1, Ordering::SeqCst);
+        until("a poll failed", || house.scene.poll_faults.load(Ordering::SeqCst) == 0).await;
+        // It has nothing to read, so nothing becomes durable.
+        let (failed, answered) = (std::time::Instant::now(), polls());
+        until("it is asked again", || polls() > answered).await;
+        until("hours pass", || failed.elapsed() > TIMEOUT).await;
+    }
+    assert_eq!(house.herder.status("it").unwrap().tasks[0].state, State::Running);
+    house.scene.poll_faults.store(u32::MAX, Ordering::SeqCst);
+    house.task_is("it", 0, State::Failed).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -455,85 +391,4 @@ async fn what_a_sink_that_is_at_most_once_could_not_take_is_counted() {
     house.task_is("it", 0, State::Paused).await;
     assert_eq!(counters.skipped.load(Ordering::Relaxed), 2);
     assert_eq!(house.cluster.committed("connect-it")[&at(0)].offset, 2);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_sink_that_keeps_its_positions_with_its_data_has_each_record_once_over_kills() {
-    let (cluster, scene) = (Memory::new(), Arc::<Scene>::default());
-    cluster.create("lines", 2);
-    let never = |config: &mut WorkerConfig| {
-        config.offset_flush_interval = Duration::from_secs(3_600);
-    };
-    let mut expected: BTreeMap<TopicPartition, Account> = BTreeMap::new();
-    for life in 0..5 {
-        let house = House::with(cluster.clone(), scene.clone(), "w1:8083", never).await;
-        if life == 0 {
-            house.create("it", &LEDGER).await;
-        }
-        for (number, rows) in [(0, 4), (1, 3)] {
-            for row in 0..rows {
-                let row = format!("{life}-{number}-{row}");
-                house.append(number as usize, &[&row]);
-                let account = expected.entry(at(number)).or_default();
-                account.rows.push(row);
-                account.next += 1;
-            }
-        }
-        until("all is there", || *scene.ledger.lock().unwrap() == expected).await;
-        assert!(cluster.committed("connect-it").is_empty(), "only the sink knows where it is");
-        house.cluster.lose(&format!("m{}", life + 1));
-        until("its tasks are gone", || !house.herder.ready()).await;
-    }
-    assert_eq!(*scene.ledger.lock().unwrap(), expected);
-}
-
-fn offset(row: i64) -> ConnectorOffsets {
-    let fields = |value: serde_json::Value| value.as_object().cloned();
-    let partition = fields(json!({ "kafka_topic": "lines", "kafka_partition": 0 }));
-    let offset = fields(json!({ "kafka_offset": row }));
-    ConnectorOffsets { offsets: vec![ConnectorOffset { partition, offset }] }
-}
-
-/// A sink that keeps its own position, with two rows, stopped.
-async fn stopped_ledger() -> House {
-    let house = House::new().await;
-    house.cluster.create("lines", 1);
-    house.scene.ledger.lock().unwrap().insert(at(0), Account::default());
-    house.append(0, &["a", "b"]);
-    house.create("it", &LEDGER).await;
-    house.drained("it").await;
-    house.herder.set_target_state("it", TargetState::Stopped).await.unwrap();
-    house
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn offsets_of_a_sink_that_keeps_its_own_are_not_changed_in_its_group() {
-    let house = stopped_ledger().await;
-    for refused in
-        [house.herder.alter_offsets("it", offset(0)).await, house.herder.reset_offsets("it").await]
-    {
-        let Err(HerderError::BadRequest(message)) = refused else { panic!("{refused:?}") };
-        assert!(message.contains("keeps its position in lines-0"), "{message}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_sink_that_was_emptied_does_not_go_on_where_its_group_shows_it() {
-    let house = stopped_ledger().await;
-    house.scene.ledger.lock().unwrap().clear();
-    house.herder.set_target_state("it", TargetState::Started).await.unwrap();
-    house.task_is("it", 0, State::Failed).await;
-    let trace = house.trace("it");
-    assert!(trace.contains("shows 2") && trace.contains("--delete-offsets"), "{trace}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_offset_set_by_hand_that_a_sink_would_pass_over_stops_it_and_says_so() {
-    let house = stopped_ledger().await;
-    // As `kafka-consumer-groups --reset-offsets` does.
-    house.cluster.commit_as("connect-it", at(0), 1, "");
-    house.herder.set_target_state("it", TargetState::Started).await.unwrap();
-    house.task_is("it", 0, State::Failed).await;
-    let trace = house.trace("it");
-    assert!(trace.contains("set to 1 by hand") && trace.contains("is at 2"), "{trace}");
 }

@@ -3,9 +3,11 @@
 mod cluster;
 mod connections;
 mod control;
+mod dead_letters;
 mod errors;
 mod fleet;
 mod inter_worker;
+mod kept_positions;
 mod life;
 mod overlaps;
 mod plugins;

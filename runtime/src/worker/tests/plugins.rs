@@ -30,6 +30,10 @@ pub(super) struct Scene {
     pub(super) sources_open: AtomicU32,
     /// Polls that trap before they do anything, so many times.
     pub(super) traps: AtomicU32,
+    /// Polls that fail and may succeed later, so many times.
+    pub(super) poll_faults: AtomicU32,
+    /// Polls that were answered.
+    pub(super) polls: AtomicU32,
     /// Sources that have read all say that there may be more.
     pub(super) idles: AtomicBool,
     /// The worker's own code panics in a poll, so many times.
@@ -58,6 +62,8 @@ pub(super) struct Scene {
     pub(super) sinks_opened: AtomicU32,
     /// Rows of the sink that keeps its positions with them.
     pub(super) ledger: Mutex<BTreeMap<TopicPartition, Account>>,
+    /// It does not store what came after a row that it refused.
+    pub(super) ledger_holds: AtomicBool,
     /// How often a source opened the connection that its configuration names.
     pub(super) connections_opened: AtomicU32,
     pub(super) connections: Arc<Connections>,
@@ -292,7 +298,7 @@ impl Plugin for Actor {
         self.scene.sinks_opened.fetch_add(1, Ordering::SeqCst);
         let scene = self.scene.clone();
         Ok(match self.class.as_str() {
-            "ledger" => Box::new(Ledger { scene, held: BTreeSet::new() }),
+            "ledger" => Box::new(Ledger { scene, held: BTreeSet::new(), later: BTreeMap::new() }),
             _ => Box::new(Keep { scene, taken: BTreeMap::new() }),
         })
     }
@@ -329,6 +335,10 @@ impl SourcePlugin for Rows {
         if strikes(&self.scene.traps) {
             return Err(TaskError::reopen("the guest's own last words"));
         }
+        if strikes(&self.scene.poll_faults) {
+            return Err(fault());
+        }
+        self.scene.polls.fetch_add(1, Ordering::SeqCst);
         if strikes(&self.scene.panics) {
             panic!("a bug of the worker");
         }
@@ -511,11 +521,13 @@ impl SinkPlugin for Keep {
     async fn close(self: Box<Self>) {}
 }
 
-/// Keeps its positions with its rows, which become durable together in each `put`, as
-/// in a transaction of a database.
+/// Keeps its positions with its rows, which become durable together, as in a transaction
+/// of a database. A position past a row that it refuses it stores in a later call.
 struct Ledger {
     scene: Arc<Scene>,
     held: BTreeSet<TopicPartition>,
+    /// What follows refused rows.
+    later: BTreeMap<TopicPartition, Account>,
 }
 
 impl Ledger {
@@ -523,6 +535,19 @@ impl Ledger {
         let ledger = self.scene.ledger.lock().unwrap();
         let mine = ledger.iter().filter(|(at, _)| self.held.contains(at));
         mine.map(|(at, account)| Mark { partition: at.clone(), next: account.next }).collect()
+    }
+
+    /// Stores what was left for later.
+    fn store(&mut self) {
+        if self.scene.ledger_holds.load(Ordering::SeqCst) {
+            return;
+        }
+        let mut ledger = self.scene.ledger.lock().unwrap();
+        for (partition, mut later) in std::mem::take(&mut self.later) {
+            let account = ledger.entry(partition).or_default();
+            account.rows.append(&mut later.rows);
+            account.next = later.next;
+        }
     }
 }
 
@@ -536,6 +561,7 @@ impl SinkPlugin for Ledger {
     }
 
     async fn revoked(&mut self, partitions: &[TopicPartition]) -> Result<Progress, TaskError> {
+        self.store();
         let marks = self.marks();
         self.held.retain(|at| !partitions.contains(at));
         Ok(Progress { marks, ..Progress::default() })
@@ -546,16 +572,30 @@ impl SinkPlugin for Ledger {
         from: &TopicPartition,
         batch: Arc<Batch>,
     ) -> Result<Vec<Reject>, TaskError> {
-        let mut ledger = self.scene.ledger.lock().unwrap();
-        let account = ledger.entry(from.clone()).or_default();
+        self.store();
+        let mut rejects = Vec::new();
         for at in 0..batch.len() {
-            account.rows.push(String::from_utf8(batch.value(at).unwrap().to_vec()).unwrap());
-            account.next = batch.offset(at).unwrap() + 1;
+            let row = String::from_utf8(batch.value(at).unwrap().to_vec()).unwrap();
+            let (offset, is_refused) = (batch.offset(at).unwrap(), self.scene.refuses(&row));
+            let mut ledger = self.scene.ledger.lock().unwrap();
+            let account = match is_refused || self.later.contains_key(from) {
+                true => self.later.entry(from.clone()).or_default(),
+                false => ledger.entry(from.clone()).or_default(),
+            };
+            account.next = offset + 1;
+            match is_refused {
+                true => {
+                    let failure = refusal(Stage::TaskPut, &row);
+                    rejects.push(Reject { at: at as u32, failure });
+                }
+                false => account.rows.push(row),
+            }
         }
-        Ok(Vec::new())
+        Ok(rejects)
     }
 
     async fn tick(&mut self) -> Result<Progress, TaskError> {
+        self.store();
         Ok(Progress { marks: self.marks(), ..Progress::default() })
     }
 

@@ -112,6 +112,10 @@ impl Producer for Transactions {
         let record = (topic.to_owned(), partition, batch.clone());
         let sent = match self.cluster.is_failing(topic) {
             true => Err(injected(topic, partition)),
+            false if self.cluster.is_too_large(topic, batch) => {
+                let (id, reason) = (self.id.clone(), "too large".to_owned());
+                Err(ProduceError::Refused { id, reason })
+            }
             false => self.in_open("sending", |open| {
                 open.as_mut()?.records.push(record);
                 self.cluster.note_sent(topic, batch.len());
