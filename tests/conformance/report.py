@@ -27,6 +27,15 @@ run. `expected/` holds the same, and the run fails when a test does otherwise.
 | --- | --- | --- | --- |
 """
 
+UNSTEADY = """
+## What does not pass each time
+
+A failure of these, for a reason that is not the broker's, is tried once more.
+
+| suite | test | reason |
+| --- | --- | --- |
+"""
+
 
 def summary(results):
     counts = Counter(result["verdict"] for result in results)
@@ -47,10 +56,11 @@ def update(folder, suites, results):
     rows = {(row["suite"], row["test"]): row for row in [*known(folder), *results]}
     rows = sorted(rows.values(), key=lambda row: (row["suite"], row["test"]))
     expectations.write(folder / "results.tsv", expectations.RESULT_FIELDS, rows)
-    (folder / "RESULTS.md").write_text(render(suites, rows))
+    expected = {suite.NAME: expectations.read(folder / "expected" / f"{suite.NAME}.tsv") for suite in suites}
+    (folder / "RESULTS.md").write_text(render(suites, rows, expected))
 
 
-def render(suites, results):
+def render(suites, results, expected):
     lines = [HEAD]
     for suite in suites:
         of_suite = [result for result in results if result["suite"] == suite.NAME]
@@ -64,6 +74,11 @@ def render(suites, results):
     for result in results:
         if result["verdict"] != "passed":
             lines.append(_row(result[field] for field in ("suite", "test", "verdict", "reason")))
+    lines.append(UNSTEADY)
+    for suite, tests in expected.items():
+        for row in tests.values():
+            if expectations.is_unsteady(row):
+                lines.append(_row([suite, row["test"], row["reason"]]))
     lines.append("\n## What passes\n")
     for suite in suites:
         names = [
