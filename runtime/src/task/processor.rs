@@ -127,13 +127,13 @@ impl ProcessorSession {
     }
 
     async fn serve(self, mut plugin: Guest) -> Result<(), TaskError> {
-        // What a predecessor left open would still change state and offsets.
-        tokio::select! {
-            opened = self.writes.hold(self.delivery.open()) => opened??,
-            () = self.stop.cancelled() => {
-                plugin.close().await;
-                return Ok(());
-            }
+        // What a predecessor left open would still change state and offsets. Not to be
+        // left half-way: a takeover that is still on its way when the next owner has
+        // taken over fences that one.
+        self.writes.hold(self.delivery.open()).await??;
+        if self.stop.is_cancelled() {
+            plugin.close().await;
+            return Ok(());
         }
         self.restore(&mut *plugin).await?;
         let mut positions = self.start().await?;

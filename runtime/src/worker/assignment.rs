@@ -59,17 +59,20 @@ impl Holding {
 }
 
 /// Deals out `work` (by connector) to `members` (by member id, with what each
-/// holds now). Every member has an entry in the answer.
+/// holds now), but for what is `reserved` for a worker that may return. Every member
+/// has an entry in the answer.
 pub fn assign(
     work: &BTreeMap<String, Work>,
     members: &BTreeMap<String, Holding>,
+    reserved: &Holding,
 ) -> BTreeMap<String, Holding> {
     let mut answer: BTreeMap<String, Holding> =
         members.keys().map(|member| (member.clone(), Holding::default())).collect();
     let ids: BTreeSet<String> = members.keys().cloned().collect();
 
-    let connectors: BTreeSet<String> = work.keys().cloned().collect();
     let held = holders(members, |holding| holding.connectors.iter());
+    let is_free = |name: &&String| !reserved.connectors.contains(*name) || held.contains_key(*name);
+    let connectors: BTreeSet<String> = work.keys().filter(is_free).cloned().collect();
     for (connector, member) in sticky(&connectors, &ids, &held, &BTreeSet::new()) {
         answer.entry(member).or_default().connectors.insert(connector);
     }
@@ -81,9 +84,11 @@ pub fn assign(
         })
         .collect();
     let held = holders(members, |holding| holding.tasks.keys());
+    let is_free = |id: &TaskId| !reserved.tasks.contains_key(id) || held.contains_key(id);
+    let tasks: BTreeSet<TaskId> = tasks.into_iter().filter(is_free).collect();
     let placed = sticky(&tasks, &ids, &held, &BTreeSet::new());
     for (name, work) in work {
-        let dealt = deal_shares(name, work, members, &placed);
+        let dealt = deal_shares(name, work, members, reserved, &placed);
         for task in 0..work.tasks {
             let id = TaskId { connector: name.clone(), task };
             if let Some(member) = placed.get(&id) {
@@ -100,6 +105,7 @@ fn deal_shares(
     name: &str,
     work: &Work,
     members: &BTreeMap<String, Holding>,
+    reserved: &Holding,
     placed: &BTreeMap<TaskId, String>,
 ) -> BTreeMap<u32, BTreeSet<TopicPartition>> {
     let mut held = BTreeMap::new();
@@ -114,6 +120,11 @@ fn deal_shares(
                     blocked.insert(share.clone());
                 }
             }
+        }
+    }
+    for (id, shares) in reserved.tasks.iter().filter(|(id, _)| id.connector == name) {
+        for share in shares.iter().filter(|share| !blocked.contains(*share)) {
+            held.entry(share.clone()).or_insert(id.task);
         }
     }
     let tasks: BTreeSet<u32> = (0..work.tasks).collect();
@@ -260,7 +271,7 @@ mod tests {
         mut members: BTreeMap<String, Holding>,
     ) -> BTreeMap<String, Holding> {
         for _ in 0..6 {
-            let next = assign(work, &members);
+            let next = assign(work, &members, &Holding::default());
             if next == members {
                 return members;
             }
@@ -311,7 +322,7 @@ mod tests {
             let held = settle(&before, idle(&names));
             let mut members: BTreeMap<_, _> = idle(&later);
             members.extend(held.into_iter().filter(|(name, _)| later.contains(name)));
-            let next = assign(&after, &members);
+            let next = assign(&after, &members, &Holding::default());
             for (name, holding) in &next {
                 for (other, theirs) in members.iter().filter(|(other, _)| *other != name) {
                     prop_assert!(holding.connectors.is_disjoint(&theirs.connectors));
@@ -351,6 +362,16 @@ mod tests {
         }
 
         #[test]
+        fn what_is_reserved_for_an_absent_member_waits_and_moves_nothing(
+            work in work(),
+            names in proptest::collection::btree_set("[m-p]", 2..4),
+        ) {
+            let mut members = settle(&work, idle(&names));
+            let (_, absent) = members.pop_last().expect("two members at least");
+            prop_assert_eq!(assign(&work, &members, &absent), members);
+        }
+
+        #[test]
         fn a_holding_reads_back_from_json(work in work()) {
             let names = BTreeSet::from(["m".to_owned()]);
             for holding in settle(&work, idle(&names)).into_values() {
@@ -369,7 +390,7 @@ mod tests {
         )]);
         let before = settle(&work, idle(&BTreeSet::from(["m".to_owned()])));
         work.get_mut("c").unwrap().shares.insert(share(3));
-        let after = assign(&work, &before);
+        let after = assign(&work, &before, &Holding::default());
         for (id, shares) in &before["m"].tasks {
             assert!(shares.is_subset(&after["m"].tasks[id]));
             assert_eq!(after["m"].tasks[id].len(), 2);

@@ -94,8 +94,15 @@ pub struct WorkerConfig {
     /// request, and what is repeated after a crash shrinks with it. Sources
     /// and processors commit after every poll and batch.
     pub offset_flush_interval: Duration,
-    /// Workers' session time-out in the group (`session.timeout.ms`).
+    /// Workers' session time-out in the group (`session.timeout.ms`). Defaults to
+    /// 8 s, not to Kafka Connect's 10 s: with the time that the others need to hear
+    /// of it, a dead worker's tasks run elsewhere within 12 s.
     pub session_timeout: Duration,
+    /// For how long a worker's tasks wait for it to return, once it left in order
+    /// (`scheduled.rebalance.max.delay.ms`, KIP-415). 3 s, not Kafka Connect's 5
+    /// minutes: those of a worker that died are not waited for at all, since it had
+    /// its whole session to be heard of again.
+    pub scheduled_rebalance_max_delay: Duration,
     /// How long the group waits for its members to rejoin
     /// (`rebalance.timeout.ms`).
     pub rebalance_timeout: Duration,
@@ -146,7 +153,8 @@ impl WorkerConfig {
             status_storage: topic("connect-status", 5),
             plugin_storage: topic("connect-plugins", 1),
             offset_flush_interval: Duration::from_secs(5),
-            session_timeout: Duration::from_secs(10),
+            session_timeout: Duration::from_secs(8),
+            scheduled_rebalance_max_delay: Duration::from_secs(3),
             rebalance_timeout: Duration::from_secs(60),
             topic_refresh_interval: Duration::from_secs(5),
             worker_id: worker_id.to_owned(),

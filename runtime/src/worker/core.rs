@@ -58,6 +58,8 @@ pub(super) struct Core {
     pub(super) dealing: tokio::sync::Mutex<()>,
     /// A member of the group, with its assignment taken up.
     pub(super) ready: AtomicBool,
+    /// This worker is being stopped, and is to say so when it joins next.
+    pub(super) leaving: AtomicBool,
     /// What this worker has not let go of, for its next join.
     pub(super) holding: Mutex<Holding>,
     /// Who leads the fleet, and what this worker knows as its leader.

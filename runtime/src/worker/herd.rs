@@ -33,7 +33,12 @@ use crate::task::error::TaskError;
 /// What the herd reacts to.
 pub(super) enum Event {
     /// The group has rebalanced.
-    Assigned { holding: Holding, is_leader: bool },
+    Assigned {
+        holding: Holding,
+        is_leader: bool,
+        /// The leader knows that this worker leaves.
+        announced: bool,
+    },
     /// The membership is gone: others may run the tasks already.
     Lost,
     /// The config topic changed.
@@ -59,8 +64,12 @@ pub(super) enum Event {
     PlanAgain(String),
     /// Answer, as a sign of life.
     AreYouThere(oneshot::Sender<()>),
+    /// The wait for a worker that may return is over.
+    WaitOver,
     /// Stop everything in order, then answer.
     Shutdown(oneshot::Sender<()>),
+    /// The leader has not answered that it knows of the shutdown: it goes on without.
+    Unheard,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +116,8 @@ pub(super) struct Herd {
     owes_rejoin: bool,
     runs: u64,
     leaving: Option<oneshot::Sender<()>>,
+    /// The shutdown waits until the leader knows of it.
+    announcing: bool,
 }
 
 impl Herd {
@@ -130,6 +141,7 @@ impl Herd {
             owes_rejoin: false,
             runs: 0,
             leaving: None,
+            announcing: false,
         }
     }
 
@@ -149,7 +161,7 @@ impl Herd {
                 self.on(event);
             }
             self.reconcile();
-            if self.leaving.is_some() && self.slots.is_empty() {
+            if self.leaving.is_some() && self.slots.is_empty() && !self.announcing {
                 if let Some(done) = self.leaving.take() {
                     let _ = done.send(());
                 }
@@ -160,8 +172,9 @@ impl Herd {
 
     fn on(&mut self, event: Event) {
         match event {
-            Event::Assigned { holding, is_leader } => {
+            Event::Assigned { holding, is_leader, announced } => {
                 self.is_leader = is_leader;
+                self.announcing &= !announced;
                 if self.leaving.is_none() {
                     // It told the group that it had all this, running or not, and
                     // may have told it again before it heard of this.
@@ -198,16 +211,43 @@ impl Herd {
             Event::AreYouThere(asked) => {
                 let _ = asked.send(());
             }
+            Event::WaitOver => {
+                if self.is_leader && self.leaving.is_none() {
+                    (self.rejoin)();
+                }
+            }
             Event::Shutdown(done) => {
                 self.assigned = Holding::default();
                 self.leaving = Some(done);
+                self.announce();
             }
+            Event::Unheard => self.announcing = false,
         }
+    }
+
+    /// Tells the leader that this worker is being stopped, so that its work waits
+    /// for it. A leader leaves without: what it knows goes with it.
+    fn announce(&mut self) {
+        let config = &self.core.config;
+        let is_follower = self.core.ready.load(Ordering::Acquire) && !self.is_leader;
+        if !is_follower || config.scheduled_rebalance_max_delay.is_zero() {
+            return;
+        }
+        self.announcing = true;
+        self.core.leaving.store(true, Ordering::Release);
+        (self.rejoin)();
+        // The others hear of it with their next heartbeats.
+        let (patience, events) = (3 * config.heartbeat_interval(), self.events.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(patience).await;
+            let _ = events.send(Event::Unheard);
+        });
     }
 
     /// The membership is gone: nothing may be written any more, not even an
     /// orderly end.
     fn lost(&mut self) {
+        self.announcing = false;
         self.slots.clear();
         // Records of tasks that were just aborted are still with the client.
         self.core.producers.give_up();

@@ -7,19 +7,43 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::assignment::{Holding, assign};
 use super::core::{Core, Led};
+use super::fencing;
 use super::herd::Event;
 use super::herder::Leadership;
 use super::plan::survey;
 use super::protocol::{Assignment, Metadata};
+use super::returns::{Present, Returns};
 use crate::kafka::group::{Assigned, Delegate, Lost, Member};
 
 /// Answers the group's questions; what follows from them is the herd's.
 pub(super) struct Voice {
-    pub(super) core: Arc<Core>,
-    pub(super) events: mpsc::UnboundedSender<Event>,
+    core: Arc<Core>,
+    events: mpsc::UnboundedSender<Event>,
+    /// As the leader: who is waited for.
+    returns: Returns,
+    /// The group has heard that this worker leaves.
+    announced: bool,
+}
+
+impl Voice {
+    /// That of a worker that has not joined yet.
+    pub(super) fn new(core: Arc<Core>, events: mpsc::UnboundedSender<Event>) -> Self {
+        Self { core, events, returns: Returns::default(), announced: false }
+    }
+
+    /// Rebalances again when the wait for a worker is over.
+    fn look_again(&self) {
+        let Some(deadline) = self.returns.deadline() else { return };
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep_until(deadline).await;
+            let _ = events.send(Event::WaitOver);
+        });
+    }
 }
 
 #[async_trait]
@@ -29,40 +53,87 @@ impl Delegate for Voice {
     async fn join(&mut self) -> Bytes {
         self.core.metrics.rebalances.joins();
         let holding = self.core.holding.lock().expect("no holder panics").clone();
-        let offset = self.core.logs.config.position();
-        Metadata::new(&self.core.config.worker_id, offset, holding).encode().into()
+        let position = position(&self.core);
+        self.announced = self.core.leaving.load(Ordering::Acquire);
+        let metadata = Metadata::new(&self.core.config.worker_id, position, holding);
+        metadata.leaving(self.announced).encode().into()
     }
 
     async fn assign(&mut self, members: Vec<Member>) -> Result<Vec<(String, Bytes)>, String> {
         let _dealing = self.core.dealing.lock().await;
         self.core.logs.config.read_to_end().await.map_err(|error| error.to_string())?;
-        let offset = self.core.logs.config.position();
-        let work = survey(&self.core).await.map_err(|error| error.to_string())?;
-        let mut holdings: BTreeMap<String, Holding> = BTreeMap::new();
+        let core = self.core.clone();
+        let (config_topic, offset) = position(&core);
+        let work = survey(&core).await.map_err(|error| error.to_string())?;
+        let mut present: BTreeMap<String, Metadata> = BTreeMap::new();
+        let mut strangers = Vec::new();
         for member in members {
             match Metadata::decode(&member.metadata) {
-                Ok(metadata) => drop(holdings.insert(member.member_id, metadata.holding)),
+                Ok(metadata) if metadata.reads(config_topic) => {
+                    present.insert(member.member_id, metadata);
+                }
+                Ok(metadata) => strangers.push((member.member_id, metadata)),
                 // It gets nothing, and what it holds is not known: the others
                 // go on.
                 Err(error) => tracing::warn!(member = member.member_id, "left out: {error}"),
             }
         }
-        self.core.led.send_modify(|led| led.deals(&work, holdings.values()));
-        let answer = assign(&work, &holdings);
+        let held: Vec<&Holding> = present.values().map(|metadata| &metadata.holding).collect();
+        self.core.led.send_modify(|led| led.deals(&work, held.iter().copied()));
+        let reserved = self.returns.rebalance(
+            Instant::now(),
+            self.core.config.scheduled_rebalance_max_delay,
+            &present.values().map(Metadata::present).collect::<Vec<_>>(),
+        );
+        fencing::fence_lost(&self.core, &work, &[held, vec![&reserved]].concat()).await;
+
+        let staying = present.iter().filter(|(_, metadata)| !metadata.leaving);
+        let holdings: BTreeMap<String, Holding> =
+            staying.map(|(id, metadata)| (id.clone(), metadata.holding.clone())).collect();
+        let mut answer = assign(&work, &holdings, &reserved);
+        let mut given = BTreeMap::new();
+        let leader = &core.config.worker_id;
+        let position = (config_topic, offset);
+        let mut assignments = Vec::with_capacity(present.len() + strangers.len());
+        for (member, metadata) in present {
+            let holding = answer.remove(&member).unwrap_or_default();
+            if !metadata.leaving {
+                given.insert(metadata.worker_id, holding.clone());
+            }
+            let assignment = Assignment::new(leader, position, holding);
+            assignments.push((member, assignment.encode().into()));
+        }
+        for (member, metadata) in strangers {
+            tracing::error!(
+                worker = metadata.worker_id,
+                "it gets nothing to do: its `config.storage.topic` is `{}`, this fleet's is \
+                 `{config_topic}`. Two fleets need a `group.id` each",
+                metadata.config_topic
+            );
+            let nothing = Assignment::new(leader, position, Holding::default());
+            assignments.push((member, nothing.encode().into()));
+        }
+        self.returns.give(given);
+        self.look_again();
         let _ = self.events.send(Event::Dealt(work));
-        let leader = &self.core.config.worker_id;
-        Ok(answer
-            .into_iter()
-            .map(|(member, holding)| {
-                (member, Assignment::new(leader, offset, holding).encode().into())
-            })
-            .collect())
+        Ok(assignments)
     }
 
     async fn assigned(&mut self, assigned: Assigned) {
         self.core.metrics.rebalances.assigned();
         let is_leader = assigned.is_leader();
         let (holding, offset, leader) = match Assignment::decode(&assigned.assignment) {
+            Ok(it) if !it.reads(self.core.logs.config.topic()) => {
+                tracing::error!(
+                    "the group `{}` is another fleet's: its leader {} keeps connectors in \
+                     `{}`, this worker in `{}`. Two fleets need a `group.id` each",
+                    self.core.config.group_id,
+                    it.leader,
+                    it.config_topic,
+                    self.core.logs.config.topic()
+                );
+                return;
+            }
             Ok(it) => (it.holding, it.config_offset, Leadership::Of(it.leader)),
             Err(error) => {
                 tracing::warn!("this worker was given nothing to do: {error}");
@@ -80,13 +151,28 @@ impl Delegate for Voice {
         // A join before the herd has taken it up must tell of it as well: what
         // nobody tells of is given to another.
         self.core.holding.lock().expect("no holder panics").extend(&holding);
-        let _ = self.events.send(Event::Assigned { holding, is_leader });
+        let announced = self.announced;
+        let _ = self.events.send(Event::Assigned { holding, is_leader, announced });
     }
 
     async fn lost(&mut self, why: Lost) {
         tracing::warn!(?why, "the membership of the worker group is lost: all tasks end");
         *self.core.holding.lock().expect("no holder panics") = Holding::default();
         self.core.led.send_replace(Led::default());
+        self.returns = Returns::default();
         let _ = self.events.send(Event::Lost);
+    }
+}
+
+/// The config topic, and how far this worker has read it.
+fn position(core: &Core) -> (&str, i64) {
+    let log = &core.logs.config;
+    (log.topic(), log.position())
+}
+
+impl Metadata {
+    fn present(&self) -> Present<'_> {
+        let Self { worker_id, holding, leaving, .. } = self;
+        Present { worker_id, holding, leaving: *leaving }
     }
 }

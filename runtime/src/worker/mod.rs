@@ -21,6 +21,7 @@
 //! | [`definitions`] | what options there are, and what is wrong with given ones |
 //! | [`overrides`] | client properties that a connector may set |
 //! | [`topics`] | the internal topics, created and checked |
+//! | `claims` | whose the internal topics are |
 //! | [`compacted`] | a compacted topic read, followed and written |
 //! | [`records`] | keys and values of the internal topics |
 //! | [`config_state`] | the config topic, folded |
@@ -33,6 +34,8 @@
 //! | `uploads` | plugins taken in, put together, installed |
 //! | `core` | what all parts share |
 //! | `member` | the worker in its group, and as its leader |
+//! | `returns` | whose tasks wait for a worker that was stopped in order |
+//! | `fencing` | producers of lost owners, fenced before their work is given away |
 //! | `plan` | tasks planned; what there is to deal out |
 //! | `planner` | when a connector is planned |
 //! | `herd` | what runs, brought in line with what should |
@@ -76,9 +79,11 @@ pub mod topics;
 
 mod answers;
 mod catch_up;
+mod claims;
 mod connections;
 mod core;
 mod dead_letters;
+mod fencing;
 mod herd;
 mod inter_worker;
 mod lag;
@@ -90,6 +95,7 @@ mod pipelines;
 mod plan;
 mod planner;
 mod reread;
+mod returns;
 mod runner;
 mod uploads;
 mod waits;

@@ -293,10 +293,9 @@ impl Runner {
             }
         };
         let writes = self.core.writes();
-        tokio::select! {
-            opened = writes.hold(delivery.open()) => opened??,
-            () = self.stop.cancelled() => return Ok(()),
-        }
+        // Not to be left half-way, stopped or not: a takeover that is still on its way
+        // when the next owner has taken over fences that one.
+        writes.hold(delivery.open()).await??;
         // What the task's last owner saved comes first.
         let (admin, offsets) = (self.core.clients.admin(), &self.core.logs.offset);
         let patience = 2 * self.core.config.transaction_timeout();

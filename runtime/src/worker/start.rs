@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::active_topics::ActiveTopics;
 use super::answers::{Answers, deletion};
+use super::claims::{Claim, OtherFleet};
 use super::clients::{Clients, Group, Producers};
 use super::compacted::{CompactedLog, Entry, LogError, Write, at_once};
 use super::config::{InternalTopic, WorkerConfig};
@@ -50,6 +51,9 @@ pub enum WorkerError {
     /// An internal topic could not be read.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// An internal topic is another fleet's.
+    #[error(transparent)]
+    OtherFleet(#[from] OtherFleet),
 }
 
 /// A running worker. Dropping it ends its tasks without order, as a crash
@@ -91,11 +95,14 @@ impl Worker {
         let configs: Arc<RwLock<ConfigState>> = Arc::default();
         // Requests to restart are for those who were there.
         let live = Arc::new(AtomicBool::new(false));
+        let claim = Arc::new(Claim::default());
         let apply = {
             let (configs, live, events) = (configs.clone(), live.clone(), events.clone());
             let connections = plugins.connections();
             let takes_connections = config.fleet_resources.connections;
+            let claim = claim.clone();
             move |entry: Entry<'_>| {
+                claim.apply(&entry);
                 let mut configs = configs.write().expect("no holder panics");
                 let applied = configs.apply(entry.key, entry.value);
                 if let Ok(Change::Connection(name)) = &applied
@@ -117,6 +124,7 @@ impl Worker {
         let config_topic = InternalTopic { partitions: 1, ..config.config_storage.clone() };
         let config_log =
             opener.open(&config_topic, true, "connectors' configurations", apply).await?;
+        claim.take(&config_log, &config.group_id).await??;
         if let Some(only) = &config.only {
             let writes = leftovers(&configs.read().expect("no holder panics"), only);
             config_log.write_and_read(&writes).await?;
@@ -124,12 +132,17 @@ impl Worker {
         live.store(true, Ordering::Release);
 
         let checkpoints = Arc::new(Checkpoints::default());
+        let claim = Arc::new(Claim::default());
         let apply = {
-            let checkpoints = checkpoints.clone();
-            move |entry: Entry<'_>| checkpoints.apply(entry)
+            let (checkpoints, claim) = (checkpoints.clone(), claim.clone());
+            move |entry: Entry<'_>| {
+                claim.apply(&entry);
+                checkpoints.apply(entry);
+            }
         };
         let offset_log =
             opener.open(&config.offset_storage, false, "sources' checkpoints", apply).await?;
+        claim.take(&offset_log, &config.group_id).await??;
 
         let statuses = Arc::new(Statuses::default());
         let active_topics = Arc::new(ActiveTopics::default());
@@ -172,6 +185,7 @@ impl Worker {
             changing: tokio::sync::Mutex::default(),
             dealing: tokio::sync::Mutex::default(),
             ready: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             holding: Mutex::default(),
             led: watch::channel(Led::default()).0,
             active_topics,
@@ -179,7 +193,7 @@ impl Worker {
             metrics: WorkerMetrics::default(),
             status_writes,
         });
-        let voice = Voice { core: core.clone(), events: events.clone() };
+        let voice = Voice::new(core.clone(), events.clone());
         let group = clients.join(&core.config, Box::new(voice)).await?;
         let _ = core.lease.set(group.lease());
         let rejoin = {
@@ -280,10 +294,12 @@ impl Opener<'_> {
     }
 }
 
-/// True for a state that this worker told in its present generation.
+/// True for a state that this worker told since it is a member of its group: the
+/// topic has it later than the worker itself, and may have a newer one later still.
+/// What it told before it was started again comes before it joins.
 fn is_own(entry: &Entry<'_>, worker_id: &str, generation: i32) -> bool {
     let status = entry.value.and_then(|value| serde_json::from_slice::<Status>(value).ok());
-    status.is_some_and(|status| status.worker_id == worker_id && status.generation == generation)
+    status.is_some_and(|status| status.worker_id == worker_id && status.generation <= generation)
 }
 
 /// Writes states in the order in which they were told, as many at once as
@@ -301,5 +317,25 @@ async fn write_statuses(mut inbox: mpsc::UnboundedReceiver<Option<Write>>, log: 
         if ends {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::herder::State;
+
+    #[test]
+    fn a_workers_own_states_of_older_generations_are_not_taken_from_the_topic() {
+        let is_own = |teller: &str, told_in: i32, now: i32| {
+            let (state, trace) = (State::Running, None);
+            let status = Status { state, trace, worker_id: teller.to_owned(), generation: told_in };
+            let value = crate::worker::records::encode(&status);
+            is_own(&Entry { offset: 0, key: b"k", value: Some(&value) }, "w1", now)
+        };
+        assert!(is_own("w1", 4, 4));
+        assert!(is_own("w1", 3, 4), "what it told later may not be in the topic yet");
+        assert!(!is_own("w2", 4, 4));
+        assert!(!is_own("w1", 3, -1), "told before it was started again");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::RwLock;
 
 use super::compacted::{Entry, LogError};
-use super::herder::TaskId;
+use super::herder::{State, TaskId};
 use super::records::{self, Status, StatusKey};
 use crate::batch::Batch;
 use crate::task::error::TaskError;
@@ -109,8 +109,12 @@ impl Statuses {
             StatusKey::Connector(name) => self.connector(name),
             StatusKey::Task(id) => self.task(id),
         };
+        // It is that it runs the task no more. Nothing else with a lower generation is
+        // late: a group that was empty for long begins to count anew.
         let is_late = known.zip(status.as_ref()).is_some_and(|(known, status)| {
-            known.generation > status.generation && known.worker_id != status.worker_id
+            status.state == State::Unassigned
+                && known.generation > status.generation
+                && known.worker_id != status.worker_id
         });
         if !is_late {
             self.set(key, status);
@@ -145,7 +149,6 @@ impl Statuses {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::worker::herder::State;
 
     fn apply(checkpoints: &Checkpoints, key: &[u8], value: Option<&[u8]>) {
         checkpoints.apply(Entry { offset: 0, key, value });
@@ -166,6 +169,9 @@ mod tests {
         assert_eq!(tell(State::Unassigned, "w2", 3), State::Running);
         assert_eq!(tell(State::Failed, "w1", 3), State::Failed, "its own word is its last");
         assert_eq!(tell(State::Running, "w2", 5), State::Running);
+        // A group without members is forgotten, and its generations with it.
+        assert_eq!(tell(State::Running, "w3", 1), State::Running);
+        assert_eq!(statuses.task(&id).unwrap().worker_id, "w3");
     }
 
     #[test]

@@ -160,11 +160,20 @@ impl<'a> Reader<'a> {
         name: &str,
         default: N,
     ) -> N {
+        self.number_from(1, name, default)
+    }
+
+    fn number_from<N: std::str::FromStr + PartialOrd + From<u8>>(
+        &mut self,
+        least: u8,
+        name: &str,
+        default: N,
+    ) -> N {
         match self.flat.get(name).map(|text| text.parse::<N>()) {
             None => default,
-            Some(Ok(number)) if number >= N::from(1) => number,
+            Some(Ok(number)) if number >= N::from(least) => number,
             Some(_) => {
-                self.wrong(name, format!("`{name}` is a whole number from 1"), None);
+                self.wrong(name, format!("`{name}` is a whole number from {least}"), None);
                 default
             }
         }
@@ -289,6 +298,9 @@ impl<'a> Reader<'a> {
             self.millis("offset.flush.interval.ms", config.offset_flush_interval);
         config.session_timeout = self.millis("session.timeout.ms", config.session_timeout);
         config.rebalance_timeout = self.millis("rebalance.timeout.ms", config.rebalance_timeout);
+        let delay = config.scheduled_rebalance_max_delay.as_millis() as u64;
+        config.scheduled_rebalance_max_delay =
+            Duration::from_millis(self.number_from(0, "scheduled.rebalance.max.delay.ms", delay));
         config.topic_refresh_interval =
             self.millis("metadata.max.age.ms", config.topic_refresh_interval);
         config.exactly_once_sources = self.source_support();
@@ -477,6 +489,17 @@ pub(super) mod tests {
         let node = load("process.roles: worker\nbootstrap.servers: [a:1, b:2]\n").unwrap();
         assert!(node.broker.is_none());
         assert_eq!(node.worker.unwrap().config.bootstrap_servers, "a:1,b:2");
+    }
+
+    #[test]
+    fn a_worker_that_leaves_may_be_waited_for_or_not() {
+        let delay = |text: &str| {
+            let worker = load(text).unwrap().worker.unwrap();
+            worker.config.scheduled_rebalance_max_delay.as_millis()
+        };
+        assert_eq!(delay(""), 3_000);
+        assert_eq!(delay("scheduled.rebalance.max.delay.ms: 0"), 0);
+        assert!(told("scheduled.rebalance.max.delay.ms: -1")[0].contains("from 0"));
     }
 
     #[test]

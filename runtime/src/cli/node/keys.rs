@@ -212,7 +212,7 @@ pub(super) const NODE_KEYS: &[NodeKey] = &[
     key(
         "session.timeout.ms",
         Int,
-        "10000",
+        "8000",
         "A worker unheard of for this long loses its tasks to the others.",
     ),
     key(
@@ -220,6 +220,12 @@ pub(super) const NODE_KEYS: &[NodeKey] = &[
         Int,
         "60000",
         "How long workers may take to give work up in a rebalance.",
+    ),
+    key(
+        "scheduled.rebalance.max.delay.ms",
+        Int,
+        "3000",
+        "How long the tasks of a worker that was stopped in order wait for its return; 0: not at all.",
     ),
     key("metadata.max.age.ms", Long, "5000", "How often new topics and partitions are looked for."),
 ];

@@ -1,6 +1,7 @@
 //! [`Admin`] over our own connections.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kafka_protocol::ResponseError;
@@ -200,6 +201,15 @@ impl Admin for AdminClient {
         partitions: &[TopicPartition],
     ) -> Result<Vec<OpenTransaction>, ClientError> {
         self.find_open(partitions).await
+    }
+
+    async fn fence_producer(
+        &self,
+        transactional_id: &str,
+        transaction_timeout: Duration,
+    ) -> Result<(), ClientError> {
+        let timeout_ms = i32::try_from(transaction_timeout.as_millis()).unwrap_or(i32::MAX);
+        self.fence(transactional_id, timeout_ms).await.map(|_| ())
     }
 
     async fn list_offsets(

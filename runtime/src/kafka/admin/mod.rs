@@ -24,6 +24,7 @@ pub mod types;
 pub mod users;
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kafka_protocol::ResponseError;
@@ -125,6 +126,14 @@ pub trait Admin: Send + Sync {
         &self,
         partitions: &[TopicPartition],
     ) -> Result<Vec<OpenTransaction>, ClientError>;
+
+    /// Gives a transactional id to a producer that does not exist: whoever has it is
+    /// fenced, and its open transaction is aborted before this returns.
+    async fn fence_producer(
+        &self,
+        transactional_id: &str,
+        transaction_timeout: Duration,
+    ) -> Result<(), ClientError>;
 
     /// Looks positions up: [`Start::Earliest`], [`Start::Latest`] or
     /// [`Start::LastStable`] of each partition. ([`Start::Offset`] is answered with itself.)

@@ -33,6 +33,58 @@ async fn tasks_spread_over_the_fleet_and_come_back_when_a_worker_leaves() {
     until("all run here again", || workers_of(&one, "rows") == ["w1:8083"; 4]).await;
     one.drained("rows").await;
     assert_eq!(one.cluster.records("lines").len(), 160, "moving repeats nothing");
+    let mut takeovers = epochs(&one, "rows");
+    takeovers.sort_unstable();
+    assert_eq!(takeovers[..2], [1, 1], "two never moved, and nobody fenced them");
+}
+
+/// How often the id of each of four tasks was taken over.
+fn epochs(house: &House, name: &str) -> Vec<u64> {
+    (0..4).map(|task| house.cluster.epoch(&format!("fleet-{name}-{task}"))).collect()
+}
+
+/// Two workers with two tasks each that run on, of which the second is stopped; the
+/// leader waits for so long.
+async fn one_of_two_is_stopped(delay: Duration) -> House {
+    let set = |config: &mut WorkerConfig| config.scheduled_rebalance_max_delay = delay;
+    let (cluster, scene) = (Memory::new(), Arc::<Scene>::default());
+    scene.idles.store(true, Ordering::SeqCst);
+    let one = House::with(cluster.clone(), scene.clone(), "w1:8083", set).await;
+    one.cluster.create("lines", 2);
+    let two = House::with(cluster, scene, "w2:8083", set).await;
+    one.create("rows", &ROWS).await;
+    until("both run two", || is_even(&one)).await;
+    two.worker.shutdown().await;
+    one
+}
+
+fn is_even(house: &House) -> bool {
+    let workers = workers_of(house, "rows");
+    workers.len() == 4 && workers.iter().filter(|worker| *worker == "w2:8083").count() == 2
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tasks_of_a_worker_that_was_stopped_wait_for_it_and_nobody_elses_move() {
+    let one = one_of_two_is_stopped(Duration::from_secs(3_600)).await;
+    // Dealt out after it left, and no more than leaves the two even when it is back.
+    one.create("more", &ROWS[..3]).await;
+    until("another task runs", || !workers_of(&one, "more").is_empty()).await;
+    assert_eq!(workers_of(&one, "rows"), ["w1:8083"; 2], "the stopped one's wait");
+
+    let (cluster, scene) = (one.cluster.clone(), one.scene.clone());
+    let two = House::over(cluster, scene, "w2:8083").await;
+    until("both run two again", || is_even(&one)).await;
+    let mut takeovers = epochs(&one, "rows");
+    takeovers.sort_unstable();
+    // The leader may not have read yet that the others were let go, and fence them.
+    assert_eq!(takeovers[..2], [1, 1], "each where it was");
+    drop(two);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_does_not_return_is_not_waited_for_longer_than_the_delay() {
+    let one = one_of_two_is_stopped(Duration::from_millis(200)).await;
+    until("all run here", || workers_of(&one, "rows") == ["w1:8083"; 4]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,11 +93,14 @@ async fn a_worker_that_lost_its_membership_runs_nothing_and_another_takes_over()
     one.cluster.create("lines", 2);
     let two = House::over(one.cluster.clone(), one.scene.clone(), "w2:8083").await;
     one.create("rows", &ROWS).await;
-    until("both run some", || workers_of(&one, "rows").contains(&"w2:8083".to_owned())).await;
+    until("both run two", || is_even(&one)).await;
     two.cluster.lose("m2");
     until("the other runs all", || workers_of(&one, "rows") == ["w1:8083"; 4]).await;
     until("none runs twice", || one.scene.sources_open.load(Ordering::SeqCst) == 4).await;
     assert!(!two.herder.ready());
+    let mut takeovers = epochs(&one, "rows");
+    takeovers.sort_unstable();
+    assert_eq!(takeovers, [1, 1, 3, 3], "the leader fenced the lost owner's, once");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -54,6 +54,7 @@ impl House {
     ) -> Self {
         let mut config = WorkerConfig::new("memory", "fleet", worker_id);
         config.topic_refresh_interval = Duration::from_millis(20);
+        config.scheduled_rebalance_max_delay = Duration::ZERO;
         config.retry_delay_max = Duration::from_millis(10);
         config.task_reopen_max = 3;
         config.loggers = Arc::default();
