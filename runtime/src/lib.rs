@@ -12,6 +12,7 @@
 //! | [`task`] | source, sink and processor loops: one state machine each |
 //! | [`worker`] | membership, assignment, internal topics |
 //! | [`rest`] | the Kafka Connect REST API |
+//! | `sabotage` | faults on purpose, only with the feature of this name |
 //! | [`pipeline`] | the YAML model, validation, rendering |
 //! | [`yaml`] | YAML that knows where everything stands |
 //! | `http` | HTTP clients |
@@ -28,6 +29,8 @@ pub mod kafka;
 pub mod logging;
 pub mod pipeline;
 pub mod rest;
+#[cfg(feature = "sabotage")]
+pub mod sabotage;
 pub mod task;
 pub mod worker;
 pub mod yaml;

@@ -335,6 +335,11 @@ impl Running {
         }
         let written = batch.len() - rejects.len();
         self.session.counters.wrote(written as u64, payload_bytes(batch));
+        #[cfg(feature = "sabotage")]
+        if crate::sabotage::commits_before_marks() {
+            let early = commits::commit(partition, put.next_offset, &self.session.fleet);
+            self.session.consumer.commit(&[early]).await?;
+        }
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 //! | module | what it holds |
 //! | --- | --- |
 //! | [`node`] | [`Node`]: a `longshore server` process, its port, its folders, its kills and restarts |
+//! | [`fleet`] | several workers on one broker: killed, frozen, started again, joined by others |
 //! | [`cli`] | any other command of the binary: `run`, `lint`, `topic`, … |
 //! | [`wordcount`] | the word count: its folders, its run, its result, and the independent count |
 //! | [`audit`] | what the log of a word count must hold after kills |
@@ -36,6 +37,7 @@ pub mod chart;
 pub mod cli;
 pub mod client;
 pub mod exactly_once;
+pub mod fleet;
 pub mod history;
 pub mod limits;
 pub mod node;

@@ -49,6 +49,17 @@ pub fn sabotaged() -> PathBuf {
     program
 }
 
+/// A worker with faults built in on purpose, beside the binary under test
+/// (`target/<profile>/examples/sabotaged-worker`).
+///
+/// # Panics
+/// When there is none.
+pub fn sabotaged_worker() -> PathBuf {
+    let program = longshore().with_file_name("examples").join("sabotaged-worker");
+    assert!(program.is_file(), "{} is missing: build it with `make sabotaged`", program.display());
+    program
+}
+
 /// The folder of plugins: `LONGSHORE_PLUGIN_PATH`, or `plugins` beside the
 /// folder of the binary (`target/plugins`).
 ///

@@ -199,6 +199,14 @@ pub fn counts_in(folder: &Path) -> Counts {
     counts.into_iter().map(|(word, (_, count))| (word, count)).collect()
 }
 
+/// How many lines the finished files in a folder have.
+///
+/// # Panics
+/// When a file is torn.
+pub fn json_lines_in(folder: &Path) -> usize {
+    files_in(folder).iter().map(|(name, bytes)| json_lines(name, bytes).len()).sum()
+}
+
 /// The finished files in a folder, by name.
 fn files_in(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let Ok(entries) = std::fs::read_dir(folder) else { return BTreeMap::new() };
