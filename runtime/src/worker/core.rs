@@ -70,6 +70,9 @@ pub(super) struct Core {
     pub(super) connectors: RwLock<HashMap<String, Arc<Connector>>>,
     /// What is counted of the worker itself.
     pub(super) metrics: WorkerMetrics,
+    /// Held while a state is told, so that the status topic hears states in the order
+    /// in which this worker's answers have them.
+    pub(super) telling: Mutex<()>,
     /// States on their way to the status topic; `None` ends it.
     pub(super) status_writes: mpsc::UnboundedSender<Option<Write>>,
 }
@@ -147,11 +150,28 @@ impl Core {
             worker_id: self.config.worker_id.clone(),
             generation: self.generation.load(Ordering::Relaxed),
         };
+        let _telling = self.telling.lock().expect("no holder panics");
         self.set_status(key, Some(status));
+    }
+
+    /// Tells once more what this worker told of a task that it runs, after the status
+    /// topic heard something else: the last word of a former owner that was frozen, or
+    /// slow. While the lease holds there is no other owner; and what this worker told
+    /// of the task meanwhile counts.
+    pub(super) fn tell_again(&self, id: TaskId, own: Status) {
+        let _telling = self.telling.lock().expect("no holder panics");
+        let known = self.statuses.task(&id);
+        // It is still what the topic has if the other word was seen to be late.
+        let is_newer = known.is_some_and(|it| it.worker_id == own.worker_id && it != own);
+        if !is_newer && self.lease.get().is_some_and(Lease::is_valid) {
+            let generation = self.generation.load(Ordering::Relaxed);
+            self.set_status(StatusKey::Task(id), Some(Status { generation, ..own }));
+        }
     }
 
     /// Forgets a state.
     pub(super) fn forget(&self, key: StatusKey) {
+        let _telling = self.telling.lock().expect("no holder panics");
         self.set_status(key, None);
     }
 

@@ -23,7 +23,7 @@ use super::options;
 use super::panics::caught;
 use super::plan;
 use super::planner::Planner;
-use super::records::{Restart, StatusKey, TargetState};
+use super::records::{Restart, Status, StatusKey, TargetState};
 use super::runner::{Outcome, Runner};
 use super::uploads;
 use crate::kafka::TopicPartition;
@@ -56,6 +56,8 @@ pub(super) enum Event {
     StartAgain { id: TaskId, run: u64 },
     /// A task let partitions go.
     HeldLess,
+    /// This worker told this of a task, and then the status topic another's word.
+    Contradicted { id: TaskId, own: Status },
     /// A source wants its tasks planned anew.
     Replan(String),
     /// A plan was made and written, or failed.
@@ -204,6 +206,11 @@ impl Herd {
             Event::Surveyed(work) => self.surveyed(work),
             Event::Ended { id, run, outcome } => self.ended(&id, run, outcome),
             Event::StartAgain { id, run } => self.start_again(&id, run),
+            Event::Contradicted { id, own } => {
+                if self.slots.contains_key(&id) {
+                    self.core.tell_again(id, own);
+                }
+            }
             Event::Replan(name) => self.planner.force(&name),
             Event::Planned { name, outcome } => self.planner.finished(name, outcome),
             Event::PlanAgain(name) => self.planner.again(&name),

@@ -150,11 +150,16 @@ impl Worker {
         let apply = {
             let (statuses, generation) = (statuses.clone(), generation.clone());
             let active_topics = active_topics.clone();
-            let worker_id = config.worker_id.clone();
+            let (worker_id, events) = (config.worker_id.clone(), events.clone());
             move |entry: Entry<'_>| {
                 // Of its own tasks this worker knows more than the topic.
-                if !is_own(&entry, &worker_id, generation.load(Ordering::Relaxed)) {
-                    statuses.apply(entry);
+                let generation = generation.load(Ordering::Relaxed);
+                if !is_own(&entry, &worker_id, generation)
+                    && let Some((id, own)) = statuses.apply(entry)
+                    && own.worker_id == worker_id
+                    && generation >= 0
+                {
+                    let _ = events.send(Event::Contradicted { id, own });
                 }
                 active_topics.apply(entry);
             }
@@ -191,6 +196,7 @@ impl Worker {
             active_topics,
             connectors: RwLock::default(),
             metrics: WorkerMetrics::default(),
+            telling: Mutex::default(),
             status_writes,
         });
         let voice = Voice::new(core.clone(), events.clone());

@@ -94,14 +94,18 @@ struct StatusMaps {
 }
 
 impl Statuses {
-    /// Takes a record of the status topic.
-    pub fn apply(&self, entry: Entry<'_>) {
-        let Some(key) = StatusKey::decode(entry.key) else { return };
+    /// Takes a record of the status topic, and gives the state of a task that the
+    /// topic has no more because of it.
+    pub fn apply(&self, entry: Entry<'_>) -> Option<(TaskId, Status)> {
+        let key = StatusKey::decode(entry.key)?;
         let status = match entry.value {
             None => None,
             Some(value) => match records::decode::<Status>(&key.encode(), value) {
                 Ok(status) => Some(status),
-                Err(error) => return tracing::warn!("{error}; passed over"),
+                Err(error) => {
+                    tracing::warn!("{error}; passed over");
+                    return None;
+                }
             },
         };
         // The last word of a former owner may come after the first of the next one.
@@ -111,14 +115,19 @@ impl Statuses {
         };
         // It is that it runs the task no more. Nothing else with a lower generation is
         // late: a group that was empty for long begins to count anew.
-        let is_late = known.zip(status.as_ref()).is_some_and(|(known, status)| {
+        let is_late = known.as_ref().zip(status.as_ref()).is_some_and(|(known, status)| {
             status.state == State::Unassigned
                 && known.generation > status.generation
                 && known.worker_id != status.worker_id
         });
+        let replaced = match &key {
+            StatusKey::Connector(_) => None,
+            StatusKey::Task(id) => known.map(|known| (id.clone(), known)),
+        };
         if !is_late {
             self.set(key, status);
         }
+        replaced
     }
 
     /// Sets a state ahead of its record, so that this worker's own answers do

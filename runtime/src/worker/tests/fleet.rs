@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::*;
+use crate::batch::Batch;
 
 const ROWS: [(&str, &str); 4] =
     [("connector.class", "rows"), ("topic", "lines"), ("rows", "40"), ("tasks.max", "4")];
@@ -69,7 +70,12 @@ async fn the_tasks_of_a_worker_that_was_stopped_wait_for_it_and_nobody_elses_mov
     // Dealt out after it left, and no more than leaves the two even when it is back.
     one.create("more", &ROWS[..3]).await;
     until("another task runs", || !workers_of(&one, "more").is_empty()).await;
-    assert_eq!(workers_of(&one, "rows"), ["w1:8083"; 2], "the stopped one's wait");
+    until("the stopped one's wait", || {
+        let tasks = one.herder.status("rows").unwrap().tasks;
+        let unassigned = tasks.iter().filter(|task| task.state == State::Unassigned).count();
+        unassigned == 2 && workers_of(&one, "rows") == ["w1:8083"; 2]
+    })
+    .await;
 
     let (cluster, scene) = (one.cluster.clone(), one.scene.clone());
     let two = House::over(cluster, scene, "w2:8083").await;
@@ -101,6 +107,28 @@ async fn a_worker_that_lost_its_membership_runs_nothing_and_another_takes_over()
     let mut takeovers = epochs(&one, "rows");
     takeovers.sort_unstable();
     assert_eq!(takeovers, [1, 1, 3, 3], "the leader fenced the lost owner's, once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_former_owners_late_word_about_a_task_is_not_the_last_one() {
+    let house = House::new().await;
+    house.cluster.create("lines", 1);
+    house.create("rows", &ROWS[..3]).await;
+    until("it runs", || workers_of(&house, "rows") == ["w1:8083"]).await;
+    for state in ["RESTARTING", "FAILED", "UNASSIGNED"] {
+        let late = format!(r#"{{"state":"{state}","worker_id":"w2:8083","generation":0}}"#);
+        let mut batch = Batch::default();
+        batch.push(Some(b"status-task-rows-0"), Some(late.as_bytes()), -1);
+        house.cluster.write("connect-status", None, &batch);
+        until(&format!("the owner's word after {state}"), || {
+            let told = house.cluster.records("connect-status");
+            let mut told = told.iter().filter(|(key, _)| key == "status-task-rows-0");
+            let (_, last) = told.next_back().expect("it runs");
+            last.as_deref().is_some_and(|it| it.contains("RUNNING") && it.contains("w1:8083"))
+        })
+        .await;
+        assert_eq!(workers_of(&house, "rows"), ["w1:8083"]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
