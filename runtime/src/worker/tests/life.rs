@@ -1,6 +1,8 @@
 //! One worker: connectors from their creation to their end.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
 use super::*;
@@ -259,15 +261,57 @@ async fn inputs_that_are_not_partitioned_alike_are_refused() {
     assert!(trace.contains("`more` has 2") && trace.contains("`lines` has 3"), "{trace}");
 }
 
+/// What was logged.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Told {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(text)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_secret_in_clear_is_warned_of_by_its_name_alone() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    let told = Told::default();
+    let writer = told.clone();
+    let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone());
+    let logged = tracing::subscriber::set_default(log.finish());
+    house.create("rows", &[&ROWS[..], &[("producer.override.client.id", "plain")]].concat()).await;
+    let secret = [("connector.class", "keep"), ("topics", "counts"), ("api.token", "hunter2")];
+    // Whether there is such an option is another question.
+    let _ = house.herder.create("keep", config(&secret)).await;
+    drop(logged);
+    let told = String::from_utf8(told.0.lock().unwrap().clone()).unwrap();
+    let warned: Vec<_> = told.lines().filter(|line| line.contains("in clear")).collect();
+    assert!(warned.len() == 1 && warned[0].contains("WARN"), "{told}");
+    assert!(warned[0].contains("`api.token`") && warned[0].contains("as a reference"), "{told}");
+    assert!(!told.contains("hunter2") && !told.contains("`producer.override"), "{told}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_internal_topic_that_would_lose_records_is_refused() {
-    let cluster = Memory::new();
-    cluster.create("connect-offsets", 5);
     let config = WorkerConfig::new("memory", "fleet", "w1:8083");
     let plugins = Arc::new(Troupe(Arc::default()));
-    let refused = Worker::start(config.clone(), plugins.clone(), Arc::new(cluster)).await;
-    let error = refused.err().expect("refused").to_string();
-    assert!(error.contains("connect-offsets") && error.contains("compact"), "{error}");
+    for (topic, partitions) in
+        [("connect-configs", 1), ("connect-offsets", 5), ("connect-status", 2)]
+    {
+        for policy in ["delete", "compact,delete"] {
+            let cluster = Memory::new();
+            cluster.create(topic, partitions);
+            cluster.alter(topic, "cleanup.policy", policy);
+            let refused = Worker::start(config.clone(), plugins.clone(), Arc::new(cluster)).await;
+            let error = refused.err().expect("refused").to_string();
+            let told = format!("`{topic}` has cleanup.policy={policy}");
+            assert!(error.contains(&told) && error.contains("alter the topic"), "{error}");
+        }
+    }
 
     let cluster = Memory::new();
     cluster.create("connect-configs", 2);
