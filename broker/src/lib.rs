@@ -61,4 +61,4 @@ mod txn;
 pub use broker::{Broker, StartError};
 pub use config::{BrokerConfig, ConfigError, ListenerConfig};
 pub use datadir::DataDirError;
-pub use metrics::{Reports, serve as serve_metrics};
+pub use metrics::{Reports, families, serve as serve_metrics};

@@ -5,6 +5,7 @@
 //! requests.rs     requests by API and version, and their times
 //! waiting.rs      requests that are under way, and what their answers wait for
 //! connections.rs  connections that are open, by listener
+//! families.rs     metrics written one name after the other, others' too
 //! report.rs       everything at one moment
 //! http.rs         that, and what others of the process report, at GET /metrics
 //! ```
@@ -13,6 +14,7 @@
 //! groups and the controller know is asked of them when someone looks.
 
 mod connections;
+pub mod families;
 mod http;
 mod report;
 mod requests;

@@ -12,6 +12,7 @@ use prometheus_client::{
     metrics::MetricType,
 };
 
+use super::families::{Families, Labels, counter, gauge};
 use crate::{
     group::GroupState,
     node::Node,
@@ -30,7 +31,7 @@ impl fmt::Debug for NodeCollector {
 
 impl Collector for NodeCollector {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut report = Report(encoder);
+        let mut report = Families::new(encoder, "");
         let partitions = self.0.partitions.all();
         requests(&mut report, &self.0)?;
         topics(&mut report, &partitions)?;
@@ -40,43 +41,13 @@ impl Collector for NodeCollector {
     }
 }
 
-type Labels<'a> = &'a [(&'a str, &'a str)];
-
-/// Writes metrics one name after the other.
-struct Report<'a>(DescriptorEncoder<'a>);
-
-impl Report<'_> {
-    /// Opens a name, under which `values` writes one line for each set of labels.
-    fn family(
-        &mut self,
-        name: &str,
-        help: &str,
-        kind: MetricType,
-        values: impl FnOnce(&mut MetricEncoder<'_>) -> fmt::Result,
-    ) -> fmt::Result {
-        values(&mut self.0.encode_descriptor(name, help, None, kind)?)
-    }
-
-    fn gauge(&mut self, name: &str, help: &str, value: usize) -> fmt::Result {
-        self.family(name, help, MetricType::Gauge, |metric| metric.encode_gauge(&value))
-    }
-}
-
-fn counter(metric: &mut MetricEncoder<'_>, labels: Labels<'_>, value: u64) -> fmt::Result {
-    metric.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, f64>(&value, None)
-}
-
-fn gauge(metric: &mut MetricEncoder<'_>, labels: Labels<'_>, value: i64) -> fmt::Result {
-    metric.encode_family(&labels)?.encode_gauge(&value)
-}
-
 fn histogram(counts: &TimeCounts, metric: &mut MetricEncoder<'_>) -> fmt::Result {
     let buckets: Vec<(f64, u64)> =
         counts.buckets().map(|(bound, count)| (bound.unwrap_or(f64::INFINITY), count)).collect();
     metric.encode_histogram::<NoLabelSet>(counts.total_ms(), counts.count(), &buckets, None)
 }
 
-fn requests(report: &mut Report<'_>, node: &Node) -> fmt::Result {
+fn requests(report: &mut Families<'_>, node: &Node) -> fmt::Result {
     let (used, all) = node.request_memory.used_and_all_bytes();
     report.gauge(
         "kafka_network_socketserver_memorypoolused",
@@ -150,7 +121,7 @@ fn requests(report: &mut Report<'_>, node: &Node) -> fmt::Result {
     )
 }
 
-fn topics(report: &mut Report<'_>, partitions: &[Arc<Partition>]) -> fmt::Result {
+fn topics(report: &mut Families<'_>, partitions: &[Arc<Partition>]) -> fmt::Result {
     let mut topics: BTreeMap<&str, TrafficCounts> = BTreeMap::new();
     for partition in partitions {
         partition.traffic().add_to(topics.entry(partition.topic()).or_default());
@@ -209,7 +180,7 @@ fn topics(report: &mut Report<'_>, partitions: &[Arc<Partition>]) -> fmt::Result
     Ok(())
 }
 
-fn logs(report: &mut Report<'_>, partitions: &[Arc<Partition>]) -> fmt::Result {
+fn logs(report: &mut Families<'_>, partitions: &[Arc<Partition>]) -> fmt::Result {
     type Pick = fn(&crate::log::Log) -> i64;
     let families: [(&str, &str, Pick); 3] = [
         ("kafka_log_log_size", "Bytes of a partition's segments", |log| {
@@ -243,7 +214,7 @@ fn logs(report: &mut Report<'_>, partitions: &[Arc<Partition>]) -> fmt::Result {
     )
 }
 
-fn cluster(report: &mut Report<'_>, node: &Node, partitions: &[Arc<Partition>]) -> fmt::Result {
+fn cluster(report: &mut Families<'_>, node: &Node, partitions: &[Arc<Partition>]) -> fmt::Result {
     let image = node.image();
     let offline = partitions.iter().filter(|partition| partition.log().is_err()).count();
     let all: usize = image.topics().map(|topic| topic.partitions.len()).sum();
@@ -327,14 +298,12 @@ fn cluster(report: &mut Report<'_>, node: &Node, partitions: &[Arc<Partition>]) 
             "Leaders that were not in sync when elected",
         ),
     ] {
-        report.family(name, help, MetricType::Counter, |metric| {
-            metric.encode_counter::<NoLabelSet, u64, f64>(&0, None)
-        })?;
+        report.total(name, help, 0)?;
     }
     Ok(())
 }
 
-fn groups(report: &mut Report<'_>, node: &Node) -> fmt::Result {
+fn groups(report: &mut Families<'_>, node: &Node) -> fmt::Result {
     let groups = node.groups.list();
     let in_state = |state: &str| groups.iter().filter(|group| group.state == state).count();
     for (name, help, value) in [

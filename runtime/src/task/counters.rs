@@ -1,8 +1,9 @@
 //! What progress lines and metrics show of a task, counted without locks.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use super::meter::Meter;
 use crate::batch::Batch;
 
 /// One task's counts since its worker started, session after session.
@@ -23,6 +24,37 @@ pub struct Counters {
     pub reopens: AtomicU64,
     /// Records that failed, and what was done about them.
     pub errors: ErrorCounters,
+    /// Commits of offsets, or of a source's checkpoints.
+    pub commits: CommitCounters,
+    /// Records that no commit covers yet.
+    uncommitted: AtomicU64,
+    /// How many records were under way: a sink's that no commit covered, a source's that
+    /// were not written.
+    pub active: Meter,
+    /// Records of a source's transaction.
+    pub transactions: Meter,
+}
+
+/// What Kafka Connect's `connector-task-metrics` tell of commits.
+#[derive(Debug, Default)]
+pub struct CommitCounters {
+    /// Microseconds that those took which succeeded.
+    pub times: Meter,
+    /// 100 for one that succeeded, 0 for another: the average is a percentage.
+    pub successes: Meter,
+}
+
+impl CommitCounters {
+    /// Measures a commit.
+    pub async fn measure<T, E>(&self, commit: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        let began = Instant::now();
+        let outcome = commit.await;
+        self.successes.record(if outcome.is_ok() { 100 } else { 0 });
+        if outcome.is_ok() {
+            self.times.record(began.elapsed().as_micros() as u64);
+        }
+        outcome
+    }
 }
 
 /// What Kafka Connect's `task-error-metrics` count.
@@ -71,6 +103,27 @@ impl Counters {
     pub fn read(&self, records: u64, bytes: u64) {
         self.records_in.fetch_add(records, Ordering::Relaxed);
         self.bytes_in.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Records read that are not written.
+    pub fn unwritten(&self) -> u64 {
+        let read = self.records_in.load(Ordering::Relaxed);
+        read.saturating_sub(self.records_out.load(Ordering::Relaxed))
+    }
+
+    /// Counts records that wait for a commit. How many do.
+    pub fn awaits_commit(&self, records: u64) -> u64 {
+        self.uncommitted.fetch_add(records, Ordering::Relaxed) + records
+    }
+
+    /// They are committed. How many these were.
+    pub fn committed(&self) -> u64 {
+        self.uncommitted.swap(0, Ordering::Relaxed)
+    }
+
+    /// Records that no commit covers yet.
+    pub fn uncommitted(&self) -> u64 {
+        self.uncommitted.load(Ordering::Relaxed)
     }
 
     /// Counts records that went out and are durable.

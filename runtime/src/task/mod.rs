@@ -25,7 +25,8 @@
 //! | [`commits`] | offsets committed on behalf of the fleet |
 //! | [`topics`] | the topics that a plugin may write to |
 //! | [`writes`] | writing only while the worker's lease holds |
-//! | [`counters`] | what progress lines show |
+//! | [`counters`] | what progress lines and metrics show |
+//! | [`meter`] | how often, how long, how much: lately and in all |
 
 pub mod backoff;
 pub mod calls;
@@ -36,6 +37,7 @@ pub mod error;
 pub mod failures;
 pub mod inflight;
 pub mod marks;
+pub mod meter;
 pub mod numbers;
 pub mod plugin;
 pub mod processor;

@@ -295,6 +295,7 @@ impl ProcessorSession {
                 return (plugin, Ok(Some((fetched, batch, Processed::default()))));
             }
             counters.read(batch.len() as u64, payload_bytes(&batch));
+            counters.active.record(counters.awaits_commit(batch.len() as u64));
             let (mut backoff, began) = (Backoff::default(), Instant::now());
             loop {
                 let processed = plugin.process(&fetched.partition.topic, batch.clone()).await;
@@ -366,7 +367,7 @@ impl ProcessorSession {
     fn commit(&self, offsets: Vec<OffsetCommit>) -> Landing {
         let (delivery, consumer) = (self.delivery.clone(), self.consumer.clone());
         let (group, writes) = (self.group.clone(), self.writes.clone());
-        let observer = self.observer.clone();
+        let (observer, counters) = (self.observer.clone(), self.counters.clone());
         Box::pin(async move {
             let committed = async {
                 match &delivery {
@@ -379,7 +380,9 @@ impl ProcessorSession {
                 }
                 Ok::<_, TaskError>(())
             };
-            writes.hold(committed).await??;
+            let held = async { writes.hold(committed).await? };
+            counters.commits.measure(held).await?;
+            counters.committed();
             crash::point("processor-after-commit");
             observer.committed(&offsets);
             Ok(())

@@ -293,6 +293,8 @@ impl Running {
             return Ok(());
         }
         self.session.counters.read(batch.len() as u64, payload_bytes(&batch));
+        let active = self.session.counters.awaits_commit(batch.len() as u64);
+        self.session.counters.active.record(active);
         self.session.observer.read(&partition.topic);
         let put = Put { partition, batch: Arc::new(batch), next_offset };
         if self.session.at_most_once {
@@ -443,7 +445,13 @@ impl Running {
             false => commits::commit(at, *offset, fleet),
         };
         let commits: Vec<_> = offsets.iter().map(of).collect();
-        self.session.writes.hold(self.session.consumer.commit(&commits)).await??;
+        let commit = async {
+            self.session.writes.hold(self.session.consumer.commit(&commits)).await??;
+            Ok::<_, TaskError>(())
+        };
+        self.session.counters.commits.measure(commit).await?;
+        self.session.counters.committed();
+        self.session.counters.active.record(0);
         self.session.progressed.store(true, Ordering::Relaxed);
         self.session.observer.committed(&commits);
         self.schedule.committed(&offsets, self.began.elapsed());

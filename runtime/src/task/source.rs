@@ -232,12 +232,17 @@ impl SourceSession {
         for output in &outputs {
             self.counters.read(output.batch.len() as u64, payload_bytes(&output.batch));
         }
+        if !outputs.is_empty() {
+            self.counters.active.record(self.counters.unwritten());
+        }
         Ok(Payload { outputs, letters, saved: polled.saved })
     }
 
     fn send(&self, outputs: Vec<Output>, letters: Option<DeadLetters>) -> Landing {
         let (delivery, counters) = (self.delivery.clone(), self.counters.clone());
         let writes = self.writes.clone();
+        let records: usize = outputs.iter().map(|output| output.batch.len()).sum();
+        counters.awaits_commit(records as u64);
         Box::pin(async move {
             let sent = async {
                 delivery.begin().await?;
@@ -264,7 +269,12 @@ impl SourceSession {
                 delivery.commit().await?;
                 Ok::<_, TaskError>(())
             };
-            writes.hold(sealed).await??;
+            let held = async { writes.hold(sealed).await? };
+            counters.commits.measure(held).await?;
+            let records = counters.committed();
+            if delivery.is_exactly_once() && records > 0 {
+                counters.transactions.record(records);
+            }
             crash::point("source-after-commit");
             Ok(())
         })

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock, Weak};
+use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
@@ -144,6 +145,9 @@ impl Core {
 
     /// Tells a state: at once in this worker's answers, soon in the topic.
     pub(super) fn tell(&self, key: StatusKey, state: State, trace: Option<String>) {
+        if let StatusKey::Task(id) = &key {
+            self.connector(&id.connector).task(id.task).states.enter(state, Instant::now());
+        }
         let status = Status {
             state,
             trace,

@@ -105,6 +105,7 @@ impl Planner {
             }
         }
         for name in due {
+            self.core.metrics.connector_starts.attempted();
             let (core, events) = (self.core.clone(), self.events.clone());
             tokio::spawn(async move {
                 let planned = caught(plan::plan(core, name.clone())).await;
@@ -130,10 +131,12 @@ impl Planner {
         let Some(planning) = self.all.get_mut(&name) else { return };
         planning.running = false;
         let Err(error) = outcome else {
+            self.core.metrics.connector_starts.succeeded();
             planning.backoff = Backoff::default();
             planning.restarts = Restarts::default();
             return;
         };
+        self.core.metrics.connector_starts.failed();
         let config = &self.core.config;
         let patience = Patience {
             reopen_max: config.task_reopen_max,

@@ -76,7 +76,7 @@ impl Runner {
         let (mut backoff, began) = (Backoff::default(), Instant::now());
         let calls = &self.metrics().calls;
         calls.forget();
-        self.core.metrics.task_starts.attempts.fetch_add(1, Ordering::Relaxed);
+        self.core.metrics.task_starts.attempted();
         // Of a task that is opened again and again only a session is a time that it ran.
         let mut ran = Duration::ZERO;
         while !self.stop.is_cancelled() {
@@ -126,7 +126,7 @@ impl Runner {
     /// starts again.
     pub(super) fn fail(&self, cause: String, ran: Duration) -> Outcome {
         if !self.started.load(Ordering::Relaxed) {
-            self.core.metrics.task_starts.failures.fetch_add(1, Ordering::Relaxed);
+            self.core.metrics.task_starts.failed();
         }
         let policy = self.options().map(|options| options.restarts).unwrap_or_default();
         let restart = {
@@ -231,7 +231,7 @@ impl Runner {
     fn opened<P>(&self, opened: Result<P, TaskError>) -> Result<P, TaskError> {
         self.metrics().calls.note(Call::Open, &opened);
         if opened.is_ok() && !self.started.swap(true, Ordering::Relaxed) {
-            self.core.metrics.task_starts.successes.fetch_add(1, Ordering::Relaxed);
+            self.core.metrics.task_starts.succeeded();
         }
         opened
     }

@@ -2,42 +2,46 @@
 //! have behind the JMX exporter with its rules for Connect.
 //!
 //! ```text
-//! meter.rs    how often, how long, how much; lately and in all
+//! starts.rs   how connectors and tasks began
+//! states.rs   how long a task was in which state
 //! task.rs     what is measured of one task, around its plugin
-//! report.rs   everything at one moment
+//! report/     everything at one moment
 //! ```
 //!
 //! Loops and plugins add to plain atomics once a batch, never once a record; what
 //! connectors, the group and the cluster know is asked of them when someone looks.
+//!
+//! Of what Kafka Connect 4.1 documents these have no counterpart here:
+//!
+//! | metric | why |
+//! | --- | --- |
+//! | `offset-commit-skip-rate`, `-total` | a commit waits for the one before it, and none is skipped |
+//! | `connector-destroyed-task-count` | a task that is gone has no status |
+//! | `connector-transform-metrics`, `connector-predicate-metrics` | there are no transforms |
+//! | `task-class`, `task-version`, and classes and versions of converters | a plugin is one component, whose version is `connector-version`; converters are the worker's own |
+//! | `connect-protocol` | there is one protocol between workers |
+//! | `connect-coordinator-metrics`, `connect-node-metrics` and others of Kafka's clients | the clients are others, with other insides |
 
-mod meter;
 mod report;
+mod starts;
+mod states;
 mod task;
 
 use std::sync::Mutex;
-use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
-use meter::Meter;
 pub(super) use report::WorkerCollector;
+use starts::Starts;
 pub(super) use task::{MeteredSink, MeteredSource, TaskMetrics};
+
+use crate::task::meter::Meter;
 
 /// What is counted of the worker itself.
 #[derive(Debug, Default)]
 pub(super) struct WorkerMetrics {
     pub(super) rebalances: Rebalances,
-    pub(super) task_starts: TaskStarts,
-}
-
-/// How tasks began.
-#[derive(Debug, Default)]
-pub(super) struct TaskStarts {
-    /// Those that were to.
-    pub(super) attempts: AtomicU64,
-    /// Those whose plugin was opened.
-    pub(super) successes: AtomicU64,
-    /// Those that failed before that.
-    pub(super) failures: AtomicU64,
+    pub(super) connector_starts: Starts,
+    pub(super) task_starts: Starts,
 }
 
 /// The rebalances of the worker group that this worker took part in.

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use super::meter::{Meter, Rate};
+use super::states::StateTimes;
 use crate::batch::Batch;
 use crate::kafka::TopicPartition;
 use crate::task::calls::{Call, Calls};
 use crate::task::counters::Counters;
 use crate::task::error::TaskError;
+use crate::task::meter::{Meter, Rate};
 use crate::task::plugin::{Mark, Polled, Progress, Reject, SinkPlugin, SourcePlugin};
 
 /// What is known of a task since its worker started, session after session.
@@ -21,6 +22,8 @@ pub(in crate::worker) struct TaskMetrics {
     pub(in crate::worker) counters: Arc<Counters>,
     /// Whether calls that failed were answered since.
     pub(in crate::worker) calls: Calls,
+    /// How long it was in which state.
+    pub(in crate::worker) states: StateTimes,
     /// Microseconds that polls took which brought records.
     pub(super) polls: Meter,
     /// Microseconds that calls of `put` took.
@@ -32,6 +35,7 @@ pub(in crate::worker) struct TaskMetrics {
     pub(super) read_rate: Rate,
     pub(super) written_rate: Rate,
     pub(super) sent_rate: Rate,
+    pub(super) commit_rate: Rate,
 }
 
 impl TaskMetrics {

@@ -10,23 +10,29 @@ const WINDOW: Duration = Duration::from_secs(30);
 
 /// Values as they are measured.
 #[derive(Debug, Default)]
-pub(super) struct Meter {
+pub struct Meter {
     count: AtomicU64,
     sum: AtomicU64,
     /// Of the window that runs.
     max: AtomicU64,
+    /// The complement of its least value, so that none yet is 0.
+    least: AtomicU64,
     windows: Mutex<Windows>,
 }
 
 /// A total that something else counts, looked at again and again.
 #[derive(Debug, Default)]
-pub(super) struct Rate(Mutex<Windows>);
+pub struct Rate(Mutex<Windows>);
 
 /// What was lately; NaN where there was nothing, as in Kafka.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Lately {
-    pub(super) average: f64,
-    pub(super) max: f64,
+pub struct Lately {
+    /// Of all values.
+    pub average: f64,
+    /// The greatest.
+    pub max: f64,
+    /// The least.
+    pub min: f64,
 }
 
 /// Where the window that runs began, and the one before it.
@@ -35,6 +41,7 @@ struct Windows {
     before: Sample,
     began: Sample,
     max_before: u64,
+    least_before: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +54,7 @@ struct Sample {
 impl Default for Windows {
     fn default() -> Self {
         let now = Sample { at: Instant::now(), count: 0, sum: 0 };
-        Self { before: now, began: now, max_before: 0 }
+        Self { before: now, began: now, max_before: 0, least_before: 0 }
     }
 }
 
@@ -63,41 +70,46 @@ impl Windows {
 }
 
 impl Meter {
-    /// Takes a value: three additions.
-    pub(super) fn record(&self, value: u64) {
+    /// Takes a value: four operations on atomics.
+    pub fn record(&self, value: u64) {
         self.count.fetch_add(1, Ordering::Relaxed);
         self.sum.fetch_add(value, Ordering::Relaxed);
         self.max.fetch_max(value, Ordering::Relaxed);
+        self.least.fetch_max(!value, Ordering::Relaxed);
     }
 
     /// How many values there were.
-    pub(super) fn count(&self) -> u64 {
+    pub fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
 
     /// What the values were lately.
-    pub(super) fn lately(&self, at: Instant) -> Lately {
+    pub fn lately(&self, at: Instant) -> Lately {
         let mut windows = self.windows.lock().expect("no holder panics");
         let now = Sample { at, count: self.count(), sum: self.sum.load(Ordering::Relaxed) };
         let since = windows.before;
         let mut max = windows.max_before.max(self.max.load(Ordering::Relaxed));
+        let mut least = windows.least_before.max(self.least.load(Ordering::Relaxed));
         if windows.roll(now) {
-            let ended = self.max.swap(0, Ordering::Relaxed);
-            max = max.max(ended);
-            windows.max_before = ended;
+            windows.max_before = self.max.swap(0, Ordering::Relaxed);
+            windows.least_before = self.least.swap(0, Ordering::Relaxed);
+            max = max.max(windows.max_before);
+            least = least.max(windows.least_before);
         }
         match now.count - since.count {
-            0 => Lately { average: f64::NAN, max: f64::NAN },
-            count => {
-                Lately { average: (now.sum - since.sum) as f64 / count as f64, max: max as f64 }
-            }
+            0 => Lately { average: f64::NAN, max: f64::NAN, min: f64::NAN },
+            count => Lately {
+                average: (now.sum - since.sum) as f64 / count as f64,
+                max: max as f64,
+                min: !least as f64,
+            },
         }
     }
 }
 
 impl Rate {
     /// How much the total grew lately, a second.
-    pub(super) fn of(&self, total: u64, at: Instant) -> f64 {
+    pub fn of(&self, total: u64, at: Instant) -> f64 {
         let mut windows = self.0.lock().expect("no holder panics");
         let since = windows.before;
         windows.roll(Sample { at, count: total, sum: 0 });
@@ -119,13 +131,13 @@ mod tests {
         meter.record(10);
         meter.record(20);
         let lately = after(1);
-        assert_eq!((lately.average, lately.max), (15.0, 20.0));
+        assert_eq!((lately.average, lately.max, lately.min), (15.0, 20.0, 10.0));
         meter.record(3);
         // The window in which there were 10 and 20 is the one before.
         let lately = after(2);
-        assert_eq!((lately.average, lately.max), (11.0, 20.0));
+        assert_eq!((lately.average, lately.max, lately.min), (11.0, 20.0, 3.0));
         let lately = after(3);
-        assert_eq!((lately.average, lately.max), (3.0, 3.0));
+        assert_eq!((lately.average, lately.max, lately.min), (3.0, 3.0, 3.0));
         assert!(after(5).average.is_nan());
         assert_eq!(meter.count(), 3);
     }
