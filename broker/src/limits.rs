@@ -94,6 +94,14 @@ fn connections_never_take_the_files_that_the_logs_need() {
     assert_eq!(connections_within(10_000, None), 10_000);
 }
 
+/// Bytes of any answer but a Fetch's. Clients take no more: librdkafka's
+/// `receive.message.max.bytes` is 100,000,000.
+pub(crate) const ANSWER_BYTES_MAX: usize = 100 << 20;
+
+/// Bytes of an answer that lists configurations, five times that while it is built: those
+/// of some twenty thousand topics.
+pub(crate) const CONFIGS_ANSWER_BYTES_MAX: usize = 32 << 20;
+
 /// Requests of one connection that may be started and not yet answered.
 pub(crate) const PIPELINE_DEPTH_MAX: usize = 32;
 

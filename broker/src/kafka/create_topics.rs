@@ -12,15 +12,18 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 
-use super::{Client, describe_configs, errors};
+use super::{Client, describe_configs, errors, room::Room};
 use crate::{
     controller::{NewTopic, TopicImage},
+    limits,
     node::Node,
     topics,
 };
 
 /// The first version whose clients know THROTTLING_QUOTA_EXCEEDED.
 const STRICT_FROM: i16 = 6;
+/// From here on the answer tells a topic's configurations (KIP-525).
+const CONFIGS_FROM: i16 = 5;
 
 pub(super) async fn handle(
     node: &Arc<Node>,
@@ -32,11 +35,13 @@ pub(super) async fn handle(
     for topic in &request.topics {
         *times.entry(topic.name.clone()).or_default() += 1;
     }
+    let mut room = Room::of(limits::CONFIGS_ANSWER_BYTES_MAX);
     let mut results = Vec::with_capacity(times.len());
     for topic in request.topics {
         match times.remove(&topic.name) {
             Some(1) => {
-                results.push(create(node, topic, request.validate_only, version, client).await)
+                let result = create(node, topic, request.validate_only, version, client).await;
+                results.push(within(&mut room, result, version));
             }
             Some(_) => {
                 let message = "the topic is named more than once in the request";
@@ -113,7 +118,7 @@ fn created(
     version: i16,
 ) -> CreatableTopicResult {
     let mut result = CreatableTopicResult::default().with_name(name).with_error_code(errors::NONE);
-    if version >= 5 {
+    if version >= CONFIGS_FROM {
         let replicas = topic.partitions.first().map_or(0, |partition| partition.replicas.len());
         let image = node.image();
         let configs = describe_configs::of_topic(node, &image, topic).map(|config| {
@@ -135,6 +140,14 @@ fn created(
     result
 }
 
+/// Leaves the configurations out when the answer is full; the topic was created all the same.
+fn within(room: &mut Room, result: CreatableTopicResult, version: i16) -> CreatableTopicResult {
+    if result.configs.is_none() || version < CONFIGS_FROM || room.takes(&result, version) {
+        return result;
+    }
+    result.with_configs(None).with_topic_config_error_code(ResponseError::InvalidRequest.code())
+}
+
 fn refuse(
     name: TopicName,
     code: ResponseError,
@@ -145,4 +158,21 @@ fn refuse(
         .with_error_code(code.code())
         .with_error_message(errors::message(message))
         .with_configs(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_answer_tells_that_a_topic_was_created_without_its_configurations() {
+        let result = CreatableTopicResult::default()
+            .with_num_partitions(3)
+            .with_configs(Some(vec![CreatableTopicConfigs::default()]));
+        let whole = within(&mut Room::of(1 << 10), result.clone(), 7);
+        assert_eq!(whole, result);
+        let cut = within(&mut Room::of(1), result, 7);
+        assert_eq!((cut.error_code, cut.num_partitions, cut.configs), (0, 3, None));
+        assert_eq!(cut.topic_config_error_code, ResponseError::InvalidRequest.code());
+    }
 }

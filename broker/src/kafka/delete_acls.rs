@@ -14,6 +14,7 @@ use kafka_protocol::{
 use super::{access::Access, acl_codec::RawFilter, errors};
 use crate::{
     auth::{Acl, AclOperation},
+    limits,
     node::Node,
 };
 
@@ -51,6 +52,17 @@ pub(super) async fn handle(
         .read()
     };
     let filters: Vec<_> = request.filters.iter().map(read).collect();
+    // What several filters match is told for each.
+    let image = node.image();
+    let matched = filters.iter().flatten().flat_map(|filter| image.acls().matching(filter));
+    if matched.take(limits::ACLS_MAX + 1).count() > limits::ACLS_MAX {
+        let message = format!(
+            "the filters match more than {} entries together: name fewer in a request",
+            limits::ACLS_MAX
+        );
+        let results = filters.iter().map(|_| refused(ResponseError::PolicyViolation, &message));
+        return DeleteAclsResponse::default().with_filter_results(results.collect());
+    }
     let good = filters.iter().filter_map(|filter| filter.as_ref().ok().cloned()).collect();
     let deleted = node.controller.delete_acls(good).await;
     let mut found = deleted.as_ref().map_or_else(|_| [].iter(), |found| found.iter());

@@ -14,7 +14,7 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 
-use super::errors;
+use super::{errors, room::Room};
 use crate::{
     config::{
         BROKER_KEYS, BrokerKey, ConfigKind,
@@ -23,6 +23,7 @@ use crate::{
     },
     controller::{ClusterImage, ConfigResource, TopicImage},
     effective::{self, ConfigLayer},
+    limits,
     log::{TOPIC_CONFIGS, TopicConfig},
     node::Node,
 };
@@ -94,8 +95,10 @@ pub(super) async fn handle(
 ) -> DescribeConfigsResponse {
     let synonyms = request.include_synonyms;
     let documentation = version >= 3 && request.include_documentation;
+    let mut room = Room::of(limits::CONFIGS_ANSWER_BYTES_MAX);
     let results = request.resources.into_iter().map(|resource| {
         let describe = || match resource.resource_type {
+            _ if room.is_full() => Err(no_room()),
             TOPIC => describe_topic(node, &resource, version, synonyms, documentation),
             BROKER => describe_broker(node, &resource, version, synonyms, documentation),
             GROUP => describe_group(node, &resource, version, documentation),
@@ -108,14 +111,29 @@ pub(super) async fn handle(
             Ok(configs) => (errors::NONE, None, configs),
             Err((code, message)) => (code.code(), errors::message(&message), Vec::new()),
         };
-        DescribeConfigsResult::default()
+        let mut result = DescribeConfigsResult::default()
             .with_error_code(code)
             .with_error_message(message)
             .with_resource_type(resource.resource_type)
             .with_resource_name(resource.resource_name)
-            .with_configs(configs)
+            .with_configs(configs);
+        if !result.configs.is_empty() && !room.takes(&result, version) {
+            let (code, message) = no_room();
+            result = result
+                .with_error_code(code.code())
+                .with_error_message(errors::message(&message))
+                .with_configs(Vec::new());
+        }
+        result
     });
     DescribeConfigsResponse::default().with_results(results.collect())
+}
+
+fn no_room() -> (ResponseError, String) {
+    let max = limits::CONFIGS_ANSWER_BYTES_MAX;
+    let message =
+        format!("the answer would be larger than {max} bytes: name fewer resources in a request");
+    (ResponseError::InvalidRequest, message)
 }
 
 type Described = Result<Vec<DescribeConfigsResourceResult>, (ResponseError, String)>;

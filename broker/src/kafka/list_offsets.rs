@@ -11,7 +11,7 @@ use kafka_protocol::{
     },
 };
 
-use super::errors;
+use super::{distinct, errors};
 use crate::{
     node::Node,
     partition::{Isolation, OffsetSpec, Partition, PartitionError},
@@ -33,8 +33,18 @@ pub(super) async fn handle(
 
 fn look_up(node: &Node, request: ListOffsetsRequest, version: i16) -> ListOffsetsResponse {
     let isolation = Isolation::from_level(request.isolation_level);
+    // As in Kafka: a client that asks twice would not know which answer is which.
+    let named = request.topics.iter().flat_map(|topic| {
+        topic.partitions.iter().map(|asked| (topic.name.clone(), asked.partition_index))
+    });
+    let repeated = distinct::repeated(named);
     let topics = request.topics.into_iter().map(|topic| {
         let partitions = topic.partitions.iter().map(|asked| {
+            if !repeated.is_empty()
+                && repeated.contains(&(topic.name.clone(), asked.partition_index))
+            {
+                return refuse(asked, ResponseError::InvalidRequest);
+            }
             let partition = node.partitions.get(&topic.name, asked.partition_index);
             answer(partition.as_deref(), asked, version, isolation)
         });
@@ -50,11 +60,7 @@ fn answer(
     version: i16,
     isolation: Isolation,
 ) -> ListOffsetsPartitionResponse {
-    let response =
-        ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
-    let refuse = |code: ResponseError| {
-        response.clone().with_error_code(code.code()).with_timestamp(-1).with_offset(-1)
-    };
+    let refuse = |code| refuse(asked, code);
     let spec = match asked.timestamp {
         -1 => OffsetSpec::Latest,
         -2 => OffsetSpec::Earliest,
@@ -72,7 +78,8 @@ fn answer(
         .and_then(|()| partition.find_offset(spec, isolation));
     match found {
         Ok(found) => {
-            let response = response
+            let response = ListOffsetsPartitionResponse::default()
+                .with_partition_index(asked.partition_index)
                 .with_error_code(errors::NONE)
                 .with_timestamp(found.timestamp_ms)
                 .with_offset(found.offset);
@@ -83,4 +90,12 @@ fn answer(
         }
         Err(error) => refuse(PartitionError::code(&error)),
     }
+}
+
+fn refuse(asked: &ListOffsetsPartition, code: ResponseError) -> ListOffsetsPartitionResponse {
+    ListOffsetsPartitionResponse::default()
+        .with_partition_index(asked.partition_index)
+        .with_error_code(code.code())
+        .with_timestamp(-1)
+        .with_offset(-1)
 }

@@ -36,7 +36,7 @@ pub(super) async fn handle(
         None => node.image().topics().map(|topic| describe(topic)).collect(),
         Some(asked) => {
             if auto_create {
-                create_missing(node, &asked).await;
+                create_missing(node, &asked, client).await;
             }
             let image = node.image();
             asked.into_iter().map(|topic| find(&image, topic)).collect()
@@ -57,7 +57,9 @@ pub(super) async fn handle(
         .with_topics(topics)
 }
 
-async fn create_missing(node: &Arc<Node>, asked: &[MetadataRequestTopic]) {
+/// As far as the client's quota goes. What it holds back stays unknown for now, and the
+/// client asks for it again.
+async fn create_missing(node: &Arc<Node>, asked: &[MetadataRequestTopic], client: &Client) {
     let image = node.image();
     let missing: Vec<String> = asked
         .iter()
@@ -74,6 +76,12 @@ async fn create_missing(node: &Arc<Node>, asked: &[MetadataRequestTopic]) {
             _ => NewTopic { name, partitions: -1, replication_factor: -1, ..NewTopic::default() },
         };
         let name = topic.name.clone();
+        let partitions =
+            u32::try_from(topic.partitions).unwrap_or(node.config.num_partitions as u32);
+        if let Err(error) = client.mutate(partitions as usize, true) {
+            tracing::debug!(topic = %name, %error, "topic not created on first use");
+            return;
+        }
         // Losing a race against another creator is no failure: the topic is there.
         match node.create_topic(topic, false).await {
             Ok(_) => tracing::info!(topic = %name, "topic created on first use"),

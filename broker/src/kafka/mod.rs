@@ -19,6 +19,8 @@
 //! pace.rs        how slowly a request may come, or an answer go
 //! demand.rs      who waits for memory, and whom that costs its place
 //! reply.rs       an answer that is there or waits, and what it keeps until its turn
+//! distinct.rs    names that a request repeats
+//! room.rs        how much an answer may hold
 //! response.rs    answers as pieces, record bytes never copied
 //! errors.rs      our errors as Kafka's codes
 //! config_changes.rs  what the two requests that change configurations share
@@ -63,6 +65,7 @@ mod describe_quorum;
 mod describe_topic_partitions;
 mod describe_transactions;
 mod describe_user_scram_credentials;
+mod distinct;
 mod elect_leaders;
 mod end_txn;
 mod errors;
@@ -103,6 +106,7 @@ mod produce_transaction;
 mod reply;
 mod request_memory;
 mod response;
+mod room;
 mod sasl_authenticate;
 mod sasl_handshake;
 mod shape;

@@ -7,6 +7,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::protocol::{Encodable, HeaderVersion};
 
 use super::memory::MemoryGrant;
+use crate::limits;
 
 /// What a response is an answer to.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +25,8 @@ pub(crate) struct Response {
     memory: Option<MemoryGrant>,
 }
 
-/// A response could not be encoded: a handler set a field that the version lacks.
+/// A response could not be encoded: it is too large, or a handler set a field that the
+/// version lacks.
 #[derive(Debug, thiserror::Error)]
 #[error("a response could not be encoded: {reason}")]
 pub(crate) struct EncodeError {
@@ -33,7 +35,17 @@ pub(crate) struct EncodeError {
 
 impl Response {
     /// Encodes a message behind the response header of its version.
+    ///
+    /// # Errors
+    /// When it is larger than any answer may be, or has a field that the version lacks.
     pub(crate) fn encode<M>(id: RequestId, message: &M) -> Result<Self, EncodeError>
+    where
+        M: Encodable + HeaderVersion,
+    {
+        Self::encode_within(limits::ANSWER_BYTES_MAX, id, message)
+    }
+
+    fn encode_within<M>(bytes_max: usize, id: RequestId, message: &M) -> Result<Self, EncodeError>
     where
         M: Encodable + HeaderVersion,
     {
@@ -41,6 +53,13 @@ impl Response {
         let body = message
             .compute_size(id.api_version)
             .map_err(|error| EncodeError { reason: error.to_string() })?;
+        if body > bytes_max {
+            let reason = format!(
+                "it would have {body} bytes, more than the {bytes_max} that clients take; \
+                 the client must ask for less in one request"
+            );
+            return Err(EncodeError { reason });
+        }
         let mut frame = BytesMut::with_capacity(9 + body);
         frame.put_u32(0);
         put_header(&mut frame, id.correlation_id, flexible);
@@ -169,5 +188,22 @@ impl Buf for Response {
             count -= piece.len();
             self.pieces.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::SaslAuthenticateResponse;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_larger_than_its_bound_is_refused_before_it_is_built() {
+        let id = RequestId { api_version: 2, correlation_id: 1 };
+        let message = SaslAuthenticateResponse::default().with_auth_bytes(vec![0; 100].into());
+        let bytes = message.compute_size(2).unwrap();
+        assert!(Response::encode_within(bytes, id, &message).is_ok());
+        let refused = Response::encode_within(bytes - 1, id, &message).unwrap_err();
+        assert!(refused.to_string().contains("must ask for less"), "{refused}");
     }
 }

@@ -16,6 +16,7 @@
 //! | `lost_offsets` | groups whose partition of `__consumer_offsets` is unreadable |
 //! | `floods` | what many bad clients do at once, and the good one beside them |
 //! | `hostile` | frames that no client would send |
+//! | `repeats` | names that one request repeats |
 //! | `security_acl` | what a client may do, and what it is told of the rest |
 //! | `security_sasl` | passwords, sessions, what is let in before authentication |
 //! | `security_tls` | encrypted listeners, certificates, their replacement |
@@ -44,6 +45,7 @@ mod offsets;
 mod produce_fetch;
 mod quotas;
 mod refusals;
+mod repeats;
 mod restart;
 mod sasl;
 mod security_acl;

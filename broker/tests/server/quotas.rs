@@ -7,12 +7,13 @@ use kafka_protocol::messages::{
     alter_client_quotas_request::{EntityData, EntryData, OpData},
     create_topics_request::CreatableTopic,
     describe_client_quotas_request::ComponentData,
+    metadata_request::MetadataRequestTopic,
 };
 
 use tokio::net::TcpSocket;
 
 use crate::support::{
-    Client, TestBroker, batch, batches, fetch_request, name, produce_request, text,
+    Client, PATIENCE, TestBroker, batch, batches, fetch_request, name, produce_request, text,
 };
 
 const THROTTLING_QUOTA_EXCEEDED: i16 = 89;
@@ -375,4 +376,25 @@ async fn an_address_that_connects_too_often_costs_the_others_neither_places_nor_
         open.push(client);
     }
     assert!(began.elapsed() < Duration::from_millis(700), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn topics_that_are_made_on_first_use_count_against_the_mutation_quota() {
+    let more = [SHORT_WINDOWS[0], SHORT_WINDOWS[1], ("num.partitions", "3")];
+    let broker = TestBroker::start(&more).await;
+    let mut admin = broker.client().await;
+    let quota = [("controller_mutation_rate", Some(2.0))];
+    assert_eq!(alter(&mut admin, &[("user", Some("ANONYMOUS"))], &quota).await, 0);
+    let named = |topic: &str| MetadataRequestTopic::default().with_name(Some(name(topic)));
+    let request = MetadataRequest::default()
+        .with_topics(Some(["a", "b", "c", "d"].map(named).into()))
+        .with_allow_auto_topic_creation(true);
+    // Four tokens are there at first; the topic that takes the last may overdraw.
+    let made = async |admin: &mut Client| {
+        let topics = admin.call(9, &request).await.topics;
+        topics.iter().filter(|topic| topic.error_code == 0).count()
+    };
+    assert_eq!(made(&mut admin).await, 2);
+    let later = async { while made(&mut admin).await < 4 {} };
+    tokio::time::timeout(PATIENCE, later).await.expect("whoever asks again has them in time");
 }

@@ -32,6 +32,7 @@ const TOPIC_REFUSED: i16 = 29;
 const GROUP_REFUSED: i16 = 30;
 const CLUSTER_REFUSED: i16 = 31;
 const INVALID_REQUEST: i16 = 42;
+const POLICY_VIOLATION: i16 = 44;
 const TRANSACTIONAL_ID_REFUSED: i16 = 53;
 const SECURITY_DISABLED: i16 = 54;
 const UNKNOWN_TOPIC_ID: i16 = 100;
@@ -595,6 +596,9 @@ async fn entries_are_found_deleted_and_outlive_a_restart() {
     let strange = filter(99, 1, None);
     assert_eq!(root.call(3, &strange).await.error_code, INVALID_REQUEST);
     let topics = any_filter().with_resource_type_filter(TOPIC);
+    let again = DeleteAclsRequest::default().with_filters(vec![topics.clone(); 30_000]);
+    let refused = root.call(3, &again).await.filter_results;
+    assert!(refused.iter().all(|f| f.error_code == POLICY_VIOLATION && f.matching_acls.is_empty()));
     let bad = any_filter().with_operation(99);
     let delete = DeleteAclsRequest::default().with_filters(vec![bad, topics.clone(), topics]);
     let deleted = root.call(3, &delete).await.filter_results;

@@ -31,6 +31,7 @@ use super::{
     access::Access,
     connection::ConnectionError,
     decode,
+    distinct::Distinct,
     response::{RequestId, Response},
 };
 use crate::node::Node;
@@ -82,7 +83,7 @@ pub(super) trait Guarded: Request {
     fn judge(&mut self, context: &Context<'_>) -> Verdict<Self::Response>;
 }
 
-/// Handles a request as far as its client may ask for it.
+/// Handles a request, without what it repeats, as far as its client may ask for it.
 pub(super) async fn answer<M, F>(
     id: RequestId,
     node: &Node,
@@ -91,10 +92,11 @@ pub(super) async fn answer<M, F>(
     handle: impl FnOnce(M) -> F,
 ) -> Result<Reply, ConnectionError>
 where
-    M: Guarded,
+    M: Guarded + Distinct,
     M::Response: Encodable + HeaderVersion,
     F: Future<Output = M::Response>,
 {
+    request.make_distinct();
     let context = Context { node, access, version: id.api_version };
     let response = match request.judge(&context) {
         Verdict::Refuse(response) => response,
