@@ -149,8 +149,11 @@ impl Log {
     /// the job if it was renamed.
     pub fn delete(&self) -> Result<(), MaintenanceError> {
         self.begin_close();
+        // Whatever writes into the folder by its name holds one of these, and has looked
+        // whether the log is online since: it may be a namesake's folder next.
         let _maintenance = self.lock_maintenance();
         let _appender = self.lock_appender();
+        let _log_start = self.lock_log_start();
         self.end(Outage::Deleted);
         let doomed = self.dir.with_file_name(doomed_name(&self.topic, self.partition));
         if doomed.exists() {

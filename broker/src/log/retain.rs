@@ -95,15 +95,21 @@ impl Log {
 
     /// Moves the log start up to `offset`, unless it is there already, and makes
     /// it durable.
-    fn advance_log_start(&self, offset: i64) -> Result<(), FileError> {
+    ///
+    /// # Errors
+    /// When a file cannot be written, or the log ended while this waited: its folder
+    /// may be a namesake's by then.
+    pub(super) fn advance_log_start(&self, offset: i64) -> Result<(), MaintenanceError> {
         {
             let _one_at_a_time = self.lock_log_start();
+            self.check_online()?;
             if offset <= self.log_start_offset() {
                 return Ok(());
             }
             self.store_log_start(offset)?;
         }
         let mut appender = self.lock_appender();
+        self.check_online()?;
         self.publish(&mut appender);
         if appender.epochs.truncate_start(offset) {
             appender.epochs.save().on("write the leader epochs of", &self.dir)?;
@@ -113,7 +119,7 @@ impl Log {
 
     /// Without it two deletions compare with the same start: the lower one then
     /// wins, and both write one temporary file.
-    fn lock_log_start(&self) -> MutexGuard<'_, ()> {
+    pub(super) fn lock_log_start(&self) -> MutexGuard<'_, ()> {
         self.log_start_moves.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

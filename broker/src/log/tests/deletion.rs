@@ -72,3 +72,37 @@ fn neither_retention_nor_a_checkpoint_waits_for_a_compaction() {
     assert_eq!(std::fs::read_to_string(checkpoint).unwrap(), "0\n1\nt 0 20\n", "made up for");
     assert!(log.retain_once(NOW_MS + 5000).unwrap() > 0);
 }
+
+#[test]
+fn a_log_that_was_deleted_writes_nothing_into_the_folder_of_its_namesake() {
+    let home = home();
+    let log = open(&home.dir, &config(&[]));
+    for value in ["a", "b", "c"] {
+        append(&log, batch_of(&[value]));
+    }
+    log.delete().unwrap();
+    let namesake = open(&home.dir, &config(&[]));
+    // As far as a call has come that waited for another's fsync meanwhile.
+    assert!(matches!(log.advance_log_start(2), Err(MaintenanceError::Offline(_))));
+    assert!(!home.dir.join("log-start-offset-checkpoint").exists());
+    drop(namesake);
+    assert_eq!(open(&home.dir, &config(&[])).log_start_offset(), 0);
+}
+
+#[test]
+fn a_log_is_not_deleted_while_its_start_is_written_down() {
+    let home = home();
+    let log = open(&home.dir, &config(&[]));
+    append(&log, batch_of(&["a"]));
+    let writing = log.lock_log_start();
+    std::thread::scope(|threads| {
+        let (deleted, waits) = std::sync::mpsc::channel();
+        let log = &log;
+        threads.spawn(move || deleted.send(log.delete()).unwrap());
+        let waiting = waits.recv_timeout(std::time::Duration::from_millis(300));
+        assert!(waiting.is_err() && home.dir.exists(), "it waits for who writes");
+        drop(writing);
+        waits.recv().unwrap().unwrap();
+    });
+    assert!(!home.dir.exists());
+}
