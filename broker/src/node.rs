@@ -105,7 +105,6 @@ impl Node {
     ) -> Result<Arc<TopicImage>, ControllerError> {
         let deleted = self.controller.delete_topic(topic).await?;
         self.follow_image().await;
-        self.groups.topic_deleted(&deleted.name);
         Ok(deleted)
     }
 

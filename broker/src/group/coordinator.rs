@@ -119,6 +119,7 @@ impl GroupCoordinator {
             earlier_deadline: Notify::new(),
         }));
         found.into_iter().for_each(|(id, loaded)| coordinator.adopt(id, loaded, image));
+        coordinator.follow_deletions(image);
         let groups = lock(&coordinator.0.groups).len();
         tracing::info!(groups, "groups loaded");
         coordinator

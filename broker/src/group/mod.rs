@@ -22,6 +22,7 @@
 //! transactional.rs  the driver's commits in transactions
 //! timers.rs       the driver's clock: sessions, phases, expiry
 //! delete_offsets.rs  single offsets deleted on demand
+//! deleted_topics.rs  offsets of topics that are gone
 //! describe.rs     groups as administrators see them
 //! ```
 //!
@@ -33,6 +34,7 @@ mod commit;
 mod consumer;
 mod coordinator;
 mod delete_offsets;
+mod deleted_topics;
 mod describe;
 #[cfg(any(test, feature = "fuzzing"))]
 mod fuzzing;

@@ -53,7 +53,7 @@ impl GroupCoordinator {
         instance_id: Option<&str>,
         generation: i32,
         version: i16,
-        offsets: Vec<(String, i32, CommittedOffset)>,
+        mut offsets: Vec<(String, i32, CommittedOffset)>,
     ) -> Result<Option<Committing>, CommitError> {
         self.check_readable(id)?;
         let shared = match self.find(id) {
@@ -66,6 +66,7 @@ impl GroupCoordinator {
             Some(consumer) => consumer.check_commit(member_id, generation, version)?,
             None => slot.group.commit(member_id, instance_id, generation, now())?,
         }
+        self.leave_out_deleted(&mut offsets);
         if offsets.is_empty() {
             return Ok(None);
         }
@@ -122,17 +123,5 @@ impl GroupCoordinator {
             slot.offsets.remove(topic, *partition);
         }
         Ok(())
-    }
-
-    /// Forgets what was committed for a topic that is gone.
-    pub(crate) fn topic_deleted(&self, topic: &str) {
-        for shared in self.slots() {
-            let mut slot = lock(&shared);
-            let mut keys = slot.offsets.of_topic(topic);
-            keys.extend(slot.pending.of_topic(topic));
-            if let Err(error) = self.forget_offsets(&mut slot, &keys) {
-                tracing::warn!(group = %slot.id, topic, %error, "offsets of a deleted topic remain");
-            }
-        }
     }
 }

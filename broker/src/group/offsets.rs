@@ -52,12 +52,6 @@ impl Offsets {
         }
     }
 
-    /// The offsets of these topics.
-    pub(crate) fn of_topic(&self, topic: &str) -> Vec<(String, i32)> {
-        let partitions = self.0.get(topic).into_iter().flatten();
-        partitions.map(|(partition, _)| (topic.to_owned(), *partition)).collect()
-    }
-
     /// All of them.
     pub(crate) fn keys(&self) -> Vec<(String, i32)> {
         let each = |(topic, partitions): (&String, &BTreeMap<i32, CommittedOffset>)| {

@@ -24,7 +24,7 @@ impl GroupCoordinator {
         id: &str,
         producer: TransactionalProducer,
         member: (&str, Option<&str>, i32),
-        offsets: Vec<(String, i32, CommittedOffset)>,
+        mut offsets: Vec<(String, i32, CommittedOffset)>,
     ) -> Result<Option<Committing>, CommitError> {
         let (member_id, instance_id, generation) = member;
         let is_member = generation >= 0 || !member_id.is_empty() || instance_id.is_some();
@@ -43,6 +43,7 @@ impl GroupCoordinator {
         } else if slot.group.state() == GroupState::Dead {
             return Err(GroupError::CoordinatorNotAvailable.into());
         }
+        self.leave_out_deleted(&mut offsets);
         if offsets.is_empty() {
             return Ok(None);
         }

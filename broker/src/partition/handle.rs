@@ -34,6 +34,8 @@ pub(crate) struct Partition {
     log: Result<Arc<Log>, Offline>,
     /// It was not closed cleanly before and holds records: others may be lost.
     recovered: bool,
+    /// A topic of the same name was there before, and not deleted as a whole.
+    took_anothers_folder: bool,
     waiters: Waiters,
     traffic: Traffic,
 }
@@ -112,6 +114,7 @@ impl Partition {
             leader_epoch,
             log,
             recovered: false,
+            took_anothers_folder: false,
             waiters: Waiters::default(),
             traffic: Traffic::default(),
         }
@@ -124,6 +127,17 @@ impl Partition {
             .opened()
             .is_some_and(|log| log.log_end_offset() > 0 || log.newest_epoch_found().is_some());
         self
+    }
+
+    /// Says that its folder was left by a topic of the same name.
+    pub(super) fn in_anothers_folder(mut self) -> Self {
+        self.took_anothers_folder = true;
+        self
+    }
+
+    /// Whether its folder was left by a topic of the same name.
+    pub(crate) fn took_anothers_folder(&self) -> bool {
+        self.took_anothers_folder
     }
 
     /// The epoch above which it must be led next: records that were answered for in that

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock, Weak},
     time::Instant,
 };
 
@@ -35,6 +35,13 @@ struct Topic {
     partitions: Vec<Arc<Partition>>,
 }
 
+/// Who keeps something about topics by their name.
+pub(crate) trait DeletionFollower: std::fmt::Debug + Send + Sync {
+    /// A topic is gone. Its folders are there until this returns, and no topic of its
+    /// name is opened before: a crash in between shows by them.
+    fn topic_deleted(self: Arc<Self>, topic: &str);
+}
+
 /// All partitions of this node.
 #[derive(Debug)]
 pub(crate) struct PartitionManager {
@@ -44,6 +51,7 @@ pub(crate) struct PartitionManager {
     /// The image that `topics` shows; locked while it is brought up to date.
     applied: tokio::sync::Mutex<Arc<ClusterImage>>,
     opening: Arc<Semaphore>,
+    follower: Mutex<Option<Weak<dyn DeletionFollower>>>,
 }
 
 impl PartitionManager {
@@ -58,7 +66,14 @@ impl PartitionManager {
             topics: RwLock::default(),
             applied: tokio::sync::Mutex::default(),
             opening: Arc::new(Semaphore::new(recovery_threads)),
+            follower: Mutex::default(),
         }
+    }
+
+    /// Tells of deletions from now on, for as long as the follower is there.
+    pub(crate) fn tell_of_deletions(&self, follower: &Arc<dyn DeletionFollower>) {
+        *self.follower.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Arc::downgrade(follower));
     }
 
     /// A partition by name and number.
@@ -195,8 +210,12 @@ impl PartitionManager {
             topics.remove(&topic.name)
         };
         let partitions = removed.map(|topic| topic.partitions).unwrap_or_default();
-        let (data_dir, topic_id) = (self.data_dir.clone(), topic.id);
+        let (data_dir, topic_id, name) = (self.data_dir.clone(), topic.id, topic.name.clone());
+        let follower = self.follower.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let deleting = tokio::task::spawn_blocking(move || {
+            if let Some(follower) = follower.and_then(|follower| follower.upgrade()) {
+                follower.topic_deleted(&name);
+            }
             for partition in partitions {
                 let dir = partition_dir(&data_dir, partition.topic(), partition.index());
                 if matches!(metadata::belongs(&dir, topic_id), Ok(Some(false))) {
@@ -278,8 +297,11 @@ fn open(data_dir: &Path, topic: &TopicImage, index: usize, config: LogConfig) ->
     let elapsed_ms = started.elapsed().as_millis();
     tracing::debug!(topic = %topic.name, partition = number, elapsed_ms, "partition opened");
     match log {
-        Ok((log, true)) => partition_of(topic, index, Ok(log)),
-        Ok((log, false)) => partition_of(topic, index, Ok(log)).recovered(),
+        Ok(Opened { log, clean, took_anothers_folder }) => {
+            let partition = partition_of(topic, index, Ok(log));
+            let partition = if clean { partition } else { partition.recovered() };
+            if took_anothers_folder { partition.in_anothers_folder() } else { partition }
+        }
         Err(reason) => partition_of(topic, index, Err(reason)),
     }
 }
@@ -296,13 +318,21 @@ fn partition_of(topic: &TopicImage, index: usize, log: Result<Log, String>) -> P
     Partition::new(Arc::from(topic.name.as_str()), number, leader_epoch, log)
 }
 
-/// The log, and whether it was closed cleanly before.
+/// A log, and how it was found.
+struct Opened {
+    log: Log,
+    /// It was closed cleanly before.
+    clean: bool,
+    /// The folder was that of a topic of the same name.
+    took_anothers_folder: bool,
+}
+
 fn open_log(
     data_dir: &Path,
     topic: &TopicImage,
     number: i32,
     config: LogConfig,
-) -> Result<(Log, bool), String> {
+) -> Result<Opened, String> {
     let dir = partition_dir(data_dir, &topic.name, number);
     let told = |error: std::io::Error| format!("{}: {error}", dir.display());
     let belongs = metadata::belongs(&dir, topic.id).map_err(told)?;
@@ -317,7 +347,7 @@ fn open_log(
         metadata::write(&dir, topic.id).map_err(told)?;
     }
     tracing::debug!(partition = %dir.display(), ?recovery, "log opened");
-    Ok((log, recovery.clean_shutdown))
+    Ok(Opened { log, clean: recovery.clean_shutdown, took_anothers_folder: belongs == Some(false) })
 }
 
 #[cfg(test)]
@@ -409,5 +439,39 @@ mod tests {
         };
         let patience = std::time::Duration::from_secs(20);
         tokio::time::timeout(patience, opened).await.expect("the work goes on by itself");
+    }
+
+    /// Notes of what was there when a topic was deleted.
+    #[derive(Debug)]
+    struct Witness {
+        manager: Arc<PartitionManager>,
+        dir: PathBuf,
+        seen: Mutex<Vec<(String, bool, bool)>>,
+    }
+
+    impl DeletionFollower for Witness {
+        fn topic_deleted(self: Arc<Self>, topic: &str) {
+            let served = self.manager.get(topic, 0).is_some();
+            let folder = self.dir.join(format!("{topic}-0")).exists();
+            self.seen.lock().unwrap().push((topic.to_owned(), served, folder));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_follows_deletions_hears_of_one_before_the_namesake_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let manager = Arc::new(PartitionManager::new(dir.path(), TopicDefaults::default(), 1));
+        let witness = Arc::new(Witness {
+            manager: Arc::clone(&manager),
+            dir: dir.path().to_owned(),
+            seen: Mutex::default(),
+        });
+        let follower: Arc<dyn DeletionFollower> = Arc::<Witness>::clone(&witness);
+        manager.tell_of_deletions(&follower);
+        manager.follow(&image_of_topic(Uuid::from_u128(1))).await;
+        // The image goes from one to the next in one step.
+        manager.follow(&image_of_topic(Uuid::from_u128(2))).await;
+        assert_eq!(*witness.seen.lock().unwrap(), [("topic".to_owned(), false, true)]);
+        assert!(manager.get("topic", 0).is_some());
     }
 }

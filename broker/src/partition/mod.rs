@@ -24,7 +24,7 @@ mod waiter;
 pub(crate) use background::Background;
 pub(crate) use error::PartitionError;
 pub(crate) use handle::{Appended, Isolation, OffsetSpec, Partition};
-pub(crate) use manager::{PartitionManager, check_topic_configs};
+pub(crate) use manager::{DeletionFollower, PartitionManager, check_topic_configs};
 pub(crate) use strays::set_strays_aside;
 pub(crate) use traffic::TrafficCounts;
 pub(crate) use waiter::FetchWaiter;

@@ -13,6 +13,7 @@
 //! | `quotas` | kept, held to, and harmless to others |
 //! | `groups` | membership and committed offsets |
 //! | `consumer_groups` | membership by the consumer protocol |
+//! | `deleted_topics` | offsets go with their topic, whatever interrupts |
 //! | `lost_offsets` | groups whose partition of `__consumer_offsets` is unreadable |
 //! | `floods` | what many bad clients do at once, and the good one beside them |
 //! | `hostile` | frames that no client would send |
@@ -34,6 +35,7 @@
 mod admin;
 mod certificates;
 mod consumer_groups;
+mod deleted_topics;
 mod dynamic_configs;
 mod floods;
 mod groups;
