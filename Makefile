@@ -49,7 +49,7 @@ plugins: build ## Build the plugins into WASM components
 .PHONY: sabotaged
 sabotaged: setup-build
 	cargo build --release -p longshore-broker --features sabotage --example sabotaged
-	cargo build --release -p longshore --features sabotage --example sabotaged-worker
+	cargo build --release $(HOST_PACKAGES) --features longshore/sabotage --example sabotaged-worker
 
 .PHONY: quickstart
 quickstart: build ## Count words through the log: make quickstart [FILE=some.txt] [OUT=folder]

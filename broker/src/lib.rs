@@ -62,3 +62,6 @@ pub use broker::{Broker, StartError};
 pub use config::{BrokerConfig, ConfigError, ListenerConfig};
 pub use datadir::DataDirError;
 pub use metrics::{Reports, families, serve as serve_metrics};
+
+/// Whether faults can be chosen: the binary `longshore` refuses to be built so.
+pub const SABOTAGED: bool = cfg!(feature = "sabotage");

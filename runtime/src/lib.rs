@@ -34,3 +34,6 @@ pub mod sabotage;
 pub mod task;
 pub mod worker;
 pub mod yaml;
+
+/// Whether faults can be chosen: the binary refuses to be built so.
+pub const SABOTAGED: bool = cfg!(feature = "sabotage");

@@ -1,5 +1,11 @@
 //! The binary `longshore`: see [`longshore::cli`].
 
+// Faults on purpose are for the examples that take the binary's place in tests.
+const _: () = assert!(
+    !longshore::SABOTAGED && !longshore_broker::SABOTAGED,
+    "the binary is built without the feature `sabotage`"
+);
+
 fn main() -> std::process::ExitCode {
     bound_arenas();
     longshore::cli::main()
