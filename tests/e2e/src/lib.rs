@@ -22,6 +22,7 @@
 //! | [`verify`] | what a log must hold after everything that happened |
 //! | [`paths`] | where the binary, the installed clients and the repository are |
 //! | [`wait`] | waiting on a condition with a deadline |
+//! | [`beside`] | work of which some runs beside each other |
 //! | [`random`] | seeded random numbers whose seed is printed |
 //! | [`limits`] | the deadlines |
 //!
@@ -33,6 +34,7 @@
 //! it in `make test-all`, and in `make test-slice` of some commits.
 
 pub mod audit;
+pub mod beside;
 pub mod chart;
 pub mod cli;
 pub mod client;

@@ -23,7 +23,7 @@ pub fn write(path: &Path, random: &mut Random, bytes: u64) -> u64 {
     let mut row = String::new();
     while written < bytes {
         row.clear();
-        fill(&mut row, random);
+        fill(&mut row, ROW_BYTES, random);
         row.push('\n');
         file.write_all(row.as_bytes()).expect("the disk has room");
         written += row.len() as u64;
@@ -37,22 +37,35 @@ pub fn write(path: &Path, random: &mut Random, bytes: u64) -> u64 {
 /// number; at least `bytes` bytes of them.
 pub fn unique_rows(name: &str, random: &mut Random, bytes: usize) -> String {
     let mut text = String::with_capacity(bytes + 2 * ROW_BYTES);
-    let mut row = String::new();
     for number in 0.. {
         if text.len() >= bytes {
             break;
         }
-        row.clear();
-        fill(&mut row, random);
-        // A word of its own for each row would be all that the count keeps.
-        text.push_str(&format!("{name}:{}:{} {row}\n", number / 1000, number % 1000));
+        text.push_str(&row(name, number, random));
     }
     text
 }
 
-/// Words up to [`ROW_BYTES`].
-fn fill(row: &mut String, random: &mut Random) {
-    while row.len() < ROW_BYTES {
+/// A row with its end, that begins with `name` and `number`.
+pub fn row(name: &str, number: u64, random: &mut Random) -> String {
+    // A word of its own for each row would be all that the count keeps.
+    let mut row = format!("{name}:{}:{} ", number / 1000, number % 1000);
+    let words = row.len();
+    fill(&mut row, words + ROW_BYTES, random);
+    row.push('\n');
+    row
+}
+
+/// The name and number that a [`row`] begins with.
+pub fn origin(row: &str) -> Option<(&str, u64)> {
+    let mut parts = row.split_once(' ')?.0.split(':');
+    let (name, thousands, rest) = (parts.next()?, parts.next()?, parts.next()?);
+    Some((name, thousands.parse::<u64>().ok()? * 1000 + rest.parse::<u64>().ok()?))
+}
+
+/// Words up to `bytes` bytes.
+fn fill(row: &mut String, bytes: usize, random: &mut Random) {
+    while row.len() < bytes {
         match random.between(0, 50) {
             0 => row.push_str(pick(&OTHERS, random)),
             // The square of a uniform number: few words are frequent, many rare.

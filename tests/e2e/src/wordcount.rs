@@ -264,7 +264,10 @@ pub fn assert_same(counts: &Counts, expected: &Counts) {
 }
 
 /// Words whose counts differ, with both counts.
-fn differences(counts: &Counts, expected: &Counts) -> Vec<(String, Option<u64>, Option<u64>)> {
+pub(crate) fn differences(
+    counts: &Counts,
+    expected: &Counts,
+) -> Vec<(String, Option<u64>, Option<u64>)> {
     let words: std::collections::BTreeSet<&String> = counts.keys().chain(expected.keys()).collect();
     let pairs = words.into_iter().map(|word| (word, counts.get(word), expected.get(word)));
     pairs

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use longshore_e2e::beside::side_by_side;
 use longshore_e2e::exactly_once::schedule::{Report, Schedule};
 use longshore_e2e::history::Violation;
 use longshore_e2e::random::Random;
@@ -11,9 +12,6 @@ use longshore_e2e::{Node, paths};
 
 /// Chooses the fault of the broker `sabotaged`.
 const SABOTAGE: &str = "LONGSHORE_SABOTAGE";
-
-/// Schedules that run beside each other: kills leave the processors idle.
-const AT_ONCE: usize = 2;
 
 #[test]
 fn four_schedules_of_kills_leave_every_record_once() {
@@ -93,30 +91,15 @@ fn schedules(test: &str, numbers: std::ops::Range<usize>) {
         })
         .collect();
     let mut total = Report::default();
-    for reports in side_by_side(schedules) {
-        for report in reports {
-            total.add(&report);
-        }
+    for report in side_by_side(&schedules, pass) {
+        total.add(&report);
     }
     println!("{test}: {total}");
 }
 
-/// Runs schedules on a few threads, each taking every so many of them.
-fn side_by_side(schedules: Vec<Schedule>) -> Vec<Vec<Report>> {
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..AT_ONCE)
-            .map(|first| {
-                let mine: Vec<_> = schedules.iter().skip(first).step_by(AT_ONCE).cloned().collect();
-                scope.spawn(move || mine.into_iter().map(pass).collect())
-            })
-            .collect();
-        threads.into_iter().map(|thread| thread.join().expect("a schedule passes")).collect()
-    })
-}
-
-fn pass(schedule: Schedule) -> Report {
+fn pass(schedule: &Schedule) -> Report {
     let (number, seed) = (schedule.number, schedule.seed);
-    let (violations, report) = schedule.run();
+    let (violations, report) = schedule.clone().run();
     println!("schedule {number} of seed {seed}: {report}");
     let said: Vec<_> = violations.iter().take(10).map(ToString::to_string).collect();
     assert!(

@@ -5,7 +5,8 @@
 
 use std::ops::Range;
 
-use longshore_e2e::fleet::kills;
+use longshore_e2e::beside::side_by_side;
+use longshore_e2e::fleet::kills::schedule::{Report, Schedule};
 use longshore_e2e::random::Random;
 
 #[test]
@@ -38,7 +39,28 @@ second_tier! {
 
 fn schedules(test: &str, numbers: Range<usize>) {
     let mut random = Random::announced(test);
-    for number in numbers {
-        kills::play(number, random.next_u64());
+    let schedules: Vec<_> = numbers
+        .map(|number| {
+            let seed = random.next_u64();
+            Schedule { seed, number, program: None, environment: Vec::new() }
+        })
+        .collect();
+    let mut total = Report::default();
+    for report in side_by_side(&schedules, pass) {
+        total.add(&report);
     }
+    println!("{test}: {total}");
+}
+
+fn pass(schedule: &Schedule) -> Report {
+    let (number, seed) = (schedule.number, schedule.seed);
+    let (violations, report) = schedule.run();
+    println!("schedule {number} of seed {seed}: {report}");
+    let said: Vec<_> = violations.iter().take(10).map(ToString::to_string).collect();
+    assert!(
+        violations.is_empty(),
+        "schedule {number} of seed {seed} has {} violations: {said:#?}",
+        violations.len()
+    );
+    report
 }
