@@ -1,13 +1,14 @@
 """Checks manifests against Kubernetes' own schemas, and prints them as JSON.
 
-usage: manifests.py SERVICEMONITORS_CRD VERSION... < manifests.yaml
+usage: manifests.py CUSTOM VERSION... < manifests.yaml
 
 Each document of standard input must be what each of these versions of
 Kubernetes takes, down to the last field: a field that it does not know is an
-error. Prints one JSON object a document; what is wrong goes to standard error.
+error. Custom resources are those that files of the folder CUSTOM define. Prints one JSON object a document; what is wrong goes to standard error.
 """
 
 import json
+import pathlib
 import sys
 
 import jsonschema
@@ -29,17 +30,17 @@ def strict(schema):
     return schema
 
 
-def custom(path):
-    """The schema of each version of a custom resource, by apiVersion and kind."""
-    with open(path, encoding="utf-8") as file:
-        definition = yaml.safe_load(file)["spec"]
+def custom(folder):
+    """The schema of each version of all custom resources, by apiVersion and kind."""
     schemas = {}
-    for version in definition["versions"]:
-        schema = strict(version["schema"]["openAPIV3Schema"])
-        # What Kubernetes itself says of every object.
-        schema["properties"]["metadata"] = {"type": "object"}
-        name = f"{definition['group']}/{version['name']}", definition["names"]["kind"]
-        schemas[name] = schema
+    for path in pathlib.Path(folder).glob("*.yaml"):
+        definition = yaml.safe_load(path.read_text(encoding="utf-8"))["spec"]
+        for version in definition["versions"]:
+            schema = strict(version["schema"]["openAPIV3Schema"])
+            # What Kubernetes itself says of every object.
+            schema["properties"]["metadata"] = {"type": "object"}
+            name = f"{definition['group']}/{version['name']}", definition["names"]["kind"]
+            schemas[name] = schema
     return schemas
 
 
@@ -56,8 +57,8 @@ def problems(document, schemas, versions):
             yield f"Kubernetes {version}: {'.'.join(map(str, error.path))}: {error.message}"
 
 
-def main(definition, *versions):
-    schemas = custom(definition)
+def main(folder, *versions):
+    schemas = custom(folder)
     failed = False
     for document in yaml.safe_load_all(sys.stdin):
         if document is None:

@@ -24,6 +24,8 @@ usage: tests/systems/install.sh TARGET...
 
   helm     Helm, and the schemas that its manifests are checked against
   hadolint what looks over the Dockerfile
+  image    what builds and runs it without Docker's engine
+  promtool Prometheus, which tries the alerting rules and the dashboards
   systemd  what looks over the units of deploy/hosts
 
   suites   the test suites of others that tests/conformance runs, each also
@@ -55,7 +57,7 @@ main() {
             -h | --help) usage && exit 0 ;;
             build | wasm | kcat | python | node | java | suite_*) ;;
             # The tests of deploy/ install these when they begin.
-            helm | hadolint | systemd) ;;
+            helm | hadolint | image | promtool | systemd) ;;
             *) usage >&2 && fail "unknown target '$target'" ;;
         esac
     done

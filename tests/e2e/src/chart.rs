@@ -92,7 +92,7 @@ impl Chart {
         let mut check = self.python();
         check
             .arg(paths::repository().join("tests/deploy/manifests.py"))
-            .arg(self.tools.join("servicemonitors.yaml"))
+            .arg(self.tools.join("custom"))
             .args(versions)
             .stdin(Stdio::from(File::open(&file).expect("they were written")));
         let mut check = Process::spawn("manifests.py", &mut check);

