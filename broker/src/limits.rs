@@ -126,6 +126,14 @@ pub(crate) const FETCH_SMALL_BYTES: usize = 64 << 10;
 /// Fetches of more than [`FETCH_SMALL_BYTES`] that read from logs at a time, at least.
 pub(crate) const LARGE_READS_MIN: usize = 4;
 
+/// Requests that open batches at a time, of each kind: look-ups by timestamp, which hold a
+/// codec's window each (up to 128 MiB, where zstd was asked for its highest levels), and
+/// appends that check keys or recompress, which hold up to three times what a batch may
+/// become.
+pub(crate) const TURNS_MIN: usize = 2;
+/// See [`TURNS_MIN`].
+pub(crate) const TURNS_MAX: usize = 4;
+
 /// The longest that a fetch waits for data, whatever the client asks.
 pub(crate) const FETCH_WAIT_MAX: Duration = Duration::from_secs(300);
 

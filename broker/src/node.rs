@@ -16,7 +16,7 @@ use crate::{
         Endpoint, NewTopic, QuotaEntity, TopicImage, TopicRef,
     },
     group::GroupCoordinator,
-    kafka::{Admission, FetchMemory, LargeReads, Listener, LogLimit, RequestMemory},
+    kafka::{Admission, FetchMemory, LargeReads, Listener, LogLimit, RequestMemory, Turns},
     metrics::Metrics,
     partition::PartitionManager,
     producer_ids::ProducerIds,
@@ -39,6 +39,9 @@ pub(crate) struct Node {
     pub(crate) request_memory: Arc<RequestMemory>,
     pub(crate) fetch_memory: FetchMemory,
     pub(crate) large_reads: LargeReads,
+    /// Look-ups by timestamp, and appends that open their batch: neither waits for the other.
+    pub(crate) look_ups: Turns,
+    pub(crate) reworks: Turns,
     /// In the order of the configuration.
     pub(crate) listeners: Vec<Listener>,
     /// What the salts of users that are not there are made of.

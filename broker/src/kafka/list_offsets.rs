@@ -17,18 +17,34 @@ use crate::{
     partition::{Isolation, OffsetSpec, Partition, PartitionError},
 };
 
+/// Asks for the record with the greatest timestamp (KIP-734).
+const NEWEST: i64 = -3;
+
 pub(super) async fn handle(
     node: &Arc<Node>,
     request: ListOffsetsRequest,
     version: i16,
 ) -> ListOffsetsResponse {
-    // Look-ups by time read files.
+    let mut asked = request.topics.iter().flat_map(|topic| &topic.partitions);
+    // Look-ups by time read files and open batches.
+    let turn = match asked.any(|asked| opens_batches(asked.timestamp)) {
+        true => Some(node.look_ups.next().await),
+        false => None,
+    };
     let node = Arc::clone(node);
-    let looking = tokio::task::spawn_blocking(move || look_up(&node, request, version));
+    let looking = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        look_up(&node, request, version)
+    });
     looking.await.unwrap_or_else(|error| {
         tracing::error!(%error, "a look-up of offsets failed");
         ListOffsetsResponse::default()
     })
+}
+
+/// Whether a record is looked for, be it the newest.
+fn opens_batches(timestamp: i64) -> bool {
+    timestamp >= 0 || timestamp == NEWEST
 }
 
 fn look_up(node: &Node, request: ListOffsetsRequest, version: i16) -> ListOffsetsResponse {
@@ -64,7 +80,7 @@ fn answer(
     let spec = match asked.timestamp {
         -1 => OffsetSpec::Latest,
         -2 => OffsetSpec::Earliest,
-        -3 if version >= 7 => OffsetSpec::MaxTimestamp,
+        NEWEST if version >= 7 => OffsetSpec::MaxTimestamp,
         // Without tiered storage the local start is the start.
         -4 if version >= 8 => OffsetSpec::Earliest,
         timestamp if timestamp >= 0 => OffsetSpec::Timestamp(timestamp),
@@ -98,4 +114,40 @@ fn refuse(asked: &ListOffsetsPartition, code: ResponseError) -> ListOffsetsParti
         .with_error_code(code.code())
         .with_timestamp(-1)
         .with_offset(-1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use kafka_protocol::messages::list_offsets_request::ListOffsetsTopic;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::{Broker, BrokerConfig};
+
+    #[tokio::test]
+    async fn look_ups_that_open_batches_take_turns_and_the_others_need_none() {
+        let home = tempfile::tempdir().unwrap();
+        let properties =
+            [("log.dirs", home.path().to_str().unwrap()), ("listeners", "PLAINTEXT://127.0.0.1:0")];
+        let config = BrokerConfig::from_properties(properties).unwrap();
+        let broker = Broker::start(config).await.unwrap();
+        let node = broker.node();
+        let look_up = async |timestamp| {
+            let partition = ListOffsetsPartition::default().with_timestamp(timestamp);
+            let topic = ListOffsetsTopic::default().with_partitions(vec![partition]);
+            handle(node, ListOffsetsRequest::default().with_topics(vec![topic]), 7).await
+        };
+        let turns = node.look_ups.all().await;
+        for latest_or_earliest in [-1, -2] {
+            look_up(latest_or_earliest).await;
+        }
+        for opening in [0, NEWEST] {
+            let answered = timeout(Duration::from_millis(300), look_up(opening)).await;
+            assert!(answered.is_err(), "it is not the turn of {opening}");
+        }
+        drop(turns);
+        look_up(0).await;
+    }
 }

@@ -15,6 +15,7 @@
 //! memory.rs      a bound on memory that many connections share
 //! fetch_memory.rs  the memory of fetch responses under way
 //! large_reads.rs fetches that copy much, a few at a time
+//! turns.rs       work that opens batches, a few requests at a time
 //! request_memory.rs  the memory of requests under way, by their size
 //! pace.rs        how slowly a request may come, or an answer go
 //! demand.rs      who waits for memory, and whom that costs its place
@@ -112,6 +113,7 @@ mod sasl_handshake;
 mod shape;
 mod sync_group;
 mod throttle;
+mod turns;
 mod txn_offset_commit;
 mod versions;
 mod write_txn_markers;
@@ -132,6 +134,7 @@ pub(crate) use large_reads::LargeReads;
 pub(crate) use listener::{Listener, accept};
 pub(crate) use reply::Reply;
 pub(crate) use request_memory::RequestMemory;
+pub(crate) use turns::Turns;
 
 use crate::{
     auth::Principal,

@@ -160,7 +160,22 @@ async fn append(
         .ok_or_else(|| Refusal::new(ResponseError::InvalidRecord, "there is no record batch"))?;
     let id = by.transactional_id.as_ref();
     let verified = produce_transaction::verify(node, &partition, id, &records, by.version).await?;
-    match partition.append(&mut records, by.acks == ACKS_ALL, verified) {
+    let acks_all = by.acks == ACKS_ALL;
+    let appended = if partition.reworks(&records) {
+        let turn = node.reworks.next().await;
+        let partition = Arc::clone(&partition);
+        let appending = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            partition.append(&mut records, acks_all, verified)
+        });
+        appending.await.map_err(|error| {
+            tracing::error!(topic = topic.as_str(), index, %error, "an append panicked");
+            Refusal::new(ResponseError::UnknownServerError, "the append failed")
+        })?
+    } else {
+        partition.append(&mut records, acks_all, verified)
+    };
+    match appended {
         Ok(appended) => Ok((partition, appended)),
         Err(error) => Err(refusal(&partition, &error)),
     }
@@ -249,4 +264,59 @@ fn respond(
 /// The partition's error message holds for each record.
 fn at_fault(batch_index: i32) -> BatchIndexAndErrorMessage {
     BatchIndexAndErrorMessage::default().with_batch_index(batch_index)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::{
+        Broker, BrokerConfig,
+        controller::NewTopic,
+        log::{BatchBuilder, Codec},
+    };
+
+    #[tokio::test]
+    async fn appends_that_open_their_batch_take_turns_and_the_others_need_none() {
+        let home = tempfile::tempdir().unwrap();
+        let properties =
+            [("log.dirs", home.path().to_str().unwrap()), ("listeners", "PLAINTEXT://127.0.0.1:0")];
+        let config = BrokerConfig::from_properties(properties).unwrap();
+        let broker = Broker::start(config).await.unwrap();
+        let node = broker.node();
+        for (name, key, value) in [
+            ("plain", "cleanup.policy", "delete"),
+            ("compacted", "cleanup.policy", "compact"),
+            ("packed", "compression.type", "lz4"),
+        ] {
+            let topic = NewTopic {
+                name: name.to_owned(),
+                partitions: 1,
+                replication_factor: -1,
+                configs: [(key.to_owned(), value.to_owned())].into(),
+                ..NewTopic::default()
+            };
+            node.create_topic(topic, false).await.unwrap();
+        }
+        let by = By { transactional_id: None, acks: 1, version: 9 };
+        let send = async |topic: &'static str, codec| {
+            let mut builder = BatchBuilder::new(0).codec(codec);
+            builder.push(1, Some(b"key"), Some(b"value"), &[]);
+            let batch = BytesMut::from(&builder.build().unwrap()[..]);
+            let topic = TopicName(StrBytes::from_static_str(topic));
+            let sent = append(node, &by, &topic, 0, Some(batch));
+            let sent = timeout(Duration::from_millis(300), sent).await.ok()?;
+            Some(sent.map_err(|refusal| refusal.message).unwrap().1.base_offset)
+        };
+        let turns = node.reworks.all().await;
+        assert_eq!(send("plain", Codec::Gzip).await, Some(0), "it stays closed");
+        assert_eq!(send("compacted", Codec::None).await, Some(0), "its keys are at hand");
+        assert_eq!(send("packed", Codec::Lz4).await, Some(0), "it is packed already");
+        assert_eq!(send("compacted", Codec::Gzip).await, None);
+        assert_eq!(send("packed", Codec::None).await, None);
+        drop(turns);
+        assert_eq!(send("compacted", Codec::Gzip).await, Some(1));
+        assert_eq!(send("packed", Codec::Gzip).await, Some(1));
+    }
 }

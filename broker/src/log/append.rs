@@ -8,10 +8,14 @@ use super::codec::Codec;
 use super::config::{LogConfig, TimestampType};
 use super::error::{AppendError, FileContext, FileError};
 use super::files::Kind;
+use super::limits::{
+    APPEND_DECOMPRESSED_BYTES_MIN, APPEND_DECOMPRESSED_RATIO_MAX, DECOMPRESSED_BYTES_MAX,
+};
 use super::marker::{Marker, MarkerKind};
 use super::partition::{Appender, Log};
 use super::producers::{SentBatch, Verdict};
 use super::record::{self, Records};
+use super::record_heads::RecordHeads;
 use super::segment::Segment;
 use super::snapshot;
 use super::verification::Verification;
@@ -149,6 +153,15 @@ impl Log {
             duplicate: false,
             flush_before_answer: self.flush_is_due(next_offset, &config),
         })
+    }
+
+    /// Whether the append of a client's batch decompresses or compresses it. That takes
+    /// longer than an append does: it is for a thread that may block.
+    #[must_use]
+    pub fn reworks(&self, batch: &[u8]) -> bool {
+        let Ok(header) = BatchHeader::parse(batch) else { return false };
+        let config = self.config();
+        reencodes(&header, &config) || config.cleanup_policy.compact && header.codec_id() != 0
     }
 
     /// Ends a producer's transaction in this partition. Also without one: the
@@ -329,31 +342,65 @@ fn check_records(
     config: &LogConfig,
 ) -> Result<(), AppendError> {
     let payload = batch::payload(header, batch);
-    if config.cleanup_policy.compact && !header.is_control() {
-        let payload = Codec::from_id(header.codec_id())?.decompress(payload)?;
-        let mut keyless = Vec::new();
-        for (index, record) in (0..).zip(Records::new(header, &payload)) {
-            if record?.key.is_none() && keyless.len() < RECORD_ERRORS_MAX {
-                keyless.push(index);
-            }
+    if reencodes(header, config) {
+        // Looked at when they are.
+    } else if config.cleanup_policy.compact && !header.is_control() {
+        let mut keyless = Keyless::default();
+        let mut records = RecordHeads::new(header, payload, decompressed_bytes_max(config))?;
+        while let Some(record) = records.next()? {
+            keyless.see(record.has_key);
         }
-        if !keyless.is_empty() {
-            return Err(AppendError::Keyless { batch_indexes: keyless });
-        }
+        keyless.refuse()?;
     } else if header.codec_id() == 0 {
         record::check_lengths(payload, header.record_count)?;
     }
     Ok(())
 }
 
-/// Re-encodes the batches whose codec is not the topic's, if it demands one.
+/// Whether the topic demands another codec than the batch's.
+fn reencodes(header: &BatchHeader, config: &LogConfig) -> bool {
+    let other = config.compression_type.is_some_and(|codec| codec.id() != header.codec_id());
+    other && !header.is_control()
+}
+
+/// How large a batch's records may be when it is opened here. Kafka has no such bound.
+fn decompressed_bytes_max(config: &LogConfig) -> usize {
+    let bytes = (config.max_message_bytes as usize).saturating_mul(APPEND_DECOMPRESSED_RATIO_MAX);
+    bytes.clamp(APPEND_DECOMPRESSED_BYTES_MIN, DECOMPRESSED_BYTES_MAX)
+}
+
+/// The places of records without a key, on a compacted topic.
+#[derive(Default)]
+struct Keyless {
+    seen: i32,
+    batch_indexes: Vec<i32>,
+}
+
+impl Keyless {
+    fn see(&mut self, has_key: bool) {
+        if !has_key && self.batch_indexes.len() < RECORD_ERRORS_MAX {
+            self.batch_indexes.push(self.seen);
+        }
+        self.seen += 1;
+    }
+
+    fn refuse(self) -> Result<(), AppendError> {
+        match self.batch_indexes {
+            indexes if indexes.is_empty() => Ok(()),
+            batch_indexes => Err(AppendError::Keyless { batch_indexes }),
+        }
+    }
+}
+
+/// Re-encodes the batches whose codec is not the topic's, if it demands one; looks at
+/// their keys meanwhile.
 fn reencode(
     bytes: &[u8],
     headers: &mut [BatchHeader],
     config: &LogConfig,
 ) -> Result<Option<Vec<u8>>, AppendError> {
     let Some(codec) = config.compression_type else { return Ok(None) };
-    if headers.iter().all(|header| header.codec_id() == codec.id()) {
+    if !headers.iter().any(|header| reencodes(header, config)) {
         return Ok(None);
     }
     let mut output = Vec::with_capacity(bytes.len());
@@ -361,17 +408,21 @@ fn reencode(
     for header in headers {
         let (batch, after) = rest.split_at(header.size_bytes);
         rest = after;
-        if header.codec_id() == codec.id() || header.is_control() {
+        if !reencodes(header, config) {
             output.extend_from_slice(batch);
             continue;
         }
-        let payload =
-            Codec::from_id(header.codec_id())?.decompress(batch::payload(header, batch))?;
+        let payload = Codec::from_id(header.codec_id())?
+            .decompress_within(decompressed_bytes_max(config), batch::payload(header, batch))?;
         let mut builder =
             BatchBuilder::replacing(header, codec, None).levels(config.compression_levels);
+        let mut keyless = Keyless::default();
         for record in Records::new(header, &payload) {
-            builder.keep(&record?);
+            let record = record?;
+            keyless.see(record.key.is_some() || !config.cleanup_policy.compact);
+            builder.keep(&record);
         }
+        keyless.refuse()?;
         let batch = builder.build()?;
         *header = BatchHeader::parse(&batch)?;
         output.extend_from_slice(&batch);

@@ -1,7 +1,7 @@
 //! The four codecs of the record format, for the few places that open a batch.
 
 use std::borrow::Cow;
-use std::io::{Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 
 use super::limits::DECOMPRESSED_BYTES_MAX;
 
@@ -32,17 +32,26 @@ pub enum CodecError {
         /// Which codec.
         codec: Codec,
         /// What its library says.
-        source: std::io::Error,
+        source: io::Error,
     },
-    /// The stream is larger than any batch that we open.
-    #[error("records decompress to more than {DECOMPRESSED_BYTES_MAX} bytes")]
-    TooLarge,
+    /// The stream is larger than what is opened.
+    #[error("records decompress to more than {max_bytes} bytes")]
+    TooLarge {
+        /// The bound that holds for them.
+        max_bytes: usize,
+    },
 }
 
 const XERIAL_MAGIC: [u8; 8] = [0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0];
 /// Magic, then version 1 and lowest compatible version 1.
 const XERIAL_HEADER_BYTES: usize = 16;
 const XERIAL_CHUNK_BYTES: usize = 32 * 1024;
+
+/// No element of snappy's makes more of its bytes: a copy takes three and makes 64.
+const SNAPPY_RATIO_MAX: usize = 22;
+
+/// Bytes that are decompressed at once.
+const READ_BYTES: usize = 16 * 1024;
 
 /// How hard the codecs that have levels try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,18 +99,46 @@ impl Codec {
     /// Decompresses a batch's records; borrows when there is nothing to do.
     ///
     /// # Errors
-    /// When the stream is corrupt or larger than the limit.
+    /// When the stream is corrupt or larger than [`DECOMPRESSED_BYTES_MAX`].
     pub fn decompress(self, input: &[u8]) -> Result<Cow<'_, [u8]>, CodecError> {
-        let output = match self {
-            Self::None => return Ok(Cow::Borrowed(input)),
-            Self::Gzip => self.drain(flate2::read::MultiGzDecoder::new(input)),
-            Self::Snappy => unsnap(input),
-            Self::Lz4 => self.drain(lz4_flex::frame::FrameDecoder::new(input)),
+        self.decompress_within(DECOMPRESSED_BYTES_MAX, input)
+    }
+
+    /// The same with a bound of its own.
+    pub(crate) fn decompress_within(
+        self,
+        max_bytes: usize,
+        input: &[u8],
+    ) -> Result<Cow<'_, [u8]>, CodecError> {
+        if self == Self::None {
+            return Ok(Cow::Borrowed(input));
+        }
+        let mut output = Vec::new();
+        self.reader(input)?
+            .take(max_bytes as u64 + 1)
+            .read_to_end(&mut output)
+            .map_err(|source| CodecError::Corrupt { codec: self, source })?;
+        match output.len() > max_bytes {
+            true => Err(CodecError::TooLarge { max_bytes }),
+            false => Ok(Cow::Owned(output)),
+        }
+    }
+
+    /// Decompresses a batch's records while they are read, and holds no more of them than
+    /// the codec's window. An input that ends too early is an error.
+    pub(crate) fn reader(self, input: &[u8]) -> Result<Box<dyn BufRead + '_>, CodecError> {
+        fn buffered<'a>(reader: impl Read + 'a) -> Box<dyn BufRead + 'a> {
+            Box::new(BufReader::with_capacity(READ_BYTES, reader))
+        }
+        Ok(match self {
+            Self::None => Box::new(input),
+            Self::Gzip => buffered(flate2::read::MultiGzDecoder::new(input)),
+            Self::Snappy => Box::new(Unsnap::new(input)),
+            Self::Lz4 => buffered(lz4_flex::frame::FrameDecoder::new(input)),
             Self::Zstd => zstd::stream::read::Decoder::with_buffer(input)
-                .map_err(|source| CodecError::Corrupt { codec: self, source })
-                .and_then(|decoder| self.drain(decoder)),
-        };
-        output.map(Cow::Owned)
+                .map(buffered)
+                .map_err(|source| CodecError::Corrupt { codec: self, source })?,
+        })
     }
 
     /// Appends `input`, compressed, to `output`.
@@ -114,7 +151,7 @@ impl Codec {
         input: &[u8],
         output: &mut Vec<u8>,
     ) -> Result<(), CodecError> {
-        let written: std::io::Result<()> = match self {
+        let written: io::Result<()> = match self {
             Self::None => {
                 output.extend_from_slice(input);
                 Ok(())
@@ -130,70 +167,84 @@ impl Codec {
                 let mut encoder = lz4_flex::frame::FrameEncoder::new(output);
                 encoder
                     .write_all(input)
-                    .and_then(|()| encoder.finish().map(drop).map_err(std::io::Error::other))
+                    .and_then(|()| encoder.finish().map(drop).map_err(io::Error::other))
             }
             Self::Zstd => zstd::stream::copy_encode(input, output, levels.zstd),
         };
         written.map_err(|source| CodecError::Corrupt { codec: self, source })
     }
+}
 
-    fn drain(self, reader: impl Read) -> Result<Vec<u8>, CodecError> {
-        let mut output = Vec::new();
-        let limit = DECOMPRESSED_BYTES_MAX as u64;
-        reader
-            .take(limit + 1)
-            .read_to_end(&mut output)
-            .map_err(|source| CodecError::Corrupt { codec: self, source })?;
-        if output.len() as u64 > limit {
-            return Err(CodecError::TooLarge);
+/// Snappy block by block: those of xerial's framing, or one alone.
+struct Unsnap<'a> {
+    /// What follows the block, and whether lengths come first.
+    rest: &'a [u8],
+    framed: bool,
+    block: Vec<u8>,
+    /// Where in the block its reader is.
+    at: usize,
+}
+
+impl<'a> Unsnap<'a> {
+    fn new(input: &'a [u8]) -> Self {
+        let framed = input
+            .strip_prefix(&XERIAL_MAGIC)
+            .and_then(|rest| rest.get(XERIAL_HEADER_BYTES - XERIAL_MAGIC.len()..));
+        let (rest, framed) = framed.map_or((input, false), |rest| (rest, true));
+        Self { rest, framed, block: Vec::new(), at: 0 }
+    }
+
+    fn next_block(&mut self) -> io::Result<()> {
+        let block = if self.framed {
+            let (length, after) =
+                self.rest.split_first_chunk().ok_or(io::ErrorKind::UnexpectedEof)?;
+            let length = usize::try_from(i32::from_be_bytes(*length));
+            let (block, after) = length
+                .ok()
+                .and_then(|length| after.split_at_checked(length))
+                .ok_or(io::ErrorKind::UnexpectedEof)?;
+            self.rest = after;
+            block
+        } else {
+            std::mem::take(&mut self.rest)
+        };
+        let length = snap::raw::decompress_len(block)?;
+        // The length is only a claim.
+        if length > block.len().saturating_mul(SNAPPY_RATIO_MAX) {
+            return Err(io::Error::other("a block claims to become larger than it can"));
         }
-        Ok(output)
+        self.block.resize(length, 0);
+        let written = snap::raw::Decoder::new().decompress(block, &mut self.block)?;
+        self.block.truncate(written);
+        self.at = 0;
+        Ok(())
     }
 }
 
-fn unsnap(input: &[u8]) -> Result<Vec<u8>, CodecError> {
-    let Some(mut chunks) = input
-        .strip_prefix(&XERIAL_MAGIC)
-        .and_then(|rest| rest.get(XERIAL_HEADER_BYTES - XERIAL_MAGIC.len()..))
-    else {
-        let mut output = Vec::new();
-        unsnap_block(input, &mut output)?;
-        return Ok(output);
-    };
-    let mut output = Vec::new();
-    while !chunks.is_empty() {
-        let (block, rest) = chunks
-            .split_first_chunk()
-            .and_then(|(length, rest)| {
-                rest.split_at_checked(usize::try_from(i32::from_be_bytes(*length)).ok()?)
-            })
-            .ok_or_else(|| CodecError::Corrupt {
-                codec: Codec::Snappy,
-                source: std::io::ErrorKind::UnexpectedEof.into(),
-            })?;
-        unsnap_block(block, &mut output)?;
-        chunks = rest;
+impl BufRead for Unsnap<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.at == self.block.len() && !self.rest.is_empty() {
+            self.next_block()?;
+        }
+        Ok(&self.block[self.at..])
     }
-    Ok(output)
+
+    fn consume(&mut self, bytes: usize) {
+        self.at += bytes;
+    }
 }
 
-fn unsnap_block(block: &[u8], output: &mut Vec<u8>) -> Result<(), CodecError> {
-    let corrupt =
-        |error: snap::Error| CodecError::Corrupt { codec: Codec::Snappy, source: error.into() };
-    let length = snap::raw::decompress_len(block).map_err(corrupt)?;
-    let start = output.len();
-    // The length is only a claim: 64 times the block is beyond what snappy can reach.
-    if length > block.len().saturating_mul(64) || start + length > DECOMPRESSED_BYTES_MAX {
-        return Err(CodecError::TooLarge);
+impl Read for Unsnap<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let there = self.fill_buf()?;
+        let bytes = there.len().min(into.len());
+        into[..bytes].copy_from_slice(&there[..bytes]);
+        self.consume(bytes);
+        Ok(bytes)
     }
-    output.resize(start + length, 0);
-    let written =
-        snap::raw::Decoder::new().decompress(block, &mut output[start..]).map_err(corrupt)?;
-    output.truncate(start + written);
-    Ok(())
 }
 
-fn snap_xerial(input: &[u8], output: &mut Vec<u8>) -> std::io::Result<()> {
+fn snap_xerial(input: &[u8], output: &mut Vec<u8>) -> io::Result<()> {
     output.extend_from_slice(&XERIAL_MAGIC);
     output.extend_from_slice(&1i32.to_be_bytes());
     output.extend_from_slice(&1i32.to_be_bytes());
@@ -252,9 +303,9 @@ mod tests {
     #[test]
     fn a_bomb_is_refused_at_the_limit() {
         let mut packed = Vec::new();
-        let zeros = std::io::repeat(0).take(DECOMPRESSED_BYTES_MAX as u64 + 1);
+        let zeros = io::repeat(0).take(DECOMPRESSED_BYTES_MAX as u64 + 1);
         zstd::stream::copy_encode(zeros, &mut packed, 1).unwrap();
         assert!(packed.len() < 100_000);
-        assert!(matches!(Codec::Zstd.decompress(&packed), Err(CodecError::TooLarge)));
+        assert!(matches!(Codec::Zstd.decompress(&packed), Err(CodecError::TooLarge { .. })));
     }
 }

@@ -8,6 +8,7 @@ use kafka_protocol::error::ResponseError;
 use super::batch::BatchError;
 use super::codec::CodecError;
 use super::producers::SequenceError;
+use super::record_heads::RecordError;
 use super::scan::ScanError;
 
 /// A file operation that failed.
@@ -197,6 +198,15 @@ pub enum MaintenanceError {
     },
 }
 
+impl From<RecordError> for AppendError {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Codec(error) => error.into(),
+            RecordError::Batch(error) => error.into(),
+        }
+    }
+}
+
 impl AppendError {
     /// The error that Kafka's protocol has for it.
     #[must_use]
@@ -210,6 +220,7 @@ impl AppendError {
             Self::LargerThanSegment { .. } => ResponseError::RecordListTooLarge,
             Self::InvalidTimestamp { .. } => ResponseError::InvalidTimestamp,
             Self::Codec(CodecError::Unknown(_)) => ResponseError::UnsupportedCompressionType,
+            Self::Codec(CodecError::TooLarge { .. }) => ResponseError::MessageTooLarge,
             Self::Codec(_) => ResponseError::CorruptMessage,
             Self::Sequence(SequenceError::OutOfOrder { .. }) => {
                 ResponseError::OutOfOrderSequenceNumber

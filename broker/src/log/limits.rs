@@ -18,6 +18,13 @@ pub const VERIFICATIONS_MAX: usize = 10_000;
 /// become larger than this: a few hundred bytes of zstd can ask for gigabytes.
 pub const DECOMPRESSED_BYTES_MAX: usize = 256 * 1024 * 1024;
 
+/// Times `max.message.bytes` that the records of a batch which is opened at append may
+/// have when decompressed. A producer is told MESSAGE_TOO_LARGE and splits the batch.
+pub const APPEND_DECOMPRESSED_RATIO_MAX: usize = 64;
+
+/// What they may have whatever `max.message.bytes` is.
+pub const APPEND_DECOMPRESSED_BYTES_MIN: usize = 16 * 1024 * 1024;
+
 /// Bytes read at once when a segment is scanned from front to back.
 pub const SCAN_CHUNK_BYTES: usize = 1024 * 1024;
 

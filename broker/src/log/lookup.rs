@@ -5,11 +5,11 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use super::batch::{self, BatchHeader};
-use super::codec::Codec;
 use super::error::{Corruption, FileContext, ReadError, scan_failure};
 use super::files::Kind;
+use super::limits::DECOMPRESSED_BYTES_MAX;
 use super::partition::Log;
-use super::record::Records;
+use super::record_heads::RecordHeads;
 use super::segment::Segment;
 
 /// A record found by its timestamp.
@@ -33,7 +33,7 @@ struct Found {
 impl Log {
     /// The first record whose timestamp is `timestamp_ms` or later.
     ///
-    /// Opens the one batch that holds it; the indexes lead there.
+    /// Opens the one batch that holds it, as far as the record; the indexes lead there.
     ///
     /// # Errors
     /// When a file cannot be read or holds what was not written there.
@@ -171,11 +171,10 @@ impl Log {
                 continue;
             }
             let corrupt = |reason: String| Corruption { file: path.clone(), position, reason };
-            let payload = Codec::from_id(header.codec_id())
-                .and_then(|codec| codec.decompress(batch::payload(&header, scanned.bytes)))
+            let payload = batch::payload(&header, scanned.bytes);
+            let mut records = RecordHeads::new(&header, payload, DECOMPRESSED_BYTES_MAX)
                 .map_err(|error| corrupt(error.to_string()))?;
-            for record in Records::new(&header, &payload) {
-                let record = record.map_err(|error| corrupt(error.to_string()))?;
+            while let Some(record) = records.next().map_err(|error| corrupt(error.to_string()))? {
                 if record.offset >= from && !go_on(&header, record.timestamp_ms, record.offset) {
                     return Ok(());
                 }

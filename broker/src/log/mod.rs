@@ -12,7 +12,7 @@
 //! | `retain` | retention, DeleteRecords, truncation |
 //! | `clean` | compaction: what, the offset map, the filter, the swap |
 //! | `segment`, `index`, `scan` | one segment, its sparse indexes, walking over it |
-//! | `batch`, `record`, `builder`, `codec`, `varint` | the record format, v2 |
+//! | `batch`, `record`, `record_heads`, `builder`, `codec`, `varint` | the record format, v2 |
 //! | `producers`, `snapshot` | idempotent and transactional producers, their snapshots |
 //! | `verification` | transactions that the coordinator is asked about before they begin |
 //! | `marker`, `transactions` | the ends of transactions; what holds the last stable offset |
@@ -22,7 +22,8 @@
 //!
 //! Nothing here knows of requests, connections or replicas, and time is always
 //! passed in. Calls block on files: from async code use `spawn_blocking` for
-//! cleaning and retention; appends and reads of cached pages are short.
+//! cleaning, retention, look-ups and appends that [`Log::reworks`]; other appends and
+//! reads of cached pages are short.
 
 mod aborted;
 mod append;
@@ -46,6 +47,7 @@ mod partition;
 mod producers;
 mod read;
 mod record;
+mod record_heads;
 mod retain;
 mod scan;
 mod segment;

@@ -202,6 +202,11 @@ impl Partition {
         appended
     }
 
+    /// Whether appending a client's batch takes a thread that may block.
+    pub(crate) fn reworks(&self, batch: &[u8]) -> bool {
+        self.opened().is_some_and(|log| log.reworks(batch))
+    }
+
     fn append_of_client(
         &self,
         batches: &mut [u8],

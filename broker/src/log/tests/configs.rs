@@ -113,3 +113,50 @@ fn a_recovery_point_is_written_down_after_a_roll_and_else_only_by_a_checkpoint()
     log.flush_once(NOW_MS + 1000).unwrap();
     assert_eq!(written(), Some(3));
 }
+
+#[test]
+fn a_batch_that_is_opened_may_become_so_large_and_is_to_be_split_beyond() {
+    let batch = |bytes| {
+        let mut builder = BatchBuilder::new(0).codec(Codec::Zstd);
+        builder.push(NOW_MS, Some(b"key"), Some(&vec![0; bytes]), &[]);
+        builder.build().unwrap()
+    };
+    let most = limits::APPEND_DECOMPRESSED_BYTES_MIN;
+    let own = ("max.message.bytes", "100000");
+    for opens in [("cleanup.policy", "compact"), ("compression.type", "lz4")] {
+        let home = home();
+        let log = open(&home.dir, &config(&[opens, own]));
+        append(&log, batch(most - 100));
+        let refused = log.append(&mut batch(most), &CLIENT).unwrap_err();
+        assert!(
+            matches!(
+                refused,
+                AppendError::Codec(CodecError::TooLarge { max_bytes }) if max_bytes == most
+            ),
+            "{refused}"
+        );
+        assert_eq!(refused.response(), kafka_protocol::error::ResponseError::MessageTooLarge);
+        log.set_config(config(&[opens]));
+        append(&log, batch(most));
+    }
+    let home = home();
+    append(&open(&home.dir, &config(&[own])), batch(most));
+}
+
+#[test]
+fn keys_are_asked_for_when_a_batch_is_recompressed_too() {
+    let home = home();
+    let log =
+        open(&home.dir, &config(&[("cleanup.policy", "compact"), ("compression.type", "lz4")]));
+    for codec in [Codec::None, Codec::Gzip] {
+        let mut builder = BatchBuilder::new(0).codec(codec);
+        for key in [Some(&b"key"[..]), None, Some(b"key"), None] {
+            builder.push(NOW_MS, key, Some(b"value"), &[]);
+        }
+        let refused = log.append(&mut builder.build().unwrap(), &CLIENT).unwrap_err();
+        assert!(
+            matches!(&refused, AppendError::Keyless { batch_indexes } if *batch_indexes == [1, 3]),
+            "{codec:?}: {refused}"
+        );
+    }
+}

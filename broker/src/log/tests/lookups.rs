@@ -76,3 +76,22 @@ fn what_a_read_may_bring_is_guessed_by_the_offsets_of_its_segment() {
     assert!((4000..=5000).contains(&whole), "one segment's at most: {whole}");
     assert!(log.segment_count() > 1);
 }
+
+#[test]
+fn a_batch_is_opened_no_further_than_the_record_that_is_looked_for() {
+    let home = home();
+    let log = open(&home.dir, &config(&[]));
+    let mut builder = BatchBuilder::new(0).codec(Codec::Gzip);
+    builder.push(NOW_MS, None, Some(b"first"), &[]);
+    builder.push(NOW_MS + 1, None, Some(&[0; 300_000]), &[]);
+    let mut batch = builder.build().unwrap();
+    // Whoever reads it to its end finds that it has none.
+    batch.truncate(batch.len() - 20);
+    let mut header = BatchHeader::parse(&batch).unwrap();
+    header.size_bytes = batch.len();
+    header.seal(&mut batch);
+    append(&log, batch);
+    let found = log.offset_for_timestamp(NOW_MS).unwrap().unwrap();
+    assert_eq!((found.offset, found.timestamp_ms), (0, NOW_MS));
+    assert!(matches!(log.offset_for_timestamp(NOW_MS + 1), Err(ReadError::Corrupt(_))));
+}
