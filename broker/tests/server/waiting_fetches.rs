@@ -166,12 +166,19 @@ async fn large_answers_behind_a_fetch_that_waits_are_made_one_by_one() {
     const LARGE: usize = 256 << 10;
     let (broker, mut good) = sixteen_mebibytes().await;
     good.create_topic("empty", 1).await;
-    let resource = DescribeConfigsResource::default()
-        .with_resource_type(2)
-        .with_resource_name(text("topic"))
-        .with_configuration_keys(None);
+    let mut resources = Vec::new();
+    for number in 0..80 {
+        let topic = number.to_string();
+        good.create_topic(&topic, 1).await;
+        resources.push(
+            DescribeConfigsResource::default()
+                .with_resource_type(2)
+                .with_resource_name(text(&topic))
+                .with_configuration_keys(None),
+        );
+    }
     let describe = DescribeConfigsRequest::default()
-        .with_resources(vec![resource; 150])
+        .with_resources(resources)
         .with_include_synonyms(true)
         .with_include_documentation(true);
     let mut frames = encode(11, 1, &waiting_for(1)).to_vec();
