@@ -53,3 +53,26 @@ impl GroupCoordinator {
         offsets.retain(|(topic, ..)| self.0.partitions.count(topic) > 0);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Broker, BrokerConfig};
+
+    #[tokio::test]
+    async fn a_commit_that_comes_after_its_topic_went_leaves_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let properties =
+            [("log.dirs", home.path().to_str().unwrap()), ("listeners", "PLAINTEXT://127.0.0.1:0")];
+        let config = BrokerConfig::from_properties(properties).unwrap();
+        let broker = Broker::start(config).await.unwrap();
+        let groups = &broker.node().groups;
+        groups.ensure_topic(broker.node()).await.unwrap();
+        let metadata = String::new();
+        let offset =
+            CommittedOffset { offset: 7, leader_epoch: -1, metadata, commit_timestamp_ms: 0 };
+        let offsets = vec![("gone".to_owned(), 0, offset)];
+        assert!(groups.commit("group", "", None, -1, 7, offsets).unwrap().is_none());
+        assert_eq!(groups.committed("group", "gone", &[0]), [None]);
+    }
+}
