@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use longshore_sdk::objects::Bucket;
-use longshore_sdk::{Batch, Config, Fault, Reject, host};
+use longshore_sdk::{Batch, Config, Fault, Reject, host, transactions};
 use serde_json::{Map, Value, json};
 
 /// A plugin's evil, as its options say.
@@ -44,6 +44,12 @@ impl Deed {
             }
             "flood-log" => flood(),
             "long-line" => host::info(&"x".repeat(12 << 20)),
+            "commit" => transactions::commit(),
+            "abort" => {
+                // The last word counts.
+                transactions::commit();
+                transactions::abort();
+            }
             "fault-retry" => return Err(Fault::retry("try-later", "the system is down")),
             "fault-config" => return Err(Fault::config("wrong-path", "no such folder")),
             "fault-fatal" => return Err(Fault::fatal("corrupt", "the file is corrupt")),

@@ -19,6 +19,7 @@
 //! | [`fault`] | how a whole call fails |
 //! | [`host`] | log, metrics, clock, random numbers |
 //! | [`checkpoints`] | where a source was |
+//! | [`transactions`] | where a source's transactions end |
 //! | [`state`] | a processor's keyed state |
 //! | [`formats`], [`objects`] | file formats and object stores, done by the host |
 //! | [`export`] | the macros that make a component of a type |
@@ -39,6 +40,7 @@ pub mod host;
 pub mod objects;
 pub mod plugin;
 pub mod state;
+pub mod transactions;
 
 #[cfg(not(target_arch = "wasm32"))]
 mod native;

@@ -38,6 +38,15 @@ pub struct LogLine {
     pub fields: Vec<(String, String)>,
 }
 
+/// How a source ended a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionEnd {
+    /// With [`commit`](crate::transactions::commit).
+    Commit,
+    /// With [`abort`](crate::transactions::abort).
+    Abort,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Stored {
     pub(crate) bytes: Vec<u8>,
@@ -70,6 +79,7 @@ pub(crate) struct World {
     pub(crate) state: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) objects: BTreeMap<String, BTreeMap<String, Stored>>,
     pub(crate) etags: u64,
+    pub(crate) transactions: Vec<TransactionEnd>,
 }
 
 impl World {
@@ -201,6 +211,11 @@ impl Testkit {
     /// The messages logged so far.
     pub fn logged(&self) -> Vec<String> {
         with_world(|world| world.log.iter().map(|line| line.message.clone()).collect())
+    }
+
+    /// How transactions were ended so far.
+    pub fn transactions(&self) -> Vec<TransactionEnd> {
+        with_world(|world| world.transactions.clone())
     }
 
     /// A counter's value.

@@ -132,6 +132,10 @@ impl asked::Plugin for Connected {
         self.plugin.manifest().digest.clone()
     }
 
+    fn ends_transactions(&self) -> bool {
+        self.plugin.ends_transactions()
+    }
+
     fn config_schema(&self) -> &serde_json::Value {
         self.plugin.config_schema()
     }

@@ -11,6 +11,7 @@ pub(super) mod describe {
                 import longshore:base/host@0.1.0;
                 import longshore:base/checkpoints@0.1.0;
                 import longshore:base/state@0.1.0;
+                import longshore:base/transactions@0.1.0;
                 import longshore:formats/formats@0.1.0;
                 import longshore:object-store/store@0.1.0;
                 export longshore:connector/describe@0.1.0;

@@ -14,6 +14,7 @@ use super::memory::MemoryLimit;
 use super::plugin::OpenContext;
 use super::state::StateStore;
 use super::wasi::{self, Stderr};
+use crate::task::plugin::TransactionEnd;
 
 /// One instance's side of the host.
 pub(super) struct Guest {
@@ -31,6 +32,8 @@ pub(super) struct Guest {
     pub(super) scanned: usize,
     /// Files that its handles keep open.
     pub(super) files: usize,
+    /// How the poll under way ends its transaction.
+    pub(super) transaction_end: Option<TransactionEnd>,
     pub(super) words: String,
     pub(super) stderr: Stderr,
     pub(super) log: LogBudget,
@@ -53,6 +56,7 @@ impl Guest {
             encoded: 0,
             scanned: 0,
             files: 0,
+            transaction_end: None,
             words: String::new(),
             wasi: wasi::context(&stderr),
             stderr,

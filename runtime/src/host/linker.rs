@@ -4,7 +4,7 @@
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
-use super::bindings::describe::longshore::base::{batches, checkpoints, host, state};
+use super::bindings::describe::longshore::base::{batches, checkpoints, host, state, transactions};
 use super::bindings::describe::longshore::formats::formats;
 use super::bindings::describe::longshore::object_store::store;
 use super::guest::Guest;
@@ -15,6 +15,7 @@ pub(super) fn all(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     checkpoints::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     host::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     state::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    transactions::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     formats::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     store::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;

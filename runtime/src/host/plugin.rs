@@ -25,6 +25,9 @@ use crate::kafka::group::Lease;
 use crate::worker::herder::{ConnectorConfig, ConnectorKind, TaskId};
 use crate::worker::plugin::{ConfigProblem, PlannedTask};
 
+/// What a source imports that ends its transactions itself.
+const TRANSACTIONS: &str = "longshore:base/transactions@0.1.0";
+
 /// What a plugin tells about itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Manifest {
@@ -87,6 +90,7 @@ pub struct Plugin {
     config_schema: serde_json::Value,
     describe: DescribePartPre<Guest>,
     role: Role,
+    ends_transactions: bool,
 }
 
 enum Role {
@@ -142,6 +146,8 @@ impl Plugin {
         };
         let pre = host.linker.instantiate_pre(component).map_err(contract)?;
         let role = Role::of(pre.clone(), host).map_err(contract)?;
+        let ty = component.component_type();
+        let ends_transactions = ty.imports(&host.engine).any(|(name, _)| name == TRANSACTIONS);
         let describe = DescribePartPre::new(pre).map_err(contract)?;
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let (about, schema) = told(host, &name, &describe).await.map_err(|source| {
@@ -165,7 +171,7 @@ impl Plugin {
             digest,
         };
         let (host, path) = (host.clone(), path.to_owned());
-        Ok(Self { host, manifest, path, config_schema, describe, role })
+        Ok(Self { host, manifest, path, config_schema, describe, role, ends_transactions })
     }
 
     /// What it tells about itself.
@@ -176,6 +182,11 @@ impl Plugin {
     /// The file that it was loaded from.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether it says itself where its transactions end.
+    pub fn ends_transactions(&self) -> bool {
+        self.ends_transactions
     }
 
     /// JSON Schema of its own options.

@@ -11,7 +11,7 @@ use super::error::{CallError, Cause};
 use super::guest::{Guest, Metrics};
 use super::plugin::{OpenContext, Plugin};
 use crate::task::failures::{Failure, Stage};
-use crate::task::plugin::{Next, Polled, Refused};
+use crate::task::plugin::{Next, Polled, Refused, TransactionEnd};
 use crate::worker::plugin::PlannedTask;
 
 /// One task of a source, open.
@@ -68,11 +68,13 @@ impl SourceInstance {
     pub async fn poll(&mut self, wait: Duration, max_bytes: u32) -> Result<Polled, CallError> {
         let limit = self.live.limits().call + wait;
         let wait_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
+        self.live.store.data_mut().transaction_end = None;
         let polled = self.live.call("poll", limit, |store, part| {
             Box::pin(part.longshore_connector_source().call_poll(store, wait_ms, max_bytes))
         });
         let polled = polled.await?;
-        checked(polled).map_err(|cause| self.live.failed("poll", cause))
+        let end = self.live.store.data_mut().transaction_end.take();
+        checked(polled, end).map_err(|cause| self.live.failed("poll", cause))
     }
 
     /// The first `polls` polls since it was opened are durable.
@@ -119,7 +121,7 @@ async fn live(
     .await
 }
 
-fn checked(polled: wit::Polled) -> Result<Polled, Cause> {
+fn checked(polled: wit::Polled, end: Option<TransactionEnd>) -> Result<Polled, Cause> {
     Ok(Polled {
         outputs: convert::outputs(polled.outputs)?,
         refused: polled
@@ -131,6 +133,7 @@ fn checked(polled: wit::Polled) -> Result<Polled, Cause> {
             })
             .collect(),
         saved: convert::checkpoints(polled.saved)?,
+        end,
         next: match polled.next {
             wit::Next::More => Next::More,
             wit::Next::Idle => Next::Idle,

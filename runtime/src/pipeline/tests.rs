@@ -252,16 +252,15 @@ fn a_guarantee_that_is_none_is_told_at_its_line() {
 name: words
 topics: { lines: {}, words: {} }
 connectors:
-  read: { connector.class: file-source, topic: lines, path: a, transaction.boundary: connector }
+  read: { connector.class: file-source, topic: lines, path: a, transaction.boundary: batch }
 streams:
   split: { processor: split-words, from: lines, to: words, processing.guarantee: exactly_once }
 ";
     let drawn = drawn(&report(text, &[]));
-    for part in ["`transaction.boundary` cannot be `connector`", "`exactly_once_v2`", ":4:", ":6:"]
-    {
+    for part in ["`transaction.boundary` must be `poll`", "`exactly_once_v2`", ":4:", ":6:"] {
         assert!(drawn.contains(part), "no {part} in {drawn}");
     }
     let right =
-        text.replace(": connector }", ": interval }").replace("exactly_once ", "at_least_once ");
+        text.replace(": batch }", ": interval }").replace("exactly_once ", "at_least_once ");
     assert!(load(&right, &[]).is_ok());
 }

@@ -110,6 +110,18 @@ impl Delivery {
         }
     }
 
+    /// Gives up what is open of a lot; the next begins anew.
+    pub async fn abort(&self) {
+        if let Self::ExactlyOnce(transactions) = self
+            && *transactions.stage() == Stage::Open
+        {
+            // Dropped half-way it may be carried out all the same.
+            *transactions.stage() = Stage::Unknown;
+            transactions.producer.abort().await;
+            *transactions.stage() = Stage::Unbegun;
+        }
+    }
+
     /// Drives a session to its end. If it fails, what it left open is given up, so
     /// that readers need not wait for the next session, or for the transaction's
     /// time-out.

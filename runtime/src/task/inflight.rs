@@ -164,12 +164,15 @@ impl InFlight {
         self.durable
     }
 
-    /// True when no lot is being made, waits, is in flight or is left to be sealed.
+    /// True when no lot is being made, waits or is in flight; some may be left to be
+    /// sealed.
+    pub fn rests(&self) -> bool {
+        !self.making && self.waiting.is_none() && self.flight == Flight::Landed
+    }
+
+    /// True when none of that is, and none is left to be sealed.
     pub fn is_idle(&self) -> bool {
-        !self.making
-            && self.waiting.is_none()
-            && self.flight == Flight::Landed
-            && self.sent == self.durable
+        self.rests() && self.sent == self.durable
     }
 }
 

@@ -47,6 +47,15 @@ pub enum Next {
     Replan,
 }
 
+/// How a source ends a transaction, where it may say so (`transaction.boundary=connector`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionEnd {
+    /// With what this poll brought.
+    Commit,
+    /// Its records are given up, this poll's too; what was saved stays saved.
+    Abort,
+}
+
 /// Something that a source read and could make no record of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
@@ -65,6 +74,8 @@ pub struct Polled {
     pub refused: Vec<Refused>,
     /// Durable never before the outputs.
     pub saved: Vec<Checkpoint>,
+    /// Whether the transaction ends here.
+    pub end: Option<TransactionEnd>,
     /// What next.
     pub next: Next,
 }

@@ -7,8 +7,8 @@
 //!
 //! In a transaction ([`Delivery`]) a poll's records and its checkpoint become
 //! visible together: `transaction.boundary=poll`. With `interval` (KIP-618) a
-//! transaction holds the polls of a time, and the last checkpoint of each partition
-//! is saved at its end.
+//! transaction holds the polls of a time, with `connector` those up to one that says so,
+//! and the last checkpoint of each partition is saved at its end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +25,7 @@ use super::delivery::Delivery;
 use super::error::TaskError;
 use super::failures::{DeadLetters, Failures};
 use super::inflight::{InFlight, Lot, Seal, Step};
-use super::plugin::{Checkpoint, Next, Output, Polled, SourcePlugin};
+use super::plugin::{Checkpoint, Next, Output, Polled, SourcePlugin, TransactionEnd};
 use super::topics::OutputTopics;
 use super::writes::Writes;
 
@@ -43,6 +43,17 @@ pub trait CheckpointTopic: Send + Sync {
     fn records(&self, checkpoints: &[Checkpoint]) -> Result<Output, TaskError>;
 }
 
+/// What one transaction holds, where there are any: `transaction.boundary`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Boundary {
+    /// One poll.
+    Poll,
+    /// The polls of this time.
+    Interval(Duration),
+    /// Those up to one whose [`end`](Polled::end) says so.
+    Connector,
+}
+
 /// What a source's session works with.
 pub struct SourceSession {
     /// `connector-N`, for messages.
@@ -58,8 +69,8 @@ pub struct SourceSession {
     pub topics: OutputTopics,
     /// Decides about what cannot become a record.
     pub failures: Failures,
-    /// `transaction.boundary.interval.ms`; `None` commits each poll.
-    pub commit_every: Option<Duration>,
+    /// What a transaction holds.
+    pub boundary: Boundary,
     /// The connector's counts.
     pub counters: Arc<Counters>,
     /// Told true once the plugin answered `done` and all of it is durable.
@@ -88,6 +99,26 @@ struct Payload {
     outputs: Vec<Output>,
     letters: Option<DeadLetters>,
     saved: Vec<Checkpoint>,
+    /// The transaction that it would be in is given up.
+    aborts: bool,
+}
+
+/// What seals polls.
+#[derive(Default)]
+struct Unsealed {
+    saved: Vec<Checkpoint>,
+    /// Kept until then where the plugin may give the transaction up.
+    letters: Vec<DeadLetters>,
+    aborts: bool,
+}
+
+impl Unsealed {
+    fn add(&mut self, payload: Payload) {
+        let Payload { letters, saved, aborts, .. } = payload;
+        supersede(&mut self.saved, saved);
+        self.letters.extend(letters);
+        self.aborts |= aborts;
+    }
 }
 
 impl SourceSession {
@@ -103,13 +134,15 @@ impl SourceSession {
         let mut guest = Some(plugin);
         let mut call: OptionFuture<GuestCall> = None.into();
         let mut landing: OptionFuture<Landing> = None.into();
-        let (mut waiting, mut unsealed) = (Payload::default(), Vec::new());
+        let (mut waiting, mut unsealed) = (Payload::default(), Unsealed::default());
         let mut sealing = false;
         let mut acknowledged = 0;
         let mut pause_until: Option<Instant> = None;
         let mut last_record = Instant::now();
         let mut commit_at: Option<Instant> = None;
         let mut finished = false;
+        // Only transactions have ends.
+        let told_ends = self.boundary == Boundary::Connector && self.delivery.is_exactly_once();
 
         loop {
             let stopping = self.stop.is_cancelled();
@@ -121,7 +154,9 @@ impl SourceSession {
                 acknowledged = machine.durable();
                 call = Some(acknowledge(plugin, acknowledged)).into();
             }
-            let due = stopping || finished || commit_at.is_some_and(|at| at <= Instant::now());
+            let due = (stopping && !told_ends)
+                || finished
+                || commit_at.is_some_and(|at| at <= Instant::now());
             if due && machine.seal().is_some() {
                 (sealing, commit_at) = (true, None);
                 landing = Some(self.seal(std::mem::take(&mut unsealed))).into();
@@ -134,16 +169,17 @@ impl SourceSession {
                         call = Some(poll(plugin)).into();
                     }
                     Step::Send(_) => {
-                        let Payload { outputs, letters, saved } = std::mem::take(&mut waiting);
-                        supersede(&mut unsealed, saved);
-                        if let Some(interval) = self.commit_every {
+                        let outputs = std::mem::take(&mut waiting.outputs);
+                        let letters = waiting.letters.take_if(|_| !told_ends);
+                        unsealed.add(std::mem::take(&mut waiting));
+                        if let Boundary::Interval(interval) = self.boundary {
                             commit_at.get_or_insert_with(|| Instant::now() + interval);
                         }
                         landing = Some(self.send(outputs, letters)).into();
                     }
                     Step::Seal(_) => {
                         (sealing, commit_at) = (true, None);
-                        supersede(&mut unsealed, std::mem::take(&mut waiting).saved);
+                        unsealed.add(std::mem::take(&mut waiting));
                         landing = Some(self.seal(std::mem::take(&mut unsealed))).into();
                     }
                 }
@@ -161,28 +197,43 @@ impl SourceSession {
                     break;
                 }
             }
+            if told_ends && stopping && guest.is_some() && machine.rests() {
+                // Nobody said that it ends here: it is read again.
+                let _ = self.writes.hold(self.delivery.abort()).await;
+                break;
+            }
 
             tokio::select! {
                 Some((plugin, answer)) = &mut call => {
                     call = None.into();
                     guest = Some(plugin);
                     if let Answer::Polled(polled) = answer? {
-                        let next = polled.next;
-                        waiting = self.take(polled)?;
-                        let records = !waiting.outputs.is_empty() || waiting.letters.is_some();
+                        let (next, end) = (polled.next, polled.end.filter(|_| told_ends));
+                        waiting = self.take(polled, end)?;
+                        let came = !waiting.outputs.is_empty() || waiting.letters.is_some();
                         // Records in a transaction are durable once it is committed.
-                        let committed = records && self.delivery.is_exactly_once();
-                        let later = self.commit_every.is_some() && !due && next != Next::Done;
-                        let seal = match committed {
-                            true if later => Seal::Later,
-                            false if waiting.saved.is_empty() => Seal::Nothing,
-                            _ => Seal::AtOnce,
+                        let committed = came && self.delivery.is_exactly_once();
+                        let nothing = !committed && waiting.saved.is_empty();
+                        let interval = matches!(self.boundary, Boundary::Interval(_));
+                        let seal = match end {
+                            Some(_) => Seal::AtOnce,
+                            None if nothing => Seal::Nothing,
+                            None if told_ends => Seal::Later,
+                            None if committed && interval && !due && next != Next::Done => {
+                                Seal::Later
+                            }
+                            None => Seal::AtOnce,
                         };
+                        // Where the plugin may give them up, letters wait for the seal.
+                        let records = !waiting.outputs.is_empty() || (came && !told_ends);
+                        if !records && seal == Seal::Later {
+                            unsealed.add(std::mem::take(&mut waiting));
+                        }
                         machine.made(Lot { records, seal });
-                        if records {
+                        if came {
                             last_record = Instant::now();
                         }
-                        let pause = || (!records).then(|| Instant::now() + idle_pause(last_record.elapsed()));
+                        let pause = || (!came).then(|| Instant::now() + idle_pause(last_record.elapsed()));
                         match next {
                             Next::More => {}
                             Next::Idle => pause_until = pause(),
@@ -224,9 +275,13 @@ impl SourceSession {
     }
 
     /// Counts what a poll brought, and stops at what cannot be used.
-    fn take(&self, polled: Polled) -> Result<Payload, TaskError> {
+    fn take(&self, polled: Polled, end: Option<TransactionEnd>) -> Result<Payload, TaskError> {
         let letters = self.failures.refused(&polled.refused)?;
         let mut outputs = polled.outputs;
+        let aborts = end == Some(TransactionEnd::Abort);
+        if aborts {
+            outputs.clear();
+        }
         outputs.retain(|output| !output.batch.is_empty());
         self.topics.check(&outputs)?;
         for output in &outputs {
@@ -235,7 +290,7 @@ impl SourceSession {
         if !outputs.is_empty() {
             self.counters.active.record(self.counters.unwritten());
         }
-        Ok(Payload { outputs, letters, saved: polled.saved })
+        Ok(Payload { outputs, letters, saved: polled.saved, aborts })
     }
 
     fn send(&self, outputs: Vec<Output>, letters: Option<DeadLetters>) -> Landing {
@@ -254,12 +309,20 @@ impl SourceSession {
         })
     }
 
-    fn seal(&self, saved: Vec<Checkpoint>) -> Landing {
+    fn seal(&self, unsealed: Unsealed) -> Landing {
+        let Unsealed { saved, letters, aborts } = unsealed;
         let (delivery, checkpoints) = (self.delivery.clone(), self.checkpoints.clone());
         let (counters, writes) = (self.counters.clone(), self.writes.clone());
         Box::pin(async move {
             let sealed = async {
+                if aborts {
+                    delivery.abort().await;
+                    counters.committed();
+                }
                 delivery.begin().await?;
+                for letters in letters {
+                    delivery.send_dead_letters(&counters, Some(letters)).await?;
+                }
                 if !saved.is_empty() {
                     let records = checkpoints.records(&saved)?;
                     let topic = records.topic.clone();

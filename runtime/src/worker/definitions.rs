@@ -334,8 +334,8 @@ const HOST_OPTIONS: [HostOption; 24] = [
         "transaction.boundary",
         "STRING",
         Some("poll"),
-        &["poll", "interval"],
-        "What one transaction holds: a poll, or all polls of an interval.",
+        &["poll", "interval", "connector"],
+        "What one transaction holds: a poll, all polls of an interval, or as much as the plugin says.",
     ),
     option(
         Of::Sources,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::config::SourceSupport;
 use super::herder::{ConnectorConfig, ConnectorKind};
 use super::plugin::ConfigProblem;
+use crate::task::source;
 
 /// A processor's or a sink's promise.
 const GUARANTEE: &str = "processing.guarantee";
@@ -53,6 +54,8 @@ pub enum Boundary {
     /// Those of all polls of this time; of the worker's `offset.flush.interval.ms` if
     /// none is given.
     Interval(Option<Duration>),
+    /// Those of all polls up to one that says that it ends there.
+    Connector,
 }
 
 impl Boundary {
@@ -63,17 +66,32 @@ impl Boundary {
             Some("interval") => Self::Interval(
                 text(INTERVAL).and_then(|millis| millis.parse().ok()).map(Duration::from_millis),
             ),
+            Some("connector") => Self::Connector,
             _ => Self::Poll,
         }
     }
 
-    /// How long transactions stay open for more polls; `None` for one.
-    pub fn interval(self, otherwise: Duration) -> Option<Duration> {
+    /// What a session's transactions hold, with an interval that is known.
+    pub fn transactions(self, otherwise: Duration) -> source::Boundary {
         match self {
-            Self::Poll => None,
-            Self::Interval(given) => Some(given.unwrap_or(otherwise)),
+            Self::Poll => source::Boundary::Poll,
+            Self::Interval(given) => source::Boundary::Interval(given.unwrap_or(otherwise)),
+            Self::Connector => source::Boundary::Connector,
         }
     }
+}
+
+/// A boundary that is the plugin's to draw, which it does not do.
+pub fn undrawn(config: &ConnectorConfig, ends_transactions: bool) -> Option<ConfigProblem> {
+    let is_asked_for = Boundary::of(config) == Boundary::Connector;
+    (is_asked_for && !ends_transactions).then(|| ConfigProblem {
+        option: BOUNDARY.to_owned(),
+        message:
+            "cannot be `connector`: this plugin does not say where its transactions end. What \
+                  one poll brings is never divided, so `poll` and `interval` keep such records \
+                  together"
+                .to_owned(),
+    })
 }
 
 /// What is wrong with an option, if it is one of these.
@@ -106,13 +124,10 @@ pub fn wrong(kind: ConnectorKind, option: &str, value: &str) -> Option<String> {
             Ok(1..) => None,
             _ => Some("must be a whole number of milliseconds, 1 at the least".to_owned()),
         },
-        (BOUNDARY, "poll" | "interval") => None,
-        (BOUNDARY, "connector") => Some(
-            "cannot be `connector`: plugins have no way to say where a transaction ends. What one \
-             poll brings is never divided, so `poll` and `interval` keep such records together"
-                .to_owned(),
-        ),
-        (BOUNDARY, other) => Some(format!("must be `poll` or `interval`, not `{other}`")),
+        (BOUNDARY, "poll" | "interval" | "connector") => None,
+        (BOUNDARY, other) => {
+            Some(format!("must be `poll`, `interval` or `connector`, not `{other}`"))
+        }
         _ => None,
     }
 }
@@ -190,16 +205,18 @@ mod tests {
     }
 
     #[test]
-    fn a_transaction_of_a_source_is_a_poll_or_an_interval_and_no_plugin_says_where_it_ends() {
+    fn a_transaction_of_a_source_is_a_poll_or_an_interval_or_ends_where_its_plugin_says() {
         let source = ConnectorKind::Source;
-        for boundary in ["poll", "interval"] {
+        for boundary in ["poll", "interval", "connector"] {
             assert_eq!(wrong(source, BOUNDARY, boundary), None);
             assert!(wrong(ConnectorKind::Processor, BOUNDARY, boundary).is_some());
         }
-        for boundary in ["connector", "batch"] {
-            let told = wrong(source, BOUNDARY, boundary).unwrap();
-            assert!(told.contains("`poll`") && told.contains("`interval`"), "{told}");
-        }
+        let told = wrong(source, BOUNDARY, "batch").unwrap();
+        assert!(told.contains("`poll`") && told.contains("`interval`"), "{told}");
+        let own = config(&[(BOUNDARY, "connector")]);
+        assert!(undrawn(&own, true).is_none() && undrawn(&config(&[]), false).is_none());
+        let told = undrawn(&own, false).unwrap().message;
+        assert!(told.contains("`poll` and `interval`"), "{told}");
         for millis in ["0", "-1", "5s", ""] {
             assert!(wrong(source, INTERVAL, millis).is_some(), "{millis}");
         }
@@ -210,12 +227,14 @@ mod tests {
     #[test]
     fn an_interval_is_the_workers_unless_the_connector_has_its_own() {
         let workers = Duration::from_secs(5);
-        let interval = |pairs: &[_]| Boundary::of(&config(pairs)).interval(workers);
-        assert_eq!(interval(&[]), None);
-        assert_eq!(interval(&[(INTERVAL, "250")]), None);
-        assert_eq!(interval(&[(BOUNDARY, "interval")]), Some(workers));
+        let boundary = |pairs: &[_]| Boundary::of(&config(pairs)).transactions(workers);
+        assert_eq!(boundary(&[]), source::Boundary::Poll);
+        assert_eq!(boundary(&[(INTERVAL, "250")]), source::Boundary::Poll);
+        assert_eq!(boundary(&[(BOUNDARY, "interval")]), source::Boundary::Interval(workers));
         let own = [(BOUNDARY, "interval"), (INTERVAL, "250")];
-        assert_eq!(interval(&own), Some(Duration::from_millis(250)));
+        let millis = Duration::from_millis(250);
+        assert_eq!(boundary(&own), source::Boundary::Interval(millis));
+        assert_eq!(boundary(&[(BOUNDARY, "connector")]), source::Boundary::Connector);
     }
 
     #[test]

@@ -197,6 +197,7 @@ pub async fn validate(
         problems.extend(more);
     }
     problems.extend(guarantees::unmet(kind, config, sources));
+    problems.extend(guarantees::undrawn(config, plugin.ends_transactions()));
     if let Err(more) = Converters::from_config(config) {
         problems.extend(more.into_iter().map(|error| ConfigProblem {
             option: error.option().to_owned(),

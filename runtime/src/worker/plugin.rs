@@ -54,6 +54,8 @@ pub trait Plugin: Send + Sync {
     fn info(&self) -> PluginInfo;
     /// SHA-256 of its code, in hexadecimal.
     fn digest(&self) -> String;
+    /// Whether a source says itself where its transactions end.
+    fn ends_transactions(&self) -> bool;
     /// JSON Schema of its own options.
     fn config_schema(&self) -> &serde_json::Value;
     /// What is wrong with a configuration.

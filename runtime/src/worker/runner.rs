@@ -37,7 +37,7 @@ use crate::task::numbers::{OpenNumber, ProcessorTask};
 use crate::task::plugin::ProcessorPlugin;
 use crate::task::processor::ProcessorSession;
 use crate::task::sink::SinkSession;
-use crate::task::source::SourceSession;
+use crate::task::source::{Boundary, SourceSession};
 use crate::task::topics::OutputTopics;
 
 /// How a task ended.
@@ -282,10 +282,16 @@ impl Runner {
         let mut config = self.config.clone();
         config.remove(options::TASK_NAME);
         config.remove(options::TASK_ASSIGNMENT);
-        let interval = options.boundary.interval(self.core.config.offset_flush_interval);
+        if let Some(undrawn) = guarantees::undrawn(&self.config, plugin.ends_transactions()) {
+            return Err(TaskError::stop(format!("`{}` {}", undrawn.option, undrawn.message)));
+        }
+        let boundary = options.boundary.transactions(self.core.config.offset_flush_interval);
         let delivery = match sources {
             SourceSupport::Enabled => {
-                let open_for = interval.unwrap_or_default();
+                let open_for = match boundary {
+                    Boundary::Interval(interval) => interval,
+                    Boundary::Poll | Boundary::Connector => Duration::ZERO,
+                };
                 self.exactly_once(self.id.task, &options.producer_overrides, open_for)?
             }
             SourceSupport::Disabled | SourceSupport::Preparing => {
@@ -319,7 +325,7 @@ impl Runner {
             writes,
             topics: self.output_topics(&config),
             failures: self.failures(plugin, options),
-            commit_every: interval,
+            boundary,
             counters: self.metrics().counters.clone(),
             done,
             replan: self.replan.clone(),

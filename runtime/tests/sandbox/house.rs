@@ -108,7 +108,7 @@ impl House {
         self.load(&plugins().join(format!("{name}.wasm"))).await
     }
 
-    async fn load(&self, path: &Path) -> Arc<Plugin> {
+    pub(crate) async fn load(&self, path: &Path) -> Arc<Plugin> {
         self.host.load(path).await.unwrap()
     }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use longshore::batch::BatchError;
 use longshore::host::{CallError, Cause, Fault};
-use longshore::task::plugin::{Next, Polled};
+use longshore::task::plugin::{Next, Polled, TransactionEnd};
 
 use crate::house::{CALL, House};
 
@@ -37,6 +37,21 @@ async fn a_well_behaved_source_is_planned_polled_and_closed() {
     assert_eq!(source.poll(Duration::ZERO, 1 << 20).await.unwrap().next, Next::Done);
     assert!(source.memory_bytes() > 0);
     source.close().await;
+}
+
+#[tokio::test]
+async fn a_source_says_where_its_transactions_end_of_that_poll_alone() {
+    let house = House::new();
+    assert!(house.plugin("evil-source").await.ends_transactions());
+    let other = house.load(&crate::house::plugins().with_file_name("file-source.wasm")).await;
+    assert!(!other.ends_transactions(), "it imports no such thing");
+    let ended = async |evil| poll(&house, evil).await.unwrap().end;
+    assert_eq!(ended("commit").await, Some(TransactionEnd::Commit));
+    assert_eq!(ended("abort").await, Some(TransactionEnd::Abort));
+    assert_eq!(ended("nothing").await, None);
+    let mut source = house.source(&[("evil", "commit"), ("evil.in", "open")]).await.unwrap();
+    let polled = source.poll(Duration::ZERO, 1 << 20).await.unwrap();
+    assert_eq!(polled.end, None, "it was not said of this poll");
 }
 
 #[tokio::test(flavor = "current_thread")]

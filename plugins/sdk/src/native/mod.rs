@@ -7,3 +7,4 @@ pub(crate) mod host;
 pub(crate) mod objects;
 pub(crate) mod records;
 pub(crate) mod state;
+pub(crate) mod transactions;

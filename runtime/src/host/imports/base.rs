@@ -1,12 +1,13 @@
-//! `base/host` and `base/checkpoints`.
+//! `base/host`, `base/checkpoints` and `base/transactions`.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
-use crate::host::bindings::describe::longshore::base::{checkpoints, host};
+use crate::host::bindings::describe::longshore::base::{checkpoints, host, transactions};
 use crate::host::bindings::types;
 use crate::host::guest::{Guest, Line, cut};
+use crate::task::plugin::TransactionEnd;
 
 /// Checkpoints of one answer at most; more are asked for page by page.
 const CHECKPOINTS_MAX: u32 = 10_000;
@@ -115,6 +116,18 @@ impl checkpoints::Host for Guest {
             .into_iter()
             .map(|(partition, offset)| types::Checkpoint { partition, offset: Some(offset) })
             .collect())
+    }
+}
+
+impl transactions::Host for Guest {
+    fn commit(&mut self) -> wasmtime::Result<()> {
+        self.transaction_end = Some(TransactionEnd::Commit);
+        Ok(())
+    }
+
+    fn abort(&mut self) -> wasmtime::Result<()> {
+        self.transaction_end = Some(TransactionEnd::Abort);
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! A worker's whole life over a cluster in memory and native plugins.
 
+mod boundaries;
 mod cluster;
 mod connections;
 mod control;

@@ -16,7 +16,7 @@ use crate::task::error::TaskError;
 use crate::task::failures::{Failure, Stage};
 use crate::task::plugin::{
     Checkpoint, LateReject, Mark, Next, Output, Polled, Processed, ProcessorPlugin, Progress,
-    Refused, Reject, SinkPlugin, SourcePlugin,
+    Refused, Reject, SinkPlugin, SourcePlugin, TransactionEnd,
 };
 use crate::worker::herder::{ConnectorConfig, ConnectorKind, PluginInfo};
 use crate::worker::plugin::{ConfigProblem, PlannedTask, Plugin, Plugins, TaskContext, Uploads};
@@ -34,6 +34,10 @@ pub(super) struct Scene {
     pub(super) poll_faults: AtomicU32,
     /// Polls that were answered.
     pub(super) polls: AtomicU32,
+    /// Where sources end a transaction, by the number of rows read.
+    pub(super) ends: Mutex<BTreeMap<u32, TransactionEnd>>,
+    /// They do not say where transactions end.
+    pub(super) draws_no_boundary: AtomicBool,
     /// Sources that have read all say that there may be more.
     pub(super) idles: AtomicBool,
     /// The worker's own code panics in a poll, so many times.
@@ -238,6 +242,11 @@ impl Plugin for Actor {
         format!("digest-of-{}", self.class)
     }
 
+    fn ends_transactions(&self) -> bool {
+        let draws_none = self.scene.draws_no_boundary.load(Ordering::SeqCst);
+        self.kind == ConnectorKind::Source && !draws_none
+    }
+
     fn config_schema(&self) -> &serde_json::Value {
         &self.schema
     }
@@ -359,11 +368,14 @@ impl SourcePlugin for Rows {
         let offset = Some(format!(r#"{{"row":{until}}}"#));
         let saved = Checkpoint { partition: self.partition.clone(), offset };
         let saved = if until > self.next { vec![saved] } else { Vec::new() };
+        let moved = until > self.next;
         self.next = until;
+        let end = self.scene.ends.lock().unwrap().get(&until).copied().filter(|_| moved);
         Ok(Polled {
             outputs: vec![Output { topic, partition: None, batch }],
             refused,
             saved,
+            end,
             next: match until == self.rows {
                 false => Next::More,
                 true if self.scene.idles.load(Ordering::SeqCst) => Next::Idle,
