@@ -359,15 +359,15 @@ impl Herder for Answers {
 
     fn ready(&self) -> bool {
         // Without the config topic a member would never hear what to do.
-        self.core.ready.load(Ordering::Acquire) && self.core.logs.config.is_followed()
+        self.core.ready.load(Ordering::Acquire) && self.core.logs.config.check_followed().is_ok()
     }
 
     async fn health(&self) -> Health {
-        if !self.core.logs.config.is_followed() {
-            return Health::Unhealthy(
-                "The config topic is not followed any more: the worker must be restarted."
-                    .to_owned(),
-            );
+        let logs = &self.core.logs;
+        for log in [&logs.config, &logs.offset, &*logs.status] {
+            if let Err(error) = log.check_followed() {
+                return Health::Unhealthy(error.to_string());
+            }
         }
         if !self.core.ready.load(Ordering::Acquire) {
             return Health::Starting("The worker is no member of its group yet.".to_owned());

@@ -42,11 +42,12 @@ pub struct Holding {
 }
 
 impl Holding {
-    /// True when all tasks and shares are among those of `other`.
+    /// True when all connectors, tasks and shares are among those of `other`.
     pub fn is_within(&self, other: &Self) -> bool {
-        self.tasks.iter().all(|(task, shares)| {
+        let has_tasks = self.tasks.iter().all(|(task, shares)| {
             other.tasks.get(task).is_some_and(|others| shares.is_subset(others))
-        })
+        });
+        has_tasks && self.connectors.is_subset(&other.connectors)
     }
 
     /// Takes up all of `more` beside what there is.
@@ -342,6 +343,10 @@ mod tests {
                     }
                 }
             }
+            // Nobody else would ask for the round that gives away what was taken.
+            let further = assign(&after, &next, &Holding::default());
+            let told = members.iter().any(|(name, held)| !held.is_within(&next[name]));
+            prop_assert!(further == next || told, "somebody sees that it lost something");
             assert_whole_and_balanced(&after, &settle(&after, members));
         }
 

@@ -20,6 +20,8 @@ const READ_BYTES: usize = 1 << 20;
 const READ_WAIT: Duration = Duration::from_secs(1);
 /// Pause after an error that may pass.
 const ERROR_PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause after one that does not.
+const ERROR_PAUSE_MAX: Duration = Duration::from_secs(30);
 
 /// Why an internal topic cannot be read or written.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -40,11 +42,19 @@ pub enum LogError {
         /// Why.
         source: ProduceError,
     },
-    /// Its follower ended, after an error that it logged.
+    /// Its follower ended with its consumer.
     #[error("topic `{topic}` is not followed any more; the worker must be restarted")]
     Lost {
         /// The topic.
         topic: String,
+    },
+    /// Its follower fails, and tries again.
+    #[error("topic `{topic}` cannot be followed at present: {reason}")]
+    Unfollowed {
+        /// The topic.
+        topic: String,
+        /// Why.
+        reason: String,
     },
 }
 
@@ -71,6 +81,8 @@ pub struct CompactedLog {
     producers: Arc<Producers>,
     consumer: Arc<dyn Consumer>,
     positions: watch::Receiver<Positions>,
+    /// Why it cannot be followed at present.
+    trouble: watch::Receiver<Option<String>>,
     follower: JoinHandle<()>,
 }
 
@@ -104,8 +116,10 @@ impl CompactedLog {
         consumer.assign(&starts).await.map_err(failed)?;
         let begins = begins.into_iter().map(|(at, offset)| (at.partition, offset)).collect();
         let (sender, positions) = watch::channel(begins);
-        let follower = tokio::spawn(follow(topic.clone(), consumer.clone(), sender, apply));
-        let log = Self { topic, partitions, producers, consumer, positions, follower };
+        let (troubled, trouble) = watch::channel(None);
+        let follower = Follower { topic: topic.clone(), positions: sender, trouble: troubled };
+        let follower = tokio::spawn(follower.run(consumer.clone(), apply));
+        let log = Self { topic, partitions, producers, consumer, positions, trouble, follower };
         log.read_to_stable().await?;
         Ok(log)
     }
@@ -140,9 +154,17 @@ impl CompactedLog {
     }
 
     async fn wait(&self, reached: impl FnMut(&Positions) -> bool) -> Result<(), LogError> {
-        let mut positions = self.positions.clone();
-        let waited = positions.wait_for(reached).await;
-        waited.map(|_| ()).map_err(|_| LogError::Lost { topic: self.topic.to_string() })
+        let (mut positions, mut trouble) = (self.positions.clone(), self.trouble.clone());
+        tokio::select! {
+            biased;
+            waited = positions.wait_for(reached) => {
+                waited.map(|_| ()).map_err(|_| LogError::Lost { topic: self.topic.to_string() })
+            }
+            Ok(reason) = trouble.wait_for(Option::is_some) => {
+                let (topic, reason) = (self.topic.to_string(), reason.clone().unwrap_or_default());
+                Err(LogError::Unfollowed { topic, reason })
+            }
+        }
     }
 
     /// The topic's name.
@@ -155,10 +177,26 @@ impl CompactedLog {
         &self.partitions
     }
 
-    /// Whether what is written is still applied here. Once it is not, only a
-    /// restart of the worker helps.
-    pub fn is_followed(&self) -> bool {
-        self.positions.has_changed().is_ok()
+    /// Whether what is written is applied here.
+    ///
+    /// # Errors
+    /// [`LogError::Unfollowed`] and [`LogError::Lost`], when it is not.
+    pub fn check_followed(&self) -> Result<(), LogError> {
+        if self.positions.has_changed().is_err() {
+            return Err(LogError::Lost { topic: self.topic.to_string() });
+        }
+        match self.trouble.borrow().clone() {
+            Some(reason) => Err(LogError::Unfollowed { topic: self.topic.to_string(), reason }),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns once it is followed; never, once its follower has ended.
+    pub async fn followed(&self) {
+        let mut trouble = self.trouble.clone();
+        if trouble.wait_for(Option::is_none).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// The next offset of partition 0 to be applied here.
@@ -192,34 +230,55 @@ pub(super) fn at_once() -> Overrides {
     Overrides::from([("linger.ms".to_owned(), "0".to_owned())])
 }
 
-async fn follow(
+/// Applies what is read, for ever. An error that does not pass by itself is tried
+/// again all the same, more and more seldom: what an operator mends, such as an ACL, is
+/// found mended.
+struct Follower {
     topic: Arc<str>,
-    consumer: Arc<dyn Consumer>,
     positions: watch::Sender<Positions>,
-    mut apply: impl FnMut(Entry<'_>) + Send,
-) {
-    loop {
-        let fetched = match consumer.next(READ_BYTES, READ_WAIT).await {
-            Ok(Some(fetched)) => fetched,
-            Ok(None) => continue,
-            Err(error) if error.class() == ErrorClass::Retriable => {
-                tracing::warn!(%topic, "{error}; trying again");
-                tokio::time::sleep(ERROR_PAUSE).await;
-                continue;
+    trouble: watch::Sender<Option<String>>,
+}
+
+impl Follower {
+    async fn run(self, consumer: Arc<dyn Consumer>, mut apply: impl FnMut(Entry<'_>) + Send) {
+        let topic = &self.topic;
+        let mut pause = ERROR_PAUSE;
+        loop {
+            let fetched = match consumer.next(READ_BYTES, READ_WAIT).await {
+                Ok(fetched) => fetched,
+                Err(error) if error.class() == ErrorClass::Retriable => {
+                    tracing::warn!(%topic, "{error}; trying again");
+                    tokio::time::sleep(ERROR_PAUSE).await;
+                    continue;
+                }
+                Err(error @ ConsumeError::Closed) => {
+                    tracing::error!(%topic, "{error}");
+                    return;
+                }
+                Err(error) => {
+                    let retry_s = pause.as_secs_f32();
+                    tracing::error!(%topic, retry_s, "{error}: the topic is not followed");
+                    self.trouble.send_replace(Some(error.to_string()));
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(ERROR_PAUSE_MAX);
+                    continue;
+                }
+            };
+            pause = ERROR_PAUSE;
+            let is_well = |trouble: &mut Option<String>| trouble.take().is_some();
+            if self.trouble.send_if_modified(is_well) {
+                tracing::info!(%topic, "the topic is followed again");
             }
-            Err(error) => {
-                tracing::error!(%topic, "{error}");
-                return;
+            let Some(fetched) = fetched else { continue };
+            for at in 0..fetched.batch.len() {
+                // The broker refuses records without a key on compacted topics.
+                let Some(key) = fetched.batch.key(at) else { continue };
+                let offset = fetched.batch.offset(at).unwrap_or(-1);
+                apply(Entry { offset, key, value: fetched.batch.value(at) });
             }
-        };
-        for at in 0..fetched.batch.len() {
-            // The broker refuses records without a key on compacted topics.
-            let Some(key) = fetched.batch.key(at) else { continue };
-            let offset = fetched.batch.offset(at).unwrap_or(-1);
-            apply(Entry { offset, key, value: fetched.batch.value(at) });
+            self.positions.send_modify(|positions| {
+                positions.insert(fetched.partition.partition, fetched.next_offset);
+            });
         }
-        positions.send_modify(|positions| {
-            positions.insert(fetched.partition.partition, fetched.next_offset);
-        });
     }
 }

@@ -21,6 +21,7 @@ use super::plugin::{Plugin, Plugins};
 use super::records::{self, Status, StatusKey};
 use super::restarts::Restarts;
 use super::stores::{Checkpoints, Statuses};
+use super::told::Told;
 use super::uploads::PluginStore;
 use super::waits::Waits;
 use crate::kafka::group::Lease;
@@ -34,6 +35,7 @@ use crate::task::writes::Writes;
 pub(super) struct Logs {
     pub(super) config: Arc<CompactedLog>,
     pub(super) offset: Arc<CompactedLog>,
+    pub(super) status: Arc<CompactedLog>,
 }
 
 /// Shared by the herd, its tasks, the leader's part and the answers to REST.
@@ -62,7 +64,7 @@ pub(super) struct Core {
     /// This worker is being stopped, and is to say so when it joins next.
     pub(super) leaving: AtomicBool,
     /// What this worker has not let go of, for its next join.
-    pub(super) holding: Mutex<Holding>,
+    pub(super) told: Mutex<Told>,
     /// Who leads the fleet, and what this worker knows as its leader.
     pub(super) led: watch::Sender<Led>,
     /// The topics that connectors use.

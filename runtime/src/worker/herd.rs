@@ -14,14 +14,14 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::assignment::{Holding, Work};
+use super::assignment::Holding;
 use super::config_state::Change;
 use super::connections;
 use super::core::{Core, label};
 use super::herder::{ConnectorConfig, State, TaskId};
 use super::options;
 use super::panics::caught;
-use super::plan;
+use super::plan::{self, Survey};
 use super::planner::Planner;
 use super::records::{Restart, Status, StatusKey, TargetState};
 use super::runner::{Outcome, Runner};
@@ -38,17 +38,19 @@ pub(super) enum Event {
         is_leader: bool,
         /// The leader knows that this worker leaves.
         announced: bool,
+        /// The number of this word of the group.
+        word: u64,
     },
     /// The membership is gone: others may run the tasks already.
-    Lost,
+    Lost { word: u64 },
     /// The config topic changed.
     Config(Change),
     /// A version of a plugin came or went; or another is active.
     Plugin { class: String, switched: bool },
     /// The leader dealt this out.
-    Dealt(BTreeMap<String, Work>),
+    Dealt(Survey),
     /// There is this to run, fleet-wide; `None` when the cluster did not say.
-    Surveyed(Option<BTreeMap<String, Work>>),
+    Surveyed(Option<Survey>),
     /// A task ended. Runs are numbered, since a late word of an earlier one
     /// must not be taken for the present one's.
     Ended { id: TaskId, run: u64, outcome: Outcome },
@@ -106,11 +108,13 @@ pub(super) struct Herd {
     events: mpsc::UnboundedSender<Event>,
     rejoin: Arc<dyn Fn() + Send + Sync>,
     assigned: Holding,
+    /// How many words of the group it has taken up.
+    words: u64,
     is_leader: bool,
     slots: BTreeMap<TaskId, Slot>,
     planner: Planner,
     /// What was dealt out last, if this worker did it.
-    dealt: Option<BTreeMap<String, Work>>,
+    dealt: Option<Survey>,
     surveying: bool,
     survey_again: bool,
     /// Something was taken away that nobody else gets before this worker let
@@ -135,6 +139,7 @@ impl Herd {
             events,
             rejoin,
             assigned: Holding::default(),
+            words: 0,
             is_leader: false,
             slots: BTreeMap::new(),
             dealt: None,
@@ -174,7 +179,8 @@ impl Herd {
 
     fn on(&mut self, event: Event) {
         match event {
-            Event::Assigned { holding, is_leader, announced } => {
+            Event::Assigned { holding, is_leader, announced, word } => {
+                self.words = word;
                 self.is_leader = is_leader;
                 self.announcing &= !announced;
                 if self.leaving.is_none() {
@@ -188,7 +194,10 @@ impl Herd {
                 // What changed while the group rebalanced was not dealt out.
                 self.survey();
             }
-            Event::Lost => self.lost(),
+            Event::Lost { word } => {
+                self.words = word;
+                self.lost();
+            }
             Event::Config(Change::Connector(name)) => self.changed(&name),
             Event::Config(Change::Restart(name, restart)) => self.restart(&name, &restart),
             Event::Config(Change::Logger(namespace, level)) => match logging::level(&level) {
@@ -444,7 +453,7 @@ impl Herd {
         if self.leaving.is_none() {
             self.planner.run(&self.assigned.connectors);
         }
-        *self.core.holding.lock().expect("no holder panics") = self.holding();
+        self.core.told.lock().expect("no holder panics").holds(self.holding(), self.words);
         if self.owes_rejoin && !self.holds_too_much() {
             self.owes_rejoin = false;
             (self.rejoin)();
@@ -510,7 +519,7 @@ impl Herd {
         });
     }
 
-    fn surveyed(&mut self, work: Option<BTreeMap<String, Work>>) {
+    fn surveyed(&mut self, work: Option<Survey>) {
         self.surveying = false;
         let is_news = work.is_some() && work != self.dealt;
         if is_news && self.is_leader && self.leaving.is_none() {

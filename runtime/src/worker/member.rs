@@ -52,7 +52,10 @@ impl Delegate for Voice {
     /// assignment, and everything else goes on working through the rebalance.
     async fn join(&mut self) -> Bytes {
         self.core.metrics.rebalances.joins();
-        let holding = self.core.holding.lock().expect("no holder panics").clone();
+        // It could not tell what to do, as the leader not even the others: it stays out,
+        // and its work goes to others, until it can.
+        self.core.logs.config.followed().await;
+        let holding = self.core.told.lock().expect("no holder panics").holding().clone();
         let position = position(&self.core);
         self.announced = self.core.leaving.load(Ordering::Acquire);
         let metadata = Metadata::new(&self.core.config.worker_id, position, holding);
@@ -64,7 +67,7 @@ impl Delegate for Voice {
         self.core.logs.config.read_to_end().await.map_err(|error| error.to_string())?;
         let core = self.core.clone();
         let (config_topic, offset) = position(&core);
-        let work = survey(&core).await.map_err(|error| error.to_string())?;
+        let survey = survey(&core).await.map_err(|error| error.to_string())?;
         let mut present: BTreeMap<String, Metadata> = BTreeMap::new();
         let mut strangers = Vec::new();
         for member in members {
@@ -79,12 +82,20 @@ impl Delegate for Voice {
             }
         }
         let held: Vec<&Holding> = present.values().map(|metadata| &metadata.holding).collect();
-        self.core.led.send_modify(|led| led.deals(&work, held.iter().copied()));
         let reserved = self.returns.rebalance(
             Instant::now(),
             self.core.config.scheduled_rebalance_max_delay,
             &present.values().map(Metadata::present).collect::<Vec<_>>(),
         );
+        for name in &survey.unread {
+            tracing::warn!(
+                connector = name,
+                "the leader has no such plugin, or it takes no such configuration: the \
+                 connector's partitions stay as they are dealt out"
+            );
+        }
+        let work = survey.dealt_out(held.iter().copied().chain([&reserved]));
+        self.core.led.send_modify(|led| led.deals(&work, held.iter().copied()));
         fencing::fence_lost(&self.core, &work, &[held, vec![&reserved]].concat()).await;
 
         let staying = present.iter().filter(|(_, metadata)| !metadata.leaving);
@@ -115,7 +126,7 @@ impl Delegate for Voice {
         }
         self.returns.give(given);
         self.look_again();
-        let _ = self.events.send(Event::Dealt(work));
+        let _ = self.events.send(Event::Dealt(survey));
         Ok(assignments)
     }
 
@@ -150,17 +161,17 @@ impl Delegate for Voice {
         self.core.generation.store(assigned.generation, Ordering::Relaxed);
         // A join before the herd has taken it up must tell of it as well: what
         // nobody tells of is given to another.
-        self.core.holding.lock().expect("no holder panics").extend(&holding);
+        let word = self.core.told.lock().expect("no holder panics").given(&holding);
         let announced = self.announced;
-        let _ = self.events.send(Event::Assigned { holding, is_leader, announced });
+        let _ = self.events.send(Event::Assigned { holding, is_leader, announced, word });
     }
 
     async fn lost(&mut self, why: Lost) {
         tracing::warn!(?why, "the membership of the worker group is lost: all tasks end");
-        *self.core.holding.lock().expect("no holder panics") = Holding::default();
+        let word = self.core.told.lock().expect("no holder panics").lost();
         self.core.led.send_replace(Led::default());
         self.returns = Returns::default();
-        let _ = self.events.send(Event::Lost);
+        let _ = self.events.send(Event::Lost { word });
     }
 }
 

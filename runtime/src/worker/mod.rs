@@ -34,6 +34,7 @@
 //! | `uploads` | plugins taken in, put together, installed |
 //! | `core` | what all parts share |
 //! | `member` | the worker in its group, and as its leader |
+//! | `told` | what the worker tells its group that it has |
 //! | `returns` | whose tasks wait for a worker that was stopped in order |
 //! | `fencing` | producers of lost owners, fenced before their work is given away |
 //! | `plan` | tasks planned; what there is to deal out |
@@ -97,6 +98,7 @@ mod planner;
 mod reread;
 mod returns;
 mod runner;
+mod told;
 mod uploads;
 mod waits;
 

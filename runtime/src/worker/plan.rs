@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::assignment::{ALL_INPUTS, Work};
+use super::assignment::{ALL_INPUTS, Holding, Work};
 use super::compacted::Write;
 use super::config::InternalTopic;
 use super::config_state::ConnectorEntry;
@@ -163,18 +163,51 @@ async fn co_partitioned(core: &Core, options: &Options) -> Result<i32, TaskError
     }
 }
 
+/// What there is to run, fleet-wide.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Survey {
+    /// By connector.
+    work: BTreeMap<String, Work>,
+    /// Connectors whose inputs this worker cannot tell: it lacks the plugin, or has
+    /// another version of it.
+    pub(super) unread: BTreeSet<String>,
+}
+
+impl Survey {
+    /// What is to be dealt out, when this is held: shares that this worker cannot tell
+    /// are those that somebody has.
+    pub(super) fn dealt_out<'a>(
+        &self,
+        held: impl Iterator<Item = &'a Holding>,
+    ) -> BTreeMap<String, Work> {
+        let mut work = self.work.clone();
+        for (id, shares) in held.flat_map(|holding| &holding.tasks) {
+            if self.unread.contains(&id.connector)
+                && let Some(work) = work.get_mut(&id.connector)
+            {
+                work.shares.extend(shares.iter().cloned());
+            }
+        }
+        work
+    }
+}
+
 /// Everything that there is to run, as the config topic and the cluster's
 /// topics have it now.
-pub(super) async fn survey(core: &Core) -> Result<BTreeMap<String, Work>, ClientError> {
+pub(super) async fn survey(core: &Core) -> Result<Survey, ClientError> {
     let connectors: Vec<(String, ConnectorEntry)> = {
         let configs = core.configs.read().expect("no holder panics");
         configs.connectors().iter().map(|(name, entry)| (name.clone(), entry.clone())).collect()
     };
-    let mut work = BTreeMap::new();
+    let mut survey = Survey::default();
     let mut wanted = Vec::new();
     for (name, entry) in connectors {
         let kind = core.kind_of(&name);
-        let inputs = kind.and_then(|kind| Options::read(kind, &entry.config).ok()?.inputs);
+        let options = kind.and_then(|kind| Options::read(kind, &entry.config).ok());
+        if options.is_none() {
+            survey.unread.insert(name.clone());
+        }
+        let inputs = options.and_then(|options| options.inputs);
         let tasks = entry.runnable_tasks().len() as u32;
         wanted.push((name, kind, inputs, tasks));
     }
@@ -196,7 +229,34 @@ pub(super) async fn survey(core: &Core) -> Result<BTreeMap<String, Work>, Client
                 partition: partition.partition,
             }));
         }
-        work.insert(name, Work { tasks, shares });
+        survey.work.insert(name, Work { tasks, shares });
     }
-    Ok(work)
+    Ok(survey)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_that_the_leader_cannot_tell_stay_where_they_are() {
+        let share = |partition| TopicPartition::new("t", partition);
+        let work = |partitions: std::ops::Range<i32>| Work {
+            tasks: 1,
+            shares: partitions.map(share).collect(),
+        };
+        let survey = Survey {
+            work: [("known".to_owned(), work(0..2)), ("unread".to_owned(), work(0..0))].into(),
+            unread: ["unread".to_owned(), "deleted".to_owned()].into(),
+        };
+        let mut held = Holding::default();
+        for connector in ["known", "unread", "deleted"] {
+            let id = TaskId { connector: connector.to_owned(), task: 0 };
+            held.tasks.insert(id, [share(5), share(6)].into());
+        }
+        let dealt = survey.dealt_out([&held].into_iter());
+        assert_eq!(dealt.len(), 2);
+        assert_eq!(dealt["known"], work(0..2));
+        assert_eq!(dealt["unread"], work(5..7));
+    }
 }

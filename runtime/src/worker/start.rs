@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::active_topics::ActiveTopics;
 use super::answers::{Answers, deletion};
@@ -32,6 +34,8 @@ use crate::kafka::{ClientError, ConsumeError, Overrides, ProduceError};
 
 /// States written to the status topic at once.
 const STATUS_WRITES_MAX: usize = 256;
+/// Pause before those are written again that could not be.
+const STATUS_RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a worker did not start.
 #[derive(Debug, thiserror::Error)]
@@ -183,7 +187,7 @@ impl Worker {
             configs,
             checkpoints,
             statuses,
-            logs: Logs { config: config_log, offset: offset_log },
+            logs: Logs { config: config_log, offset: offset_log, status: status_log.clone() },
             plugin_store,
             lease: OnceLock::new(),
             generation,
@@ -191,7 +195,7 @@ impl Worker {
             dealing: tokio::sync::Mutex::default(),
             ready: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
-            holding: Mutex::default(),
+            told: Mutex::default(),
             led: watch::channel(Led::default()).0,
             active_topics,
             connectors: RwLock::default(),
@@ -308,17 +312,31 @@ fn is_own(entry: &Entry<'_>, worker_id: &str, generation: i32) -> bool {
     status.is_some_and(|status| status.worker_id == worker_id && status.generation <= generation)
 }
 
-/// Writes states in the order in which they were told, as many at once as
-/// there are, until there is a `None`.
+/// Writes states, the last of each key and as many at once as there are, until there
+/// is a `None`. Those that cannot be written are tried again.
 async fn write_statuses(mut inbox: mpsc::UnboundedReceiver<Option<Write>>, log: Arc<CompactedLog>) {
     let mut told = Vec::with_capacity(STATUS_WRITES_MAX);
-    while inbox.recv_many(&mut told, STATUS_WRITES_MAX).await > 0 {
-        let ends = told.contains(&None);
-        let writes: Vec<Write> = told.drain(..).flatten().collect();
-        if !writes.is_empty()
-            && let Err(error) = log.write(&writes).await
-        {
-            tracing::warn!("states are not told: {error}");
+    let mut unwritten = BTreeMap::new();
+    loop {
+        let more = inbox.recv_many(&mut told, STATUS_WRITES_MAX);
+        let is_closed = match unwritten.is_empty() {
+            true => more.await == 0,
+            false => timeout(STATUS_RETRY_PAUSE, more).await == Ok(0),
+        };
+        let ends = is_closed || told.contains(&None);
+        unwritten.extend(told.drain(..).flatten());
+        let writes: Vec<Write> = unwritten
+            .iter()
+            .map(|(key, value): (&Vec<u8>, &Option<_>)| (key.clone(), value.clone()))
+            .collect();
+        match log.write(&writes).await {
+            Ok(()) => unwritten.clear(),
+            Err(error) if ends => {
+                tracing::warn!(states = writes.len(), "states are not told: {error}");
+            }
+            Err(error) => {
+                tracing::warn!(states = writes.len(), "states are told later: {error}");
+            }
         }
         if ends {
             return;

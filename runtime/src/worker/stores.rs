@@ -79,6 +79,7 @@ impl From<LogError> for TaskError {
             LogError::Read { source, .. } => source.into(),
             LogError::Write { source, .. } => source.into(),
             LogError::Lost { .. } => Self::stop(error.to_string()),
+            LogError::Unfollowed { .. } => Self::retry(error.to_string()),
         }
     }
 }

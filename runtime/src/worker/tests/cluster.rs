@@ -44,6 +44,8 @@ struct State {
     aborted: HashSet<(TopicPartition, i64)>,
     /// Topics that nobody can write to, nor read on in, for now.
     frozen: HashSet<String>,
+    /// Topics that nobody may read, for now.
+    forbidden: HashSet<String>,
     /// How many sends wait for a topic that is frozen.
     waiting: usize,
     /// How often a group's offsets were committed.
@@ -153,6 +155,16 @@ impl Memory {
     pub(super) fn asked_for(&self, topic: &str) -> Option<NewTopic> {
         let state = self.state.lock().unwrap();
         state.created.iter().find(|created| created.name == topic).cloned()
+    }
+
+    pub(super) fn forbid_reads(&self, topic: &str, is_forbidden: bool) {
+        let mut state = self.state.lock().unwrap();
+        match is_forbidden {
+            true => state.forbidden.insert(topic.to_owned()),
+            false => state.forbidden.remove(topic),
+        };
+        drop(state);
+        self.changed.send_modify(|version| *version += 1);
     }
 
     pub(super) fn fail_sends(&self, topic: &str, times: u32) {
@@ -525,6 +537,12 @@ impl MemoryConsumer {
         None
     }
 
+    fn forbidden(&self) -> Option<TopicPartition> {
+        let positions = self.positions.lock().unwrap();
+        let state = self.cluster.state.lock().unwrap();
+        positions.keys().find(|at| state.forbidden.contains(&*at.topic)).cloned()
+    }
+
     fn group(&self) -> &str {
         self.group.as_deref().expect("this consumer has a group")
     }
@@ -573,6 +591,14 @@ impl Consumer for MemoryConsumer {
         let mut changes = self.cluster.changed.subscribe();
         let deadline = tokio::time::Instant::now() + wait;
         loop {
+            if let Some(partition) = self.forbidden() {
+                let reason = "TOPIC_AUTHORIZATION_FAILED".to_owned();
+                return Err(ConsumeError::Partition {
+                    partition,
+                    reason,
+                    class: ErrorClass::Fatal,
+                });
+            }
             if let Some(fetched) = self.read() {
                 return Ok(Some(fetched));
             }

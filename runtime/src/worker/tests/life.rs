@@ -12,7 +12,7 @@ use crate::worker::catch_up;
 use crate::worker::clients::{Clients, Producers};
 use crate::worker::compacted::CompactedLog;
 use crate::worker::config::SourceSupport;
-use crate::worker::herder::HerderError;
+use crate::worker::herder::{Health, HerderError};
 
 const ROWS: [(&str, &str); 4] =
     [("connector.class", "rows"), ("topic", "lines"), ("rows", "50"), ("tasks.max", "2")];
@@ -50,6 +50,43 @@ async fn rows_go_through_a_processor_to_a_sink_and_each_stage_drains() {
     assert_eq!(house.cluster.records("count-changelog").len(), 100);
     let committed: i64 = house.cluster.committed("connect-keep").values().map(|c| c.offset).sum();
     assert_eq!(committed, 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_internal_topic_that_may_not_be_read_for_a_while_is_followed_again() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    let config = WorkerConfig::new("memory", "fleet", "w1:8083");
+    for topic in [&config.config_storage, &config.offset_storage, &config.status_storage] {
+        house.cluster.forbid_reads(&topic.name, true);
+        let is_told = || async {
+            let health = house.herder.health().await;
+            matches!(health, Health::Unhealthy(why) if why.contains(&topic.name))
+        };
+        until_async(&format!("`{}` is told of", topic.name), is_told).await;
+        house.cluster.forbid_reads(&topic.name, false);
+        let is_well = || async { house.herder.health().await == Health::Healthy };
+        until_async(&format!("`{}` is read again", topic.name), is_well).await;
+    }
+    house.create("rows", &ROWS).await;
+    house.drained("rows").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn states_that_could_not_be_written_are_written_later() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    let status = WorkerConfig::new("memory", "fleet", "w1:8083").status_storage.name;
+    house.cluster.fail_sends(&status, 3);
+    house.create("rows", &ROWS).await;
+    for key in ["status-connector-rows", "status-task-rows-0", "status-task-rows-1"] {
+        until(&format!("{key} is in the topic"), || {
+            let records = house.cluster.records(&status);
+            records.iter().any(|(found, _)| found == key)
+        })
+        .await;
+    }
+    assert!(!house.cluster.is_failing(&status), "writes failed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -90,6 +90,15 @@ fn config(pairs: &[(&str, &str)]) -> ConnectorConfig {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
+async fn until_async<F: Future<Output = bool>>(what: &str, mut reached: impl FnMut() -> F) {
+    let looking = async {
+        while !reached().await {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, looking).await.unwrap_or_else(|_| panic!("never: {what}"));
+}
+
 async fn until(what: &str, mut reached: impl FnMut() -> bool) {
     let looking = async {
         while !reached() {

@@ -19,7 +19,7 @@ pub(super) struct Watched {
 }
 
 pub(super) fn watched(core: &Core) -> Vec<Watched> {
-    let mine = core.holding.lock().expect("no holder panics").connectors.clone();
+    let mine = core.told.lock().expect("no holder panics").holding().connectors.clone();
     let configs = core.configs.read().expect("no holder panics");
     let known = |name: String| Some(Watched { entry: configs.get(&name)?.clone(), name });
     mine.into_iter().filter_map(known).collect()

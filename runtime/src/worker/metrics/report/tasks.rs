@@ -66,7 +66,7 @@ impl Task {
 }
 
 pub(super) fn running(core: &Core) -> Vec<Task> {
-    let mine = core.holding.lock().expect("no holder panics").tasks.clone();
+    let mine = core.told.lock().expect("no holder panics").holding().tasks.clone();
     let now = Instant::now();
     mine.into_iter().map(|(id, shares)| task(core, id, &shares, now)).collect()
 }
