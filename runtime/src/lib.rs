@@ -1,12 +1,14 @@
 //! The connector runtime: what the binary `longshore` is made of.
 //!
-//! Data flows one way: topic, `kafka`, `convert`, `host`, plugin, driver.
+//! Data flows one way: topic, `kafka`, `convert`, `transform`, `host`, plugin, driver.
 //!
 //! | module | what it is |
 //! | --- | --- |
 //! | [`batch`] | records in bulk, the shape that crosses every border |
 //! | [`kafka`] | Kafka clients behind batch-shaped traits |
+//! | [`data`] | the data model: schemas and values |
 //! | [`convert`] | converters between a topic's bytes and values |
+//! | [`transform`] | transforms of records, and predicates |
 //! | [`format`] | file formats offered to plugins |
 //! | [`host`] | the WASM host: engine, cache, limits, linker |
 //! | [`task`] | source, sink and processor loops: one state machine each |
@@ -22,6 +24,7 @@
 pub mod batch;
 pub mod cli;
 pub mod convert;
+pub mod data;
 pub mod format;
 pub mod host;
 mod http;
@@ -32,6 +35,7 @@ pub mod rest;
 #[cfg(feature = "sabotage")]
 pub mod sabotage;
 pub mod task;
+pub mod transform;
 pub mod worker;
 pub mod yaml;
 

@@ -160,8 +160,9 @@ impl Cluster {
 
 /// A converter by its name.
 pub(super) fn converter(name: &str) -> Result<Arc<dyn Converter>, String> {
-    convert::named(name)
-        .ok_or_else(|| format!("there is no converter `{name}`: string, bytes, long or json"))
+    convert::named(name).ok_or_else(|| {
+        format!("there is no converter `{name}`: there are {}", convert::config::short_names())
+    })
 }
 
 const START_ONE: &str = "start one with `longshore server -c configs/node.yaml`, or name another with --bootstrap-server";

@@ -47,10 +47,10 @@ pub(super) struct Consume {
     /// Print the key and a tab before the value
     #[arg(long)]
     print_key: bool,
-    /// What keys are: string, bytes, long, json
+    /// What keys are: string, bytes, json, long or another number, boolean
     #[arg(long, default_value = "string", value_parser = converter)]
     key_converter: Arc<dyn Converter>,
-    /// What values are: string, bytes, long, json
+    /// What values are: string, bytes, json, long or another number, boolean
     #[arg(long, default_value = "string", value_parser = converter)]
     value_converter: Arc<dyn Converter>,
     /// How records are printed

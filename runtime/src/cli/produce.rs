@@ -38,10 +38,10 @@ pub(super) struct Produce {
     /// The partition; without it keys choose, as Java's clients do
     #[arg(long)]
     partition: Option<i32>,
-    /// What keys are: string, bytes, long, json
+    /// What keys are: string, bytes, json, long or another number, boolean
     #[arg(long, default_value = "string", value_parser = converter)]
     key_converter: Arc<dyn Converter>,
-    /// What values are: string, bytes, long, json
+    /// What values are: string, bytes, json, long or another number, boolean
     #[arg(long, default_value = "string", value_parser = converter)]
     value_converter: Arc<dyn Converter>,
 }

@@ -1,42 +1,57 @@
-//! `key.converter` and `value.converter` of a connector's configuration.
+//! `key.converter`, `value.converter` and `header.converter` of a connector's
+//! configuration.
 
 use std::sync::Arc;
 
-use super::{BytesConverter, Converter, Converters, JsonConverter, LongConverter, StringConverter};
+use super::connect_json::JsonOptions;
+use super::{
+    BooleanConverter, BytesConverter, Converter, Converters, HeaderConverter, JsonConverter,
+    NumberConverter, StringConverter, header,
+};
 use crate::worker::herder::ConnectorConfig;
 
 /// The converters there are, by short name and by the class that Kafka Connect
 /// has for the same encoding.
-const NAMES: [(&str, &str); 4] = [
+pub const NAMES: [(&str, &str); 9] = [
     ("string", "org.apache.kafka.connect.storage.StringConverter"),
     ("bytes", "org.apache.kafka.connect.converters.ByteArrayConverter"),
+    ("short", "org.apache.kafka.connect.converters.ShortConverter"),
+    ("integer", "org.apache.kafka.connect.converters.IntegerConverter"),
     ("long", "org.apache.kafka.connect.converters.LongConverter"),
+    ("float", "org.apache.kafka.connect.converters.FloatConverter"),
+    ("double", "org.apache.kafka.connect.converters.DoubleConverter"),
+    ("boolean", "org.apache.kafka.connect.converters.BooleanConverter"),
     ("json", "org.apache.kafka.connect.json.JsonConverter"),
 ];
+
+/// Kafka Connect's own converter of headers, which has no other use.
+pub const SIMPLE_HEADERS: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
+
+/// `header.converter`.
+pub const HEADERS: &str = "header.converter";
 
 /// What is wrong with a connector's converters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConverterError {
     /// No converter of that name.
-    #[error(
-        "`{option}` names no converter: `{found}`; there are string, bytes, long and json{hint}"
-    )]
+    #[error("`{option}` names no converter: `{found}`; there are {there}{hint}")]
     Unknown {
         /// The option's name.
         option: String,
         /// Its value.
         found: String,
+        /// The short names.
+        there: String,
         /// `; did you mean ...?`, or nothing.
         hint: String,
     },
-    /// `schemas.enable` asks for what is not there.
-    #[error(
-        "`{option}` is `{found}`, but the JSON converter reads and writes JSON without schemas: \
-         set it to false (with Kafka Connect's class name the default is true)"
-    )]
-    Schemas {
+    /// An option of the JSON converter has a value that it cannot have.
+    #[error("`{option}` must be {expected}, not `{found}`")]
+    Value {
         /// The option's name.
         option: String,
+        /// What it may be.
+        expected: &'static str,
         /// Its value.
         found: String,
     },
@@ -46,20 +61,43 @@ impl ConverterError {
     /// The option at fault, for errors that point at a place.
     pub fn option(&self) -> &str {
         match self {
-            Self::Unknown { option, .. } | Self::Schemas { option, .. } => option,
+            Self::Unknown { option, .. } | Self::Value { option, .. } => option,
         }
     }
 }
 
-/// The converter of that short name or Kafka Connect class name.
+/// The converter of that short name or Kafka Connect class name, with the options that
+/// it has unless others are given.
 pub fn named(name: &str) -> Option<Arc<dyn Converter>> {
     let (short, _) = NAMES.iter().find(|(short, class)| [*short, *class].contains(&name))?;
     Some(match *short {
         "string" => Arc::new(StringConverter),
         "bytes" => Arc::new(BytesConverter),
-        "long" => Arc::new(LongConverter),
-        _ => Arc::new(JsonConverter),
+        "short" => Arc::new(NumberConverter::Short),
+        "integer" => Arc::new(NumberConverter::Integer),
+        "long" => Arc::new(NumberConverter::Long),
+        "float" => Arc::new(NumberConverter::Float),
+        "double" => Arc::new(NumberConverter::Double),
+        "boolean" => Arc::new(BooleanConverter),
+        _ => {
+            let schemas = schemas_by_default(name);
+            Arc::new(JsonConverter::new(JsonOptions { schemas, ..JsonOptions::default() }))
+        }
     })
+}
+
+/// Connect's own converter wraps values in a schema unless told not to: a config moved
+/// from there must not silently change its meaning. The short name is ours, and means
+/// what it says.
+fn schemas_by_default(name: &str) -> bool {
+    name != "json"
+}
+
+/// The short names, for a message.
+pub fn short_names() -> String {
+    let names: Vec<_> = NAMES.iter().map(|(short, _)| *short).collect();
+    let (last, others) = names.split_last().expect("there are some");
+    format!("{} and {last}", others.join(", "))
 }
 
 impl Converters {
@@ -69,38 +107,101 @@ impl Converters {
     /// All that is wrong is told at once.
     pub fn from_config(config: &ConnectorConfig) -> Result<Self, Vec<ConverterError>> {
         let mut errors = Vec::new();
-        let mut read = |option: &str| match one(config, option) {
-            Ok(converter) => converter,
-            Err(error) => {
-                errors.push(error);
-                Arc::new(StringConverter)
-            }
+        let mut read = |option: &str| {
+            let name = config.get(option).map_or("string", |name| name.trim());
+            one(config, option, name, &mut errors).unwrap_or_else(|| Arc::new(StringConverter))
         };
         let converters = Self { key: read("key.converter"), value: read("value.converter") };
         if errors.is_empty() { Ok(converters) } else { Err(errors) }
     }
 }
 
-fn one(config: &ConnectorConfig, option: &str) -> Result<Arc<dyn Converter>, ConverterError> {
-    let name = config.get(option).map_or("string", String::as_str);
-    let Some(converter) = named(name) else {
-        return Err(ConverterError::Unknown {
-            option: option.to_owned(),
-            found: name.to_owned(),
-            hint: hint(name),
-        });
-    };
-    if converter.name() == "json" {
-        // Connect's own converter wraps values in a schema unless told not to:
-        // a config moved from there must not silently change its meaning.
-        let default = if name == "json" { "false" } else { "true" };
-        let switch = format!("{option}.schemas.enable");
-        let found = config.get(&switch).map_or(default, String::as_str);
-        if found != "false" {
-            return Err(ConverterError::Schemas { option: switch, found: found.to_owned() });
+impl HeaderConverter {
+    /// Reads `header.converter`, `simple` unless said otherwise.
+    pub fn from_config(config: &ConnectorConfig) -> Result<Self, Vec<ConverterError>> {
+        let name = config.get(HEADERS).map_or(header::SIMPLE, |name| name.trim());
+        if [header::SIMPLE, SIMPLE_HEADERS].contains(&name) {
+            return Ok(Self::Simple);
+        }
+        let mut errors = Vec::new();
+        match one(config, HEADERS, name, &mut errors) {
+            Some(converter) if errors.is_empty() => Ok(Self::Of(converter)),
+            _ => Err(errors),
         }
     }
-    Ok(converter)
+}
+
+fn one(
+    config: &ConnectorConfig,
+    option: &str,
+    name: &str,
+    errors: &mut Vec<ConverterError>,
+) -> Option<Arc<dyn Converter>> {
+    let Some(converter) = named(name) else {
+        errors.push(ConverterError::Unknown {
+            option: option.to_owned(),
+            found: name.to_owned(),
+            there: short_names(),
+            hint: hint(name),
+        });
+        return None;
+    };
+    if converter.name() != "json" {
+        return Some(converter);
+    }
+    let mut reader = Reader { config, converter: option, errors };
+    let own = JsonOptions::default();
+    let options = JsonOptions {
+        schemas: reader.flag("schemas.enable", schemas_by_default(name)),
+        schemas_kept_max: reader.count("schemas.cache.size", own.schemas_kept_max),
+        numeric_decimals: reader.decimals(),
+        null_is_default: reader.flag("replace.null.with.default", own.null_is_default),
+    };
+    Some(Arc::new(JsonConverter::new(options)))
+}
+
+/// Reads the options of one converter.
+struct Reader<'a> {
+    config: &'a ConnectorConfig,
+    converter: &'a str,
+    errors: &'a mut Vec<ConverterError>,
+}
+
+impl<'a> Reader<'a> {
+    fn read<T>(
+        &mut self,
+        name: &str,
+        default: T,
+        expected: &'static str,
+        parse: impl FnOnce(&'a str) -> Option<T>,
+    ) -> T {
+        let option = format!("{}.{name}", self.converter);
+        let Some(text) = self.config.get(&option) else { return default };
+        parse(text.trim()).unwrap_or_else(|| {
+            self.errors.push(ConverterError::Value { option, expected, found: text.clone() });
+            default
+        })
+    }
+
+    fn flag(&mut self, name: &str, default: bool) -> bool {
+        self.read(name, default, "true or false", |text| match text {
+            _ if text.eq_ignore_ascii_case("true") => Some(true),
+            _ if text.eq_ignore_ascii_case("false") => Some(false),
+            _ => None,
+        })
+    }
+
+    fn count(&mut self, name: &str, default: usize) -> usize {
+        self.read(name, default, "a whole number", |text| text.parse().ok())
+    }
+
+    fn decimals(&mut self) -> bool {
+        self.read("decimal.format", false, "BASE64 or NUMERIC", |text| match text {
+            _ if text.eq_ignore_ascii_case("base64") => Some(false),
+            _ if text.eq_ignore_ascii_case("numeric") => Some(true),
+            _ => None,
+        })
+    }
 }
 
 fn hint(found: &str) -> String {
@@ -130,28 +231,48 @@ mod tests {
     fn strings_unless_said_otherwise() {
         assert_eq!(names(&[]), ["string", "string"]);
         assert_eq!(names(&[("value.converter", "long")]), ["string", "long"]);
+        let headers = |options| HeaderConverter::from_config(&config(options)).unwrap().name();
+        assert_eq!((headers(&[]), headers(&[(HEADERS, SIMPLE_HEADERS)])), ("simple", "simple"));
+        assert_eq!(headers(&[(HEADERS, "json")]), "json");
+        assert!(HeaderConverter::from_config(&config(&[(HEADERS, "simpel")])).is_err());
     }
 
     #[test]
     fn every_name_and_class_of_kafka_connect_is_known() {
         for (short, class) in NAMES {
-            let plain = ("key.converter.schemas.enable", "false");
-            assert_eq!(names(&[("key.converter", short), plain])[0], short);
-            assert_eq!(names(&[("key.converter", class), plain])[0], short);
+            assert_eq!(names(&[("key.converter", short)])[0], short);
+            assert_eq!(names(&[("key.converter", class)])[0], short);
         }
     }
 
     #[test]
-    fn json_with_schemas_is_refused_and_not_misread() {
+    fn json_has_schemas_by_kafka_connects_name_and_none_by_the_short_one() {
         let class = "org.apache.kafka.connect.json.JsonConverter";
-        for options in [
-            &[("value.converter", class)][..],
-            &[("value.converter", "json"), ("value.converter.schemas.enable", "true")],
-        ] {
-            let errors = Converters::from_config(&config(options)).unwrap_err();
-            assert!(matches!(&errors[..], [ConverterError::Schemas { .. }]), "{errors:?}");
-            assert_eq!(errors[0].option(), "value.converter.schemas.enable");
-        }
+        let envelope = br#"{"schema":{"type":"int8"},"payload":7}"#;
+        let wrapped = |options: &[(&str, &str)]| {
+            let converters = Converters::from_config(&config(options)).unwrap();
+            converters.value.read(Some(envelope)).unwrap().schema.is_some()
+        };
+        let switch = "value.converter.schemas.enable";
+        assert!(wrapped(&[("value.converter", class)]));
+        assert!(wrapped(&[("value.converter", "json"), (switch, "TRUE")]));
+        assert!(!wrapped(&[("value.converter", class), (switch, "false")]));
+        assert!(!wrapped(&[("value.converter", "json")]));
+    }
+
+    #[test]
+    fn every_wrong_option_of_the_json_converter_is_told_at_once() {
+        let wrong = config(&[
+            ("value.converter", "json"),
+            ("value.converter.schemas.enable", "yes"),
+            ("value.converter.schemas.cache.size", "-1"),
+            ("value.converter.decimal.format", "text"),
+            ("value.converter.replace.null.with.default", ""),
+        ]);
+        let errors = Converters::from_config(&wrong).unwrap_err();
+        assert_eq!(errors.len(), 4);
+        assert_eq!(errors[0].option(), "value.converter.schemas.enable");
+        assert!(errors[2].to_string().contains("BASE64 or NUMERIC"), "{}", errors[2]);
     }
 
     #[test]
@@ -160,6 +281,6 @@ mod tests {
         let errors = Converters::from_config(&wrong).unwrap_err();
         assert_eq!(errors.len(), 2);
         assert!(errors[0].to_string().ends_with("did you mean `string`?"), "{}", errors[0]);
-        assert!(errors[1].to_string().ends_with("long and json"), "{}", errors[1]);
+        assert!(errors[1].to_string().ends_with("boolean and json"), "{}", errors[1]);
     }
 }

@@ -1,57 +1,29 @@
-//! `json`: schemaless JSON, and the escaping that all converters share.
+//! JSON text: checked, on one line, escaped.
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::{ConvertError, Converter};
+use super::ConvertError;
 
-/// JSON text without a schema (`schemas.enable=false`).
-///
-/// The text passes through as it is, line breaks between its tokens taken out:
-/// numbers keep their digits and objects the order of their keys.
-#[derive(Debug, Clone, Copy)]
-pub struct JsonConverter;
-
-impl JsonConverter {
-    /// Checks that `bytes` are one JSON value in UTF-8, building nothing.
-    pub(crate) fn checked(bytes: &[u8]) -> Result<&str, ConvertError> {
-        let text = utf8("json", bytes)?;
-        match serde_json::from_str::<IgnoredAny>(text) {
-            Ok(IgnoredAny) => Ok(text),
-            Err(error) => Err(ConvertError::NotJson { reason: error.to_string() }),
-        }
+/// Checks that `bytes` are one JSON value in UTF-8, building nothing.
+pub(crate) fn checked(bytes: &[u8]) -> Result<&str, ConvertError> {
+    let text = utf8("json", bytes)?;
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Ok(IgnoredAny) => Ok(text),
+        Err(error) => Err(ConvertError::NotJson { reason: error.to_string() }),
     }
 }
 
-impl Converter for JsonConverter {
-    fn name(&self) -> &'static str {
-        "json"
+/// Appends JSON text without its line breaks.
+pub(super) fn write_on_one_line(text: &str, out: &mut Vec<u8>) {
+    // In valid JSON a bare line break stands between tokens and never in a
+    // string, so that leaving it out changes nothing.
+    let mut rest = text.as_bytes();
+    while let Some(at) = memchr::memchr2(b'\n', b'\r', rest) {
+        out.extend_from_slice(&rest[..at]);
+        rest = &rest[at + 1..];
     }
-
-    fn check(&self, bytes: Option<&[u8]>) -> Result<(), ConvertError> {
-        bytes.map_or(Ok(()), |bytes| Self::checked(bytes).map(drop))
-    }
-
-    fn write_json(&self, bytes: Option<&[u8]>, out: &mut Vec<u8>) -> Result<(), ConvertError> {
-        let Some(bytes) = bytes else {
-            out.extend_from_slice(b"null");
-            return Ok(());
-        };
-        let text = Self::checked(bytes)?;
-        // In valid JSON a bare line break stands between tokens and never in a
-        // string, so that leaving it out changes nothing.
-        let mut rest = text.as_bytes();
-        while let Some(at) = memchr::memchr2(b'\n', b'\r', rest) {
-            out.extend_from_slice(&rest[..at]);
-            rest = &rest[at + 1..];
-        }
-        out.extend_from_slice(rest);
-        Ok(())
-    }
-
-    fn from_json(&self, value: &Value) -> Result<Option<Vec<u8>>, ConvertError> {
-        Ok((!value.is_null()).then(|| value.to_string().into_bytes()))
-    }
+    out.extend_from_slice(rest);
 }
 
 /// `bytes` as text, or where they stop being UTF-8.
@@ -136,9 +108,8 @@ mod tests {
 
     fn written(bytes: &[u8]) -> Result<String, ConvertError> {
         let mut out = Vec::new();
-        let result = JsonConverter.write_json(Some(bytes), &mut out);
-        assert_eq!(result, JsonConverter.check(Some(bytes)));
-        result.map(|()| String::from_utf8(out).unwrap())
+        write_on_one_line(checked(bytes)?, &mut out);
+        Ok(String::from_utf8(out).unwrap())
     }
 
     #[test]
@@ -172,12 +143,6 @@ mod tests {
     fn deep_nesting_is_read_without_running_out_of_stack() {
         let deep = [vec![b'['; 1 << 20], vec![b']'; 1 << 20]].concat();
         assert_eq!(written(&deep).unwrap().len(), deep.len());
-    }
-
-    #[test]
-    fn null_is_a_tombstone() {
-        assert_eq!(JsonConverter.from_json(&Value::Null), Ok(None));
-        assert_eq!(JsonConverter.from_json(&json!({"a": 1})), Ok(Some(b"{\"a\":1}".to_vec())));
     }
 
     proptest! {

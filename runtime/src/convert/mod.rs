@@ -2,24 +2,40 @@
 //!
 //! | file | what it is |
 //! | --- | --- |
-//! | [`scalar`] | `string`, `bytes` and `long` |
-//! | [`json`] | `json`: schemaless JSON, and the escaping that all share |
+//! | [`scalar`] | `string` and `bytes` |
+//! | [`numbers`] | `short`, `integer`, `long`, `float`, `double`, `boolean` |
+//! | [`connect_json`] | `json`: JSON without schemas, or in envelopes with one |
+//! | `json_tree`, `json_data`, `json_schemas` | JSON taken apart; data and schemas in it |
+//! | [`json`] | JSON text, and the escaping that all share |
+//! | [`header`] | `header.converter` of a connector |
 //! | [`config`] | `key.converter` and `value.converter` of a connector |
 //!
 //! A converter goes from bytes to one JSON value straight into the writer's
-//! buffer; no tree is built between. The encodings are Kafka Connect's own, so
-//! that its serializers and ours read each other.
+//! buffer; no tree is built between, but for JSON with schemas. Between bytes and
+//! [data](crate::data) it goes for transforms alone: a value's tree takes memory for
+//! each record, and a connector without transforms has none made. The encodings are
+//! Kafka Connect's own, so that its serializers and ours read each other.
 
 pub mod config;
+pub mod connect_json;
+pub mod header;
 pub mod json;
+mod json_data;
+mod json_schemas;
+mod json_tree;
+pub mod numbers;
 pub mod scalar;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
 pub use config::{ConverterError, named};
-pub use json::JsonConverter;
-pub use scalar::{BytesConverter, LongConverter, StringConverter};
+pub use connect_json::JsonConverter;
+pub use header::HeaderConverter;
+pub use numbers::{BooleanConverter, NumberConverter};
+pub use scalar::{BytesConverter, StringConverter};
+
+use crate::data::{DataError, Datum};
 
 /// What makes the bytes of a key or value unreadable, or a JSON value one that
 /// cannot become such bytes. It names neither record nor topic: the caller does.
@@ -38,11 +54,23 @@ pub enum ConvertError {
         /// Length of the whole, in bytes.
         len: usize,
     },
-    /// `long` met something else than 8 bytes.
-    #[error("{found} bytes, but the long converter reads exactly 8, big-endian")]
-    NotLong {
+    /// A converter of numbers met another length than its own.
+    #[error("{found} bytes, but the {converter} converter reads exactly {expected}, big-endian")]
+    Length {
+        /// The converter's short name.
+        converter: &'static str,
+        /// Bytes that it reads.
+        expected: usize,
         /// Bytes found.
         found: usize,
+    },
+    /// Data that is not what its schema says, or that the converter cannot hold.
+    #[error("refused by the {converter} converter: {reason}")]
+    Data {
+        /// The converter's short name.
+        converter: &'static str,
+        /// What is wrong with it.
+        reason: String,
     },
     /// `json` met bytes that are not one JSON value.
     #[error("not JSON: {reason}; the string converter takes any text")]
@@ -67,10 +95,25 @@ impl ConvertError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotUtf8 { .. } => "not-utf8",
-            Self::NotLong { .. } => "not-a-long",
+            Self::Length { converter, .. } => match *converter {
+                "short" => "not-a-short",
+                "integer" => "not-an-integer",
+                "long" => "not-a-long",
+                "float" => "not-a-float",
+                "double" => "not-a-double",
+                _ => "not-a-boolean",
+            },
+            Self::Data { .. } => "schema-mismatch",
             Self::NotJson { .. } => "not-json",
             Self::Unsuited { .. } => "unsuited-value",
         }
+    }
+}
+
+impl DataError {
+    /// The same as that converter's error.
+    pub(crate) fn of(self, converter: &'static str) -> ConvertError {
+        ConvertError::Data { converter, reason: self.0 }
     }
 }
 
@@ -101,6 +144,13 @@ pub trait Converter: Debug + Send + Sync {
     /// The bytes that stand for `value` in a topic, `None` for null.
     #[expect(clippy::wrong_self_convention, reason = "the other way of `write_json`")]
     fn from_json(&self, value: &serde_json::Value) -> Result<Option<Vec<u8>>, ConvertError>;
+
+    /// What the bytes say (`Converter.toConnectData`).
+    fn read(&self, bytes: Option<&[u8]>) -> Result<Datum, ConvertError>;
+
+    /// Appends the bytes of data to `out` (`Converter.fromConnectData`); false, and
+    /// nothing, for null. On an error `out` may hold a part of it.
+    fn write(&self, datum: &Datum, out: &mut Vec<u8>) -> Result<bool, ConvertError>;
 }
 
 /// The converters of one connector.

@@ -1,4 +1,4 @@
-//! `string`, `bytes` and `long`.
+//! `string` and `bytes`.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use super::json::{kind, utf8, write_string};
 use super::{ConvertError, Converter};
+use crate::data::schema::{Kind, primitive};
+use crate::data::{self, Datum, java_text};
 
 /// UTF-8 text, a JSON string.
 #[derive(Debug, Clone, Copy)]
@@ -14,10 +16,6 @@ pub struct StringConverter;
 /// Any bytes; base64 with padding in JSON, as Kafka Connect's JSON has them.
 #[derive(Debug, Clone, Copy)]
 pub struct BytesConverter;
-
-/// A signed number of 64 bits, 8 bytes big-endian; a JSON number.
-#[derive(Debug, Clone, Copy)]
-pub struct LongConverter;
 
 impl Converter for StringConverter {
     fn name(&self) -> &'static str {
@@ -48,6 +46,25 @@ impl Converter for StringConverter {
                 found: kind(value),
             }),
         }
+    }
+
+    fn read(&self, bytes: Option<&[u8]>) -> Result<Datum, ConvertError> {
+        let text = bytes.map(|bytes| utf8(self.name(), bytes)).transpose()?;
+        let value = text.map_or(data::Value::Null, data::Value::text);
+        Ok(Datum { schema: Some(primitive(Kind::String, true)), value })
+    }
+
+    /// Whatever it is becomes its text, as Java has it.
+    fn write(&self, datum: &Datum, out: &mut Vec<u8>) -> Result<bool, ConvertError> {
+        match &datum.value {
+            data::Value::Null => return Ok(false),
+            data::Value::String(text) => out.extend_from_slice(text.as_bytes()),
+            other => {
+                let text = java_text::text(other).map_err(|why| why.of(self.name()))?;
+                out.extend_from_slice(text.as_bytes());
+            }
+        }
+        Ok(true)
     }
 }
 
@@ -89,47 +106,25 @@ impl Converter for BytesConverter {
             other => Err(unsuited(kind(other))),
         }
     }
-}
 
-impl LongConverter {
-    fn read(bytes: &[u8]) -> Result<i64, ConvertError> {
-        let found = bytes.len();
-        let bytes = bytes.try_into().map_err(|_| ConvertError::NotLong { found })?;
-        Ok(i64::from_be_bytes(bytes))
-    }
-}
-
-impl Converter for LongConverter {
-    fn name(&self) -> &'static str {
-        "long"
+    fn read(&self, bytes: Option<&[u8]>) -> Result<Datum, ConvertError> {
+        let value = bytes.map_or(data::Value::Null, |bytes| data::Value::Bytes(bytes.to_vec()));
+        Ok(Datum { schema: Some(primitive(Kind::Bytes, true)), value })
     }
 
-    fn check(&self, bytes: Option<&[u8]>) -> Result<(), ConvertError> {
-        bytes.map_or(Ok(()), |bytes| Self::read(bytes).map(drop))
-    }
-
-    fn write_json(&self, bytes: Option<&[u8]>, out: &mut Vec<u8>) -> Result<(), ConvertError> {
-        match bytes {
-            None => out.extend_from_slice(b"null"),
-            Some(bytes) => {
-                let number = Self::read(bytes)?;
-                out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    fn write(&self, datum: &Datum, out: &mut Vec<u8>) -> Result<bool, ConvertError> {
+        match &datum.value {
+            data::Value::Null => Ok(false),
+            data::Value::Bytes(bytes) => {
+                out.extend_from_slice(bytes);
+                Ok(true)
             }
-        }
-        Ok(())
-    }
-
-    fn from_json(&self, value: &Value) -> Result<Option<Vec<u8>>, ConvertError> {
-        if value.is_null() {
-            return Ok(None);
-        }
-        value.as_i64().map(|number| Some(number.to_be_bytes().to_vec())).ok_or_else(|| {
-            ConvertError::Unsuited {
+            other => Err(ConvertError::Unsuited {
                 converter: self.name(),
-                expected: "a whole number of 64 bits or null",
-                found: kind(value),
-            }
-        })
+                expected: "bytes or null",
+                found: other.describe().to_owned(),
+            }),
+        }
     }
 }
 
@@ -156,10 +151,12 @@ mod tests {
 
     #[test]
     fn null_is_null_in_every_converter_both_ways() {
-        let all: [&dyn Converter; 3] = [&StringConverter, &BytesConverter, &LongConverter];
+        let all: [&dyn Converter; 2] = [&StringConverter, &BytesConverter];
         for converter in all {
             assert_eq!(written(converter, None).as_deref(), Ok("null"));
             assert_eq!(converter.from_json(&Value::Null), Ok(None));
+            let datum = converter.read(None).unwrap();
+            assert_eq!(converter.write(&datum, &mut Vec::new()), Ok(false));
         }
     }
 
@@ -171,19 +168,14 @@ mod tests {
     }
 
     #[test]
-    fn a_long_is_eight_bytes_big_endian_and_nothing_else() {
-        assert_eq!(written(&LongConverter, Some(&[0, 0, 0, 0, 0, 0, 1, 2])).unwrap(), "258");
-        for number in [i64::MIN, -1, 0, i64::MAX] {
-            let text = written(&LongConverter, Some(&number.to_be_bytes())).unwrap();
-            assert_eq!(text, number.to_string());
-        }
-        for len in [0, 4, 7, 9] {
-            let error = written(&LongConverter, Some(&[0; 16][..len])).unwrap_err();
-            assert_eq!(error, ConvertError::NotLong { found: len });
-        }
-        assert!(LongConverter.from_json(&json!(1.5)).is_err());
-        assert!(LongConverter.from_json(&json!("1")).is_err());
-        assert!(LongConverter.from_json(&json!(u64::MAX)).is_err());
+    fn a_string_takes_data_as_javas_text_and_bytes_take_bytes_alone() {
+        let mut out = Vec::new();
+        let list = Datum::plain(data::Value::Array(vec![data::Value::Float64(1e7)]));
+        assert_eq!(StringConverter.write(&list, &mut out), Ok(true));
+        assert_eq!(out, b"[1.0E7]");
+        assert!(BytesConverter.write(&list, &mut out).is_err());
+        let bytes = Datum::plain(data::Value::Bytes(vec![0xff]));
+        assert!(StringConverter.write(&bytes, &mut out).is_err());
     }
 
     #[test]
@@ -206,7 +198,10 @@ mod tests {
         fn any_bytes_come_back_from_their_base64(bytes: Vec<u8>) {
             let json: Value = serde_json::from_str(&written(&BytesConverter, Some(&bytes)).unwrap())
                 .unwrap();
-            prop_assert_eq!(BytesConverter.from_json(&json), Ok(Some(bytes)));
+            prop_assert_eq!(BytesConverter.from_json(&json), Ok(Some(bytes.clone())));
+            let mut out = Vec::new();
+            BytesConverter.write(&BytesConverter.read(Some(&bytes)).unwrap(), &mut out).unwrap();
+            prop_assert_eq!(out, bytes);
         }
 
         #[test]
@@ -216,13 +211,6 @@ mod tests {
                     .unwrap();
             prop_assert_eq!(&json, &Value::String(text.clone()));
             prop_assert_eq!(StringConverter.from_json(&json), Ok(Some(text.into_bytes())));
-        }
-
-        #[test]
-        fn any_long_comes_back_from_its_json(number: i64) {
-            let json = json!(number);
-            let bytes = LongConverter.from_json(&json).unwrap().unwrap();
-            prop_assert_eq!(written(&LongConverter, Some(&bytes)).unwrap(), json.to_string());
         }
     }
 }

@@ -4,7 +4,7 @@ use memchr::memchr;
 
 use super::options::{DecodeOptions, Format, FormatError};
 use crate::batch::{Batch, NULL_LEN};
-use crate::convert::{ConvertError, JsonConverter};
+use crate::convert::{ConvertError, json};
 
 /// Rows as records, and where each of them ends.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -144,7 +144,7 @@ impl Decoder {
             if row.iter().all(|byte| b" \t\r".contains(byte)) {
                 return Ok(());
             }
-            JsonConverter::checked(row).map_err(|source| DecodeError::NotJson {
+            json::checked(row).map_err(|source| DecodeError::NotJson {
                 position: self.position + start as u64,
                 source,
             })?;

@@ -141,7 +141,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::convert::{BytesConverter, LongConverter, Part as Read};
+    use crate::convert::{BytesConverter, NumberConverter, Part as Read};
 
     type Part<'a> = Option<&'a [u8]>;
 
@@ -154,7 +154,7 @@ mod tests {
     }
 
     fn counts() -> Converters {
-        Converters { value: Arc::new(LongConverter), ..Converters::default() }
+        Converters { value: Arc::new(NumberConverter::Long), ..Converters::default() }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::batch::Batch;
 use crate::kafka::TopicPartition;
 use crate::task::error::{Remedy, TaskError};
 use crate::task::plugin::{
-    Mark, Polled, Processed, ProcessorPlugin, Progress, Reject, SinkPlugin, SourcePlugin,
+    Mark, Polled, Processed, ProcessorPlugin, Progress, SinkPlugin, SourcePlugin, Taken,
 };
 use crate::worker::herder::{ConnectorConfig, PluginInfo};
 use crate::worker::plugin::{self as asked, ConfigProblem, PlannedTask, TaskContext};
@@ -209,9 +209,10 @@ impl SinkPlugin for SinkInstance {
     async fn put(
         &mut self,
         from: &TopicPartition,
+        topic: &str,
         batch: Arc<Batch>,
-    ) -> Result<Vec<Reject>, TaskError> {
-        Ok(SinkInstance::put(self, from, &from.topic, batch).await?)
+    ) -> Result<Taken, TaskError> {
+        Ok(SinkInstance::put(self, from, topic, batch).await?.into())
     }
 
     async fn tick(&mut self) -> Result<Progress, TaskError> {

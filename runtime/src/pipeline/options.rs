@@ -3,23 +3,33 @@
 use crate::worker::error_options;
 
 /// Options of every connector but for those of its errors, and of what reads topics.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 14] = [
     "connector.class",
     "connector.plugin.version",
     "exactly.once.support",
+    "header.converter",
     "key.converter",
+    "predicates",
     "processing.guarantee",
     "tasks.max",
     "topics",
     "topics.regex",
     "transaction.boundary",
     "transaction.boundary.interval.ms",
+    "transforms",
     "value.converter",
 ];
 
 /// Options that pass whole families on.
-const PREFIXES: [&str; 4] =
-    ["consumer.override.", "key.converter.", "producer.override.", "value.converter."];
+const PREFIXES: [&str; 7] = [
+    "consumer.override.",
+    "header.converter.",
+    "key.converter.",
+    "predicates.",
+    "producer.override.",
+    "transforms.",
+    "value.converter.",
+];
 
 /// True for an option that the worker reads.
 #[must_use]

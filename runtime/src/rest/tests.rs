@@ -238,8 +238,23 @@ async fn plugins_are_listed_with_class_type_and_version_those_of_kafka_connects_
     let source = json!({ "class": "file-source", "type": "source", "version": "0.1.0" });
     let processor = json!({ "class": "count-words", "type": "processor", "version": "0.1.0" });
     assert_eq!(api.get("/connector-plugins").await.1, json!([source]));
-    let all = json!([source, processor]);
-    assert_eq!(api.get("/connector-plugins?connectorsOnly=false").await.1, all);
+    let all = api.get("/connector-plugins?connectorsOnly=false").await.1;
+    assert_eq!(all.as_array().unwrap()[..2], [source, processor]);
+    for (class, kind) in [
+        ("org.apache.kafka.connect.json.JsonConverter", "converter"),
+        ("org.apache.kafka.connect.json.JsonConverter", "header_converter"),
+        ("org.apache.kafka.connect.storage.SimpleHeaderConverter", "header_converter"),
+        ("org.apache.kafka.connect.transforms.Cast$Value", "transformation"),
+        ("org.apache.kafka.connect.transforms.Filter", "transformation"),
+        ("org.apache.kafka.connect.transforms.predicates.HasHeaderKey", "predicate"),
+    ] {
+        let version = env!("CARGO_PKG_VERSION");
+        let listed = json!({ "class": class, "type": kind, "version": version });
+        assert!(all.as_array().unwrap().contains(&listed), "{listed}");
+    }
+    let class = "org.apache.kafka.connect.transforms.Cast$Key";
+    let options = api.get(&format!("/connector-plugins/{class}/config")).await.1;
+    assert_eq!((&options[0]["name"], &options[0]["required"]), (&json!("spec"), &json!(true)));
 }
 
 #[tokio::test]

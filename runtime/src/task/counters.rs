@@ -20,6 +20,9 @@ pub struct Counters {
     /// Records that could not be used and were skipped, as
     /// `errors.tolerance=all` allows.
     pub skipped: AtomicU64,
+    /// Records of a source that go no further: its transforms dropped them, or could not
+    /// take them.
+    pub dropped: AtomicU64,
     /// Times that a task was opened again because a connection changed.
     pub reopens: AtomicU64,
     /// Records that failed, and what was done about them.
@@ -105,10 +108,10 @@ impl Counters {
         self.bytes_in.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Records read that are not written.
+    /// Records read that are still to be written.
     pub fn unwritten(&self) -> u64 {
-        let read = self.records_in.load(Ordering::Relaxed);
-        read.saturating_sub(self.records_out.load(Ordering::Relaxed))
+        let done = self.records_out.load(Ordering::Relaxed) + self.dropped.load(Ordering::Relaxed);
+        self.records_in.load(Ordering::Relaxed).saturating_sub(done)
     }
 
     /// Counts records that wait for a commit. How many do.

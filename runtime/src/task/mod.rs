@@ -21,6 +21,7 @@
 //! | [`sink`] | put, wait for marks, commit |
 //! | [`processor`] | process, produce outputs and state, commit |
 //! | [`numbers`] | a processor's task: a session for each partition number |
+//! | [`transforms`] | transforms between a topic and a plugin |
 //! | [`start`] | where reading a partition starts |
 //! | [`commits`] | offsets committed on behalf of the fleet |
 //! | [`topics`] | the topics that a plugin may write to |
@@ -46,5 +47,6 @@ pub mod sink;
 pub mod source;
 pub mod start;
 pub mod topics;
+pub mod transforms;
 pub mod waiting;
 pub mod writes;

@@ -89,6 +89,22 @@ pub struct Reject {
     pub failure: Failure,
 }
 
+/// What became of the records of a `put`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Those refused.
+    pub rejects: Vec<Reject>,
+    /// Indices of those that the connector's transforms dropped: nobody will answer for
+    /// them.
+    pub filtered: Vec<u32>,
+}
+
+impl From<Vec<Reject>> for Taken {
+    fn from(rejects: Vec<Reject>) -> Self {
+        Self { rejects, filtered: Vec::new() }
+    }
+}
+
 /// Everything below `next` is durable in a sink's system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
@@ -149,12 +165,14 @@ pub trait SinkPlugin: Send {
     async fn assigned(&mut self, partitions: &[TopicPartition]) -> Result<Vec<Mark>, TaskError>;
     /// These partitions go: make durable what can be.
     async fn revoked(&mut self, partitions: &[TopicPartition]) -> Result<Progress, TaskError>;
-    /// Takes records of one partition, in offset order.
+    /// Takes records of one partition, in offset order; `topic` is its name after the
+    /// transforms.
     async fn put(
         &mut self,
         from: &TopicPartition,
+        topic: &str,
         batch: Arc<Batch>,
-    ) -> Result<Vec<Reject>, TaskError>;
+    ) -> Result<Taken, TaskError>;
     /// About once a second.
     async fn tick(&mut self) -> Result<Progress, TaskError>;
     /// Make everything durable now.

@@ -339,6 +339,7 @@ impl ProcessorSession {
         let letters = self.failures.records(&fetched.partition, batch, &processed.rejects)?;
         let mut outputs = processed.outputs;
         self.topics.check(&outputs)?;
+        self.topics.used(&outputs)?;
         let state = Output {
             topic: self.changelog.topic.to_string(),
             partition: Some(self.changelog.partition),

@@ -20,7 +20,7 @@ use super::counters::{Counters, payload_bytes};
 use super::delivery::Delivery;
 use super::error::TaskError;
 use super::failures::{DeadLetters, Failures, Reread};
-use super::plugin::{LateReject, Progress, SinkPlugin};
+use super::plugin::{LateReject, Progress, SinkPlugin, Taken};
 use super::processor::CommitObserver;
 use super::schedule::{Schedule, Step, Targets};
 use super::start::{self, Known};
@@ -312,30 +312,30 @@ impl Running {
         // after these when they are put again, may say of these what became durable.
         self.given(&put);
         let Put { partition, batch, .. } = &put;
-        let rejects = match self.plugin.put(partition, batch.clone()).await {
-            Ok(rejects) => rejects,
+        let put_now = self.plugin.put(partition, &partition.topic, batch.clone()).await;
+        let Taken { rejects, filtered } = match put_now {
+            Ok(taken) => taken,
             Err(error) if error.is_fault() => return self.wait(put, &error),
             Err(error) => return Err(error),
         };
         if self.waiting.delivered(partition) {
             self.session.resume(std::slice::from_ref(partition))?;
         }
-        let mut refused = Vec::with_capacity(rejects.len());
-        for reject in &rejects {
-            refused.push(batch.offset(reject.at as usize).ok_or_else(|| {
+        let mut undelivered = Vec::with_capacity(rejects.len() + filtered.len());
+        for at in rejects.iter().map(|reject| reject.at).chain(filtered) {
+            undelivered.push(batch.offset(at as usize).ok_or_else(|| {
                 TaskError::reopen(format!(
-                    "the plugin refused record {} of a batch of {}",
-                    reject.at,
+                    "the plugin refused record {at} of a batch of {}",
                     batch.len()
                 ))
             })?);
         }
+        let written = batch.len().saturating_sub(undelivered.len());
         let letters = self.session.failures.records(partition, batch, &rejects)?;
         self.session.send(letters).await?;
-        for offset in refused {
+        for offset in undelivered {
             self.schedule.reject(partition, offset);
         }
-        let written = batch.len() - rejects.len();
         self.session.counters.wrote(written as u64, payload_bytes(batch));
         #[cfg(feature = "sabotage")]
         if crate::sabotage::commits_before_marks() {

@@ -27,6 +27,7 @@ use super::failures::{DeadLetters, Failures};
 use super::inflight::{InFlight, Lot, Seal, Step};
 use super::plugin::{Checkpoint, Next, Output, Polled, SourcePlugin, TransactionEnd};
 use super::topics::OutputTopics;
+use super::transforms::BatchTransform;
 use super::writes::Writes;
 
 /// How long one poll may wait for something to read.
@@ -67,6 +68,8 @@ pub struct SourceSession {
     pub writes: Writes,
     /// The topics that the plugin may write to.
     pub topics: OutputTopics,
+    /// What its records go through; `None` if nothing.
+    pub transform: Option<BatchTransform>,
     /// Decides about what cannot become a record.
     pub failures: Failures,
     /// What a transaction holds.
@@ -129,7 +132,7 @@ impl SourceSession {
         delivery.during(&writes, self.serve(plugin)).await
     }
 
-    async fn serve(self, plugin: Guest) -> Result<(), TaskError> {
+    async fn serve(mut self, plugin: Guest) -> Result<(), TaskError> {
         let mut machine = InFlight::default();
         let mut guest = Some(plugin);
         let mut call: OptionFuture<GuestCall> = None.into();
@@ -275,9 +278,8 @@ impl SourceSession {
     }
 
     /// Counts what a poll brought, and stops at what cannot be used.
-    fn take(&self, polled: Polled, end: Option<TransactionEnd>) -> Result<Payload, TaskError> {
-        let letters = self.failures.refused(&polled.refused)?;
-        let mut outputs = polled.outputs;
+    fn take(&mut self, polled: Polled, end: Option<TransactionEnd>) -> Result<Payload, TaskError> {
+        let Polled { mut outputs, mut refused, .. } = polled;
         let aborts = end == Some(TransactionEnd::Abort);
         if aborts {
             outputs.clear();
@@ -287,9 +289,22 @@ impl SourceSession {
         for output in &outputs {
             self.counters.read(output.batch.len() as u64, payload_bytes(&output.batch));
         }
+        if let Some(transform) = &mut self.transform {
+            let records = |outputs: &[Output]| -> usize {
+                outputs.iter().map(|output| output.batch.len()).sum()
+            };
+            let given = records(&outputs);
+            let (transformed, failed) = transform.outputs(outputs);
+            outputs = transformed;
+            refused.extend(failed);
+            let dropped = given - records(&outputs);
+            self.counters.dropped.fetch_add(dropped as u64, Ordering::Relaxed);
+        }
         if !outputs.is_empty() {
             self.counters.active.record(self.counters.unwritten());
         }
+        self.topics.used(&outputs)?;
+        let letters = self.failures.refused(&refused)?;
         Ok(Payload { outputs, letters, saved: polled.saved, aborts })
     }
 

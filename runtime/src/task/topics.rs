@@ -53,8 +53,14 @@ impl OutputTopics {
 
     /// Refuses outputs for other topics.
     pub fn check(&self, outputs: &[Output]) -> Result<(), TaskError> {
+        outputs.iter().try_for_each(|output| self.check_name(&output.topic))
+    }
+
+    /// These are written to. A connector's transforms may send records to any topic
+    /// but those with state.
+    pub fn used(&self, outputs: &[Output]) -> Result<(), TaskError> {
         for output in outputs {
-            self.check_name(&output.topic)?;
+            self.check_free(&output.topic)?;
             if let Some(observer) = &self.observer {
                 observer.used(&output.topic);
             }

@@ -9,6 +9,9 @@ use serde_json::Value as Json;
 
 use super::herder::ConnectorKind;
 use super::plugin::ConfigProblem;
+use crate::transform::chain::{self, Section};
+use crate::transform::options::OptionInfo;
+use crate::transform::registry;
 
 /// One option, as `GET /connector-plugins/{plugin}/config` describes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -103,7 +106,7 @@ const ERRORS: &str = "Error Handling";
 const DELIVERY: &str = "Exactly Once Support";
 
 /// The headings of the host's own options.
-const GROUPS: [&str; 3] = [COMMON, ERRORS, DELIVERY];
+const GROUPS: [&str; 5] = [COMMON, TRANSFORMS, PREDICATES, ERRORS, DELIVERY];
 
 /// Who has one of the host's options.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -113,6 +116,7 @@ enum Of {
     Readers,
     Sinks,
     Processors,
+    Connectors,
 }
 
 impl Of {
@@ -123,6 +127,7 @@ impl Of {
             Self::Readers => kind != ConnectorKind::Source,
             Self::Sinks => kind == ConnectorKind::Sink,
             Self::Processors => kind == ConnectorKind::Processor,
+            Self::Connectors => kind != ConnectorKind::Processor,
         }
     }
 }
@@ -151,11 +156,14 @@ const fn option(
     HostOption { of, group, name, kind, default, choices, doc }
 }
 
-const CONVERTERS: &[&str] = &["string", "bytes", "long", "json"];
+const CONVERTERS: &[&str] =
+    &["string", "bytes", "json", "short", "integer", "long", "float", "double", "boolean"];
+const TRANSFORMS: &str = "Transforms";
+const PREDICATES: &str = "Predicates";
 
 /// The host's options, but for client overrides. An empty default means that the
 /// option is not set.
-const HOST_OPTIONS: [HostOption; 24] = [
+const HOST_OPTIONS: [HostOption; 27] = [
     option(
         Of::All,
         COMMON,
@@ -218,6 +226,33 @@ const HOST_OPTIONS: [HostOption; 24] = [
         Some(""),
         CONVERTERS,
         "How a record's value is read and written; the plugin's own choice if not given.",
+    ),
+    option(
+        Of::All,
+        COMMON,
+        "header.converter",
+        "CLASS",
+        Some("simple"),
+        &["simple", "string", "bytes", "json"],
+        "How a header that a transform adds is written; the others keep the bytes that they have.",
+    ),
+    option(
+        Of::Connectors,
+        TRANSFORMS,
+        "transforms",
+        "LIST",
+        Some(""),
+        &[],
+        "Names of the transforms that each record goes through, in their order.",
+    ),
+    option(
+        Of::Connectors,
+        PREDICATES,
+        "predicates",
+        "LIST",
+        Some(""),
+        &[],
+        "Names of the predicates that transforms may depend on.",
     ),
     option(
         Of::All,
@@ -456,6 +491,78 @@ fn choices(kind: ConnectorKind, schema: &Json, name: &str) -> Vec<String> {
     host.into_iter().flat_map(|host| host.choices).map(|choice| (*choice).to_owned()).collect()
 }
 
+/// The options that the `transforms` and `predicates` of a configuration ask for
+/// (`ConnectorConfig.enrich`).
+fn sections(config: &BTreeMap<String, Option<String>>) -> Vec<(ConfigKeyInfo, Vec<String>)> {
+    let given = config.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+    let mut all = Vec::new();
+    for section in chain::sections(&given.collect()) {
+        let Section { heading, prefix, is_transform, options } = section;
+        let classes: Vec<_> = match is_transform {
+            true => registry::transforms().map(|found| found.class.to_owned()).collect(),
+            false => registry::predicates().map(|found| found.class.to_owned()).collect(),
+        };
+        let info = |name: &str, kind: &str, doc: &str, importance: &str| ConfigKeyInfo {
+            name: format!("{prefix}{name}"),
+            kind: kind.to_owned(),
+            required: false,
+            default_value: None,
+            importance: importance.to_owned(),
+            documentation: doc.to_owned(),
+            group: Some(heading.clone()),
+            order: 0,
+            width: "NONE".to_owned(),
+            display_name: name.to_owned(),
+            dependents: Vec::new(),
+        };
+        let mut own = vec![(
+            ConfigKeyInfo { required: true, ..info("type", "CLASS", "Its class.", "HIGH") },
+            classes,
+        )];
+        if is_transform {
+            let doc = "The predicate that says on which records it works.";
+            own.push((info("predicate", "STRING", doc, "MEDIUM"), Vec::new()));
+            let negate = info("negate", "BOOLEAN", "It works on the others.", "MEDIUM");
+            let negate = ConfigKeyInfo { default_value: Some("false".to_owned()), ..negate };
+            own.push((negate, Vec::new()));
+        }
+        for option in options {
+            let shown = info(option.name, option.kind.name(), option.doc, option.importance);
+            let default_value = option.default.map(str::to_owned);
+            let shown = ConfigKeyInfo { required: option.required, default_value, ..shown };
+            own.push((shown, option.choices.iter().map(|it| (*it).to_owned()).collect()));
+        }
+        for (order, (shown, _)) in (0..).zip(&mut own) {
+            shown.order = order;
+        }
+        all.extend(own);
+    }
+    all
+}
+
+/// The options of a transform or predicate, as `GET /connector-plugins/{plugin}/config`
+/// describes them; `None` if the class is none.
+pub fn definitions_of_transform(class: &str) -> Option<Vec<ConfigKeyInfo>> {
+    let transform = registry::transforms().find(|found| found.class == class);
+    let predicate = registry::predicates().find(|found| found.class == class);
+    let options = transform.map(|found| found.options());
+    let options = options.or(predicate.map(|found| found.options()))?;
+    let info = |option: &OptionInfo| ConfigKeyInfo {
+        name: option.name.to_owned(),
+        kind: option.kind.name().to_owned(),
+        required: option.required,
+        default_value: option.default.map(str::to_owned),
+        importance: option.importance.to_owned(),
+        documentation: option.doc.to_owned(),
+        group: None,
+        order: -1,
+        width: "NONE".to_owned(),
+        display_name: option.name.to_owned(),
+        dependents: Vec::new(),
+    };
+    Some(options.iter().map(info).collect())
+}
+
 /// What is right and wrong with `config`, whose `problems` are known.
 pub fn infos(
     class: &str,
@@ -468,14 +575,19 @@ pub fn infos(
         let mine = problems.iter().filter(|problem| problem.option == name);
         mine.map(|problem| format!("`{name}` {}", problem.message)).collect()
     };
+    let sections = if kind == ConnectorKind::Processor { Vec::new() } else { sections(config) };
+    let section_choices = |name: &str| {
+        sections.iter().find(|(info, _)| info.name == name).map(|(_, choices)| choices.clone())
+    };
     let value = |name: &str, default: Option<String>| ConfigValueInfo {
         name: name.to_owned(),
         value: config.get(name).cloned().flatten().or(default),
-        recommended_values: choices(kind, schema, name),
+        recommended_values: section_choices(name).unwrap_or_else(|| choices(kind, schema, name)),
         errors: errors(name),
         visible: true,
     };
-    let definitions = definitions(kind, schema);
+    let mut definitions = definitions(kind, schema);
+    definitions.extend(sections.iter().map(|(info, _)| info.clone()));
     let mut others: Vec<&str> = problems.iter().map(|problem| problem.option.as_str()).collect();
     others.retain(|name| !definitions.iter().any(|known| known.name == *name));
     others.sort_unstable();
@@ -487,11 +599,13 @@ pub fn infos(
         value: value(&definition.name, definition.default_value.clone()),
         definition: Some(definition),
     }));
+    let mut headings: Vec<_> = sections.iter().filter_map(|(info, _)| info.group.clone()).collect();
+    headings.dedup();
     let has = |group: &&str| HOST_OPTIONS.iter().any(|it| it.group == *group && it.of.has(kind));
     ConfigInfos {
         name: class.to_owned(),
         error_count: problems.len(),
-        groups: GROUPS.into_iter().filter(has).map(str::to_owned).collect(),
+        groups: GROUPS.into_iter().filter(has).map(str::to_owned).chain(headings).collect(),
         configs,
     }
 }
@@ -536,6 +650,31 @@ mod tests {
     }
 
     #[test]
+    fn transforms_and_predicates_have_their_options_under_headings_of_their_own() {
+        let given = [
+            ("transforms", "cast"),
+            ("transforms.cast.type", "org.apache.kafka.connect.transforms.Cast$Value"),
+            ("transforms.cast.predicate", "dead"),
+            ("predicates", "dead"),
+        ];
+        let config = given.map(|(name, value)| (name.to_owned(), Some(value.to_owned()))).into();
+        let infos = infos("files", ConnectorKind::Sink, &schema(), &config, &[]);
+        let groups = &infos.groups[infos.groups.len() - 2..];
+        assert_eq!(groups, ["Transforms: cast", "Predicates: dead"]);
+        let named = |name: &str| infos.configs.iter().find(|it| it.value.name == name);
+        let spec = named("transforms.cast.spec").unwrap().definition.as_ref().unwrap();
+        assert_eq!((spec.required, spec.kind.as_str(), spec.order), (true, "LIST", 3));
+        let negate = named("transforms.cast.negate").unwrap();
+        assert_eq!(negate.value.value.as_deref(), Some("false"));
+        let class = named("predicates.dead.type").unwrap();
+        assert_eq!((class.value.value.as_ref(), class.value.recommended_values.len()), (None, 3));
+        assert!(named("predicates.dead.negate").is_none());
+        let alone = definitions_of_transform("org.apache.kafka.connect.transforms.Cast$Key");
+        assert_eq!(alone.unwrap()[0].name, "spec");
+        assert!(definitions_of_transform("Cast").is_none());
+    }
+
+    #[test]
     fn an_error_stands_with_its_option_and_one_of_no_option_stands_alone() {
         let problem = |option: &str, message: &str| ConfigProblem {
             option: option.to_owned(),
@@ -552,6 +691,7 @@ mod tests {
         assert_eq!(named("path").value.errors, ["`path` is missing"]);
         assert_eq!(named("tasks.max").value.value.as_deref(), Some("1"));
         assert_eq!(named("format").value.recommended_values, ["lines", "rows"]);
+        assert!(infos.groups.iter().any(|group| group == "Transforms"));
         let refusal = infos.refusal().unwrap();
         assert!(refusal.contains("2 error(s)") && refusal.contains("`path` is missing"));
     }

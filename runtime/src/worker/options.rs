@@ -13,10 +13,11 @@ use super::herder::{ConnectorConfig, ConnectorKind};
 use super::overrides;
 use super::plugin::{ConfigProblem, Plugin};
 use super::restarts::RestartPolicy;
-use crate::convert::Converters;
+use crate::convert::{Converters, HeaderConverter};
 use crate::kafka::{OffsetReset, Overrides};
 use crate::task::error::TaskError;
 use crate::task::failures::ErrorPolicy;
+use crate::transform::{Chain, chain};
 
 /// The plugin's name.
 pub const CLASS: &str = "connector.class";
@@ -35,15 +36,30 @@ const TOPICS_REGEX: &str = "topics.regex";
 const OFFSET_RESET: &str = "auto.offset.reset";
 
 /// Every connector's options.
-const COMMON: [&str; 6] =
-    [NAME, CLASS, PLUGIN_VERSION, TASKS_MAX, "key.converter", "value.converter"];
+const COMMON: [&str; 9] = [
+    NAME,
+    CLASS,
+    PLUGIN_VERSION,
+    TASKS_MAX,
+    "header.converter",
+    "key.converter",
+    chain::PREDICATES,
+    chain::TRANSFORMS,
+    "value.converter",
+];
 /// Kafka Connect's own options that change nothing of what is delivered here.
-/// Configurations that run there carry them, so they are passed over; those
-/// that would change it (transforms) are refused until they are read.
-const PASSED_OVER: [&str; 3] = ["config.action.reload", "header.converter", "tasks.max.enforce"];
-/// Prefixes of options whose rest the host does not know.
-const PREFIXES: [&str; 4] =
-    ["key.converter.", "value.converter.", overrides::PRODUCER, overrides::CONSUMER];
+/// Configurations that run there carry them, so they are passed over.
+const PASSED_OVER: [&str; 2] = ["config.action.reload", "tasks.max.enforce"];
+/// Prefixes of options whose rest is read elsewhere, or not at all.
+const PREFIXES: [&str; 7] = [
+    "header.converter.",
+    "key.converter.",
+    "predicates.",
+    "transforms.",
+    "value.converter.",
+    overrides::PRODUCER,
+    overrides::CONSUMER,
+];
 /// Most tasks of one connector.
 const TASKS_LIMIT: u32 = 10_000;
 
@@ -198,18 +214,33 @@ pub async fn validate(
     }
     problems.extend(guarantees::unmet(kind, config, sources));
     problems.extend(guarantees::undrawn(config, plugin.ends_transactions()));
-    if let Err(more) = Converters::from_config(config) {
-        problems.extend(more.into_iter().map(|error| ConfigProblem {
-            option: error.option().to_owned(),
-            message: error.to_string(),
-        }));
-    }
+    let converters = Converters::from_config(config).err().into_iter();
+    let headers = HeaderConverter::from_config(config).err();
+    problems.extend(converters.chain(headers).flatten().map(|error| ConfigProblem {
+        option: error.option().to_owned(),
+        message: error.to_string(),
+    }));
+    problems.extend(wrong_transforms(kind, config));
     for problem in plugin.validate(config).await? {
         if !problems.iter().any(|known| known.option == problem.option) {
             problems.push(problem);
         }
     }
     Ok(problems)
+}
+
+/// What is wrong with `transforms` and `predicates`.
+fn wrong_transforms(kind: ConnectorKind, config: &ConnectorConfig) -> Vec<ConfigProblem> {
+    let of = |option: &str, message: String| ConfigProblem { option: option.to_owned(), message };
+    match Chain::read(config) {
+        Ok(chain) if kind == ConnectorKind::Processor && !chain.is_empty() => {
+            let message = "are for sources and sinks: put them where the processor's topics are \
+                           written or read, or into the processor itself";
+            vec![of(chain::TRANSFORMS, message.to_owned())]
+        }
+        Ok(_) => Vec::new(),
+        Err(problems) => problems.into_iter().map(|it| of(&it.option, it.message)).collect(),
+    }
 }
 
 fn properties(schema: &serde_json::Value) -> impl Iterator<Item = &str> {
@@ -285,8 +316,26 @@ mod tests {
 
     #[test]
     fn what_kafka_connect_reads_and_nothing_here_is_passed_over_only_if_it_changes_nothing() {
-        assert!(unknown(&[("header.converter", "simple")]).is_empty());
-        assert_eq!(unknown(&[("transforms", "mask")]).len(), 1);
+        assert!(unknown(&[("config.action.reload", "restart")]).is_empty());
+        assert_eq!(unknown(&[("config.providers", "file")]).len(), 1);
+    }
+
+    #[test]
+    fn transforms_are_checked_with_the_rest_and_processors_have_none() {
+        let wrong = config(&[
+            ("transforms", "mask"),
+            ("transforms.mask.type", "MaskField$Value"),
+            ("transforms.mask.field", "password"),
+        ]);
+        assert!(unknown_options(ConnectorKind::Sink, &serde_json::json!({}), &wrong).is_empty());
+        let named = |kind, config| -> Vec<String> {
+            wrong_transforms(kind, config).into_iter().map(|problem| problem.option).collect()
+        };
+        let sink = ConnectorKind::Sink;
+        assert_eq!(named(sink, &wrong), ["transforms.mask.fields", "transforms.mask.field"]);
+        let right = config(&[("transforms", "none"), ("transforms.none.type", "Filter")]);
+        assert!(named(sink, &right).is_empty());
+        assert_eq!(named(ConnectorKind::Processor, &right), ["transforms"]);
     }
 
     #[test]

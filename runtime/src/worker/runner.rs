@@ -27,6 +27,7 @@ use super::records::StatusKey;
 use super::reread::TopicReader;
 use super::restarts;
 use super::stores::OffsetRecords;
+use crate::convert::{Converters, HeaderConverter, config as converters, header};
 use crate::kafka::{OffsetReset, Overrides, TopicPartition};
 use crate::task::backoff::{Backoff, Patience, Verdict, chance};
 use crate::task::calls::Call;
@@ -34,11 +35,13 @@ use crate::task::delivery::Delivery;
 use crate::task::error::TaskError;
 use crate::task::failures::{Failures, Origin, Room};
 use crate::task::numbers::{OpenNumber, ProcessorTask};
-use crate::task::plugin::ProcessorPlugin;
+use crate::task::plugin::{ProcessorPlugin, SinkPlugin};
 use crate::task::processor::ProcessorSession;
 use crate::task::sink::SinkSession;
 use crate::task::source::{Boundary, SourceSession};
 use crate::task::topics::OutputTopics;
+use crate::task::transforms::{BatchTransform, TransformingSink};
+use crate::transform::Chain;
 
 /// How a task ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,6 +164,7 @@ impl Runner {
     fn failures(&self, plugin: &dyn Plugin, options: &Options) -> Failures {
         let text = |name: &str| self.config.get(name).cloned();
         let converter = |name| text(name).unwrap_or_else(|| "string".to_owned());
+        let headers = text(converters::HEADERS).unwrap_or_else(|| header::SIMPLE.to_owned());
         let configs = self.core.configs.read().expect("no holder panics");
         let entry = configs.get(&self.id.connector);
         let origin = Origin {
@@ -169,6 +173,7 @@ impl Runner {
             class: options.class.clone(),
             key_converter: converter("key.converter"),
             value_converter: converter("value.converter"),
+            header_converter: headers,
             plugin_digest: plugin.digest(),
             config_version: entry.map(|entry| entry.digest.clone()).unwrap_or_default(),
         };
@@ -179,6 +184,25 @@ impl Runner {
             room: self.room.clone(),
             counters: self.metrics().counters.clone(),
         }
+    }
+
+    /// What the connector's records go through; `None` if nothing.
+    fn transform(&self) -> Result<Option<BatchTransform>, TaskError> {
+        let chain = Chain::read(&self.config).map_err(|problems| {
+            let all: Vec<_> =
+                problems.iter().map(|it| format!("`{}` {}", it.option, it.message)).collect();
+            TaskError::stop(all.join("; "))
+        })?;
+        if chain.is_empty() {
+            return Ok(None);
+        }
+        let wrong = |errors: Vec<converters::ConverterError>| {
+            let all: Vec<_> = errors.iter().map(ToString::to_string).collect();
+            TaskError::stop(all.join("; "))
+        };
+        let converters = Converters::from_config(&self.config).map_err(wrong)?;
+        let headers = HeaderConverter::from_config(&self.config).map_err(wrong)?;
+        Ok(Some(BatchTransform::new(chain, converters, headers)))
     }
 
     fn tell(&self, state: State, trace: Option<String>) {
@@ -324,6 +348,7 @@ impl Runner {
             }),
             writes,
             topics: self.output_topics(&config),
+            transform: self.transform()?,
             failures: self.failures(plugin, options),
             boundary,
             counters: self.metrics().counters.clone(),
@@ -352,7 +377,12 @@ impl Runner {
         let consumer = self.connector.consumer(&*self.core.clients, &options.consumer_overrides)?;
         let opened = plugin.open_sink(self.context(&self.stop), &self.config).await;
         let opened = self.opened(opened)?;
-        let opened = Box::new(MeteredSink { plugin: opened, metrics: self.metrics() });
+        let opened: Box<dyn SinkPlugin> =
+            Box::new(MeteredSink { plugin: opened, metrics: self.metrics() });
+        let opened = match self.transform()? {
+            Some(transform) => Box::new(TransformingSink::new(opened, transform)),
+            None => opened,
+        };
         let session = SinkSession {
             label: label(&self.id),
             fleet: self.core.config.group_id.clone(),

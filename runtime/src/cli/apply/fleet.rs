@@ -13,7 +13,6 @@ use crate::kafka::Admin;
 use crate::pipeline::compare::{Fleet, FleetTopic, Wanted};
 use crate::pipeline::render::RenderedConnector;
 use crate::worker::definitions::ConfigInfos;
-use crate::worker::herder::PluginInfo;
 use crate::worker::resources::{ConnectionInfo, Origin, PipelineInfo};
 use crate::yaml::{Problem, did_you_mean};
 
@@ -28,6 +27,17 @@ struct Root {
     kafka_cluster_id: String,
 }
 
+/// Kinds of plugins that a connector can be of.
+const CONNECTORS: [&str; 3] = ["source", "sink", "processor"];
+
+/// A plugin of the worker, or a converter or transform that it has itself.
+#[derive(Deserialize)]
+struct Listed {
+    class: String,
+    #[serde(rename = "type")]
+    kind: String,
+}
+
 impl FleetClient {
     pub(super) fn new(rest: Rest, cluster: Cluster) -> Self {
         Self { rest, cluster }
@@ -39,9 +49,9 @@ impl FleetClient {
 
     /// What the fleet's plugins say of every connector, before anything is changed.
     pub(super) async fn check(&self, files: &Files) -> Result<(), CliError> {
-        let plugins: Vec<PluginInfo> =
-            self.rest.get("/connector-plugins?connectorsOnly=false").await?;
-        let classes: Vec<&str> = plugins.iter().map(|plugin| plugin.class.as_str()).collect();
+        let plugins: Vec<Listed> = self.rest.get("/connector-plugins?connectorsOnly=false").await?;
+        let runs = |plugin: &&Listed| CONNECTORS.contains(&plugin.kind.as_str());
+        let classes: Vec<&str> = plugins.iter().filter(runs).map(|it| it.class.as_str()).collect();
         let mut problems = Vec::new();
         for (at, file) in files.all.iter().enumerate() {
             for connector in &file.rendered.connectors {

@@ -31,6 +31,8 @@ pub struct Origin {
     pub key_converter: String,
     /// `value.converter` as configured.
     pub value_converter: String,
+    /// `header.converter` as configured.
+    pub header_converter: String,
     /// SHA-256 of the plugin's component, in hexadecimal.
     pub plugin_digest: String,
     /// Digest of the connector's configuration, in hexadecimal.
@@ -38,11 +40,13 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// What runs at a stage: a converter or the plugin.
+    /// What runs at a stage: a converter, a transform or the plugin.
     pub(super) fn class_at(&self, stage: Stage) -> &str {
         match stage {
             Stage::KeyConverter => &self.key_converter,
             Stage::ValueConverter => &self.value_converter,
+            Stage::HeaderConverter => &self.header_converter,
+            Stage::Transformation(class) => class,
             Stage::TaskPoll | Stage::TaskProcess | Stage::TaskPut => &self.class,
         }
     }

@@ -10,6 +10,10 @@ pub enum Stage {
     KeyConverter,
     /// `value.converter` cannot read its value.
     ValueConverter,
+    /// `header.converter` cannot write a header of its.
+    HeaderConverter,
+    /// The transform of this class cannot take it.
+    Transformation(&'static str),
     /// A source read it.
     TaskPoll,
     /// A processor took it.
@@ -19,10 +23,11 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// All of them.
-    pub const ALL: [Self; 5] = [
+    /// All of them, but for the transforms' own.
+    pub const ALL: [Self; 6] = [
         Self::KeyConverter,
         Self::ValueConverter,
+        Self::HeaderConverter,
         Self::TaskPoll,
         Self::TaskProcess,
         Self::TaskPut,
@@ -33,6 +38,8 @@ impl Stage {
         match self {
             Self::KeyConverter => "KEY_CONVERTER",
             Self::ValueConverter => "VALUE_CONVERTER",
+            Self::HeaderConverter => "HEADER_CONVERTER",
+            Self::Transformation(_) => "TRANSFORMATION",
             Self::TaskPoll => "TASK_POLL",
             Self::TaskProcess => "TASK_PROCESS",
             Self::TaskPut => "TASK_PUT",

@@ -13,6 +13,7 @@ fn failures(tolerant: bool, headers: bool) -> Failures {
         class: "file-sink".into(),
         key_converter: "string".into(),
         value_converter: "json".into(),
+        header_converter: "simple".into(),
         plugin_digest: "abc".into(),
         config_version: "def".into(),
     };

@@ -13,7 +13,7 @@ use crate::task::calls::{Call, Calls};
 use crate::task::counters::Counters;
 use crate::task::error::TaskError;
 use crate::task::meter::{Meter, Rate};
-use crate::task::plugin::{Mark, Polled, Progress, Reject, SinkPlugin, SourcePlugin};
+use crate::task::plugin::{Mark, Polled, Progress, SinkPlugin, SourcePlugin, Taken};
 
 /// What is known of a task since its worker started, session after session.
 #[derive(Debug, Default)]
@@ -100,13 +100,14 @@ impl SinkPlugin for MeteredSink {
     async fn put(
         &mut self,
         from: &TopicPartition,
+        topic: &str,
         batch: Arc<Batch>,
-    ) -> Result<Vec<Reject>, TaskError> {
+    ) -> Result<Taken, TaskError> {
         let (began, records) = (Instant::now(), batch.len() as u64);
-        let rejects = self.plugin.put(from, batch).await?;
+        let taken = self.plugin.put(from, topic, batch).await?;
         self.metrics.batch(&self.metrics.puts, began, records);
         self.metrics.sent.fetch_add(records, Ordering::Relaxed);
-        Ok(rejects)
+        Ok(taken)
     }
 
     async fn tick(&mut self) -> Result<Progress, TaskError> {

@@ -58,11 +58,12 @@ struct Poison {
     row: &'static str,
 }
 
-const POISONS: [Poison; 6] = [
+const POISONS: [Poison; 7] = [
     Poison { stage: Stage::TaskPoll, late: false, connector: &ROWS, row: "0:5" },
     Poison { stage: Stage::TaskProcess, late: false, connector: &COUNT, row: "0:5" },
     Poison { stage: Stage::KeyConverter, late: false, connector: &KEEP, row: "0:5" },
     Poison { stage: Stage::ValueConverter, late: false, connector: &KEEP, row: "0:5" },
+    Poison { stage: Stage::HeaderConverter, late: false, connector: &KEEP, row: "0:5" },
     Poison { stage: Stage::TaskPut, late: false, connector: &KEEP, row: "0:5" },
     Poison { stage: Stage::TaskPut, late: true, connector: &KEEP, row: "0:5" },
 ];

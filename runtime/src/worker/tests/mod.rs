@@ -14,6 +14,7 @@ mod overlaps;
 mod plugins;
 mod real;
 mod transactions;
+mod transforms;
 mod uploads;
 mod wordcount;
 

@@ -16,7 +16,7 @@ use crate::task::error::TaskError;
 use crate::task::failures::{Failure, Stage};
 use crate::task::plugin::{
     Checkpoint, LateReject, Mark, Next, Output, Polled, Processed, ProcessorPlugin, Progress,
-    Refused, Reject, SinkPlugin, SourcePlugin, TransactionEnd,
+    Refused, Reject, SinkPlugin, SourcePlugin, Taken, TransactionEnd,
 };
 use crate::worker::herder::{ConnectorConfig, ConnectorKind, PluginInfo};
 use crate::worker::plugin::{ConfigProblem, PlannedTask, Plugin, Plugins, TaskContext, Uploads};
@@ -479,8 +479,9 @@ impl SinkPlugin for Keep {
     async fn put(
         &mut self,
         from: &TopicPartition,
+        _: &str,
         batch: Arc<Batch>,
-    ) -> Result<Vec<Reject>, TaskError> {
+    ) -> Result<Taken, TaskError> {
         if strikes(&self.scene.put_traps) {
             return Err(TaskError::reopen("the guest's own last words"));
         }
@@ -507,7 +508,7 @@ impl SinkPlugin for Keep {
                 taken.push((batch.offset(at).unwrap(), row));
             }
         }
-        Ok(rejects)
+        Ok(rejects.into())
     }
 
     async fn tick(&mut self) -> Result<Progress, TaskError> {
@@ -582,8 +583,9 @@ impl SinkPlugin for Ledger {
     async fn put(
         &mut self,
         from: &TopicPartition,
+        _: &str,
         batch: Arc<Batch>,
-    ) -> Result<Vec<Reject>, TaskError> {
+    ) -> Result<Taken, TaskError> {
         self.store();
         let mut rejects = Vec::new();
         for at in 0..batch.len() {
@@ -603,7 +605,7 @@ impl SinkPlugin for Ledger {
                 false => account.rows.push(row),
             }
         }
-        Ok(rejects)
+        Ok(rejects.into())
     }
 
     async fn tick(&mut self) -> Result<Progress, TaskError> {
