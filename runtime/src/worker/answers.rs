@@ -33,7 +33,7 @@ use super::resources::{
     ConnectionInfo, Expected, PipelineInfo, PipelineParts, Resources, UploadedPlugin,
 };
 use super::session_key::{RequestSignature, now_ms};
-use crate::kafka::{ClientError, Start, TopicPartition};
+use crate::kafka::{ClientError, Lease, Start, TopicPartition};
 use crate::logging::LoggerLevel;
 use crate::task::schedule::Targets;
 
@@ -589,7 +589,13 @@ impl Herder for Answers {
     }
 
     fn leader(&self) -> Leadership {
-        self.core.led.borrow().leader.clone()
+        let leader = self.core.led.borrow().leader.clone();
+        let is_member = self.core.lease.get().is_some_and(Lease::is_valid);
+        match leader {
+            // It was frozen, and may not have heard yet that another leads.
+            Leadership::Own if !is_member => Leadership::Unknown,
+            leader => leader,
+        }
     }
 
     fn sign(&self, request: &[u8]) -> Result<RequestSignature, HerderError> {
