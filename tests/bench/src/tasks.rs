@@ -1,6 +1,5 @@
 //! What many tasks cost one worker: a thousand that idle, sixteen at full speed.
 
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,7 +9,7 @@ use longshore_e2e::{Node, limits, rest, wire};
 use tempfile::TempDir;
 
 use crate::beside::{Side, cpu_seconds};
-use crate::connect::Worker;
+use crate::connect::{Worker, bytes_in};
 use crate::report::{heading, mebibytes};
 
 /// Connectors of each kind, and tasks of each connector.
@@ -131,12 +130,4 @@ fn fill(node: &Node, partitions: i32) {
             assert_eq!(answer.expect("an answer to Produce").0, 0, "produce");
         }
     }
-}
-
-/// Of the files that the sink has made visible.
-fn bytes_in(folder: &Path) -> u64 {
-    let Ok(entries) = std::fs::read_dir(folder) else { return 0 };
-    let paths = entries.map(|entry| entry.expect("an entry of the sink's folder").path());
-    let files = paths.filter(|path| path.extension().is_some_and(|extension| extension == "txt"));
-    files.map(|path| path.metadata().expect("a file of the sink").len()).sum()
 }

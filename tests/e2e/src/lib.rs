@@ -15,6 +15,7 @@
 //! | [`workers`] | workers with one node file, each at an address of its own |
 //! | [`chart`] | the Helm chart, rendered by Helm and checked against Kubernetes' schemas |
 //! | [`client`] | confluent-kafka, kafkajs, Kafka's Java tools and kcat, behind one vocabulary of events |
+//! | [`kafka_connect`] | Kafka Connect's own worker |
 //! | [`history`] | what producers and readers did and saw, and what in it exactly-once forbids |
 //! | [`exactly_once`] | schedules of kills of broker and producers, ending in a verdict |
 //! | [`wire`] | [`wire::Connection`]: Kafka requests written to a socket by hand, whole or broken |
@@ -41,6 +42,7 @@ pub mod client;
 pub mod exactly_once;
 pub mod fleet;
 pub mod history;
+pub mod kafka_connect;
 pub mod limits;
 pub mod node;
 pub mod paths;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::process::{Process, Stream, tied_command};
@@ -45,6 +46,17 @@ impl Settings {
     pub fn roles(mut self, roles: &str) -> Self {
         self.roles = Some(roles.to_owned());
         self
+    }
+
+    /// All roles, with connectors that read and write files below `folder`.
+    pub fn files(self, folder: &Path) -> Self {
+        let allow = json!({ "connectors": ["*"], "verbs": ["read", "write"] });
+        let files = json!({ "driver": "objects", "kind": "local", "root": folder, "allow": allow });
+        self.roles("broker,controller,worker")
+            .property("rest.listeners", "http://127.0.0.1:0")
+            .property("plugin.path", json!([paths::plugins()]))
+            .property("plugin.cache.dir", folder.join("cache").display())
+            .property("connections", json!({ "files": files }))
     }
 
     /// Runs Apache Kafka in the node's place, with the same file and ready line:

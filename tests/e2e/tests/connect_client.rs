@@ -46,20 +46,9 @@ fn the_commands_of_kc_work() {
     };
     write("in.txt", "one\ntwo\n");
     write("users", "ana=secret\n");
-    let files = json!({
-        "driver": "objects",
-        "kind": "local",
-        "root": folder.path(),
-        "allow": { "connectors": ["*"], "verbs": ["read", "write"] },
-    });
-    let node = Node::with()
-        .roles("broker,controller,worker")
-        .property("rest.listeners", "http://127.0.0.1:0")
-        .property("rest.auth.basic.file", folder.path().join("users").display())
-        .property("plugin.path", json!([paths::plugins()]))
-        .property("plugin.cache.dir", folder.path().join("cache").display())
-        .property("connections", json!({ "files": files }))
-        .start();
+    let users = folder.path().join("users");
+    let node =
+        Node::with().files(folder.path()).property("rest.auth.basic.file", users.display()).start();
     wire::create_topic(node.kafka(), "lines", 1, &[]);
     let rest = node.rest().expect("the node is a worker");
     let kc = Client { url: format!("http://{rest}") };

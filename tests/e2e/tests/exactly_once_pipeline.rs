@@ -33,6 +33,9 @@ const POINTS: [(&str, u64); 18] = [
     ("log-marker-before-index", 15),
 ];
 
+/// A source's transactions hold the polls of the worker's `offset.flush.interval.ms`.
+const MANY_POLLS: [(&str, &str); 1] = [("connectors.read.transaction.boundary", "interval")];
+
 /// Bytes of the rows that each run finds beside what the one before it left; a row
 /// has about 100.
 const TEXT_BYTES: Range<u64> = 120_000..400_000;
@@ -43,6 +46,14 @@ const ROWS_MIN: usize = 1_000;
 #[test]
 fn two_schedules_of_kills_count_each_word_once() {
     schedules("two_schedules_of_a_word_count", 0..2);
+}
+
+/// With `transaction.boundary=interval`: a crash takes back the polls of a time.
+#[test]
+fn a_schedule_of_kills_of_transactions_with_many_polls_counts_each_word_once() {
+    const TEST: &str = "a_schedule_of_transactions_with_many_polls";
+    // Its points lie before and after the commit.
+    schedule(1, Random::announced(TEST).next_u64(), &MANY_POLLS);
 }
 
 #[test]
@@ -60,15 +71,17 @@ fn schedules_of_a_word_count_10_to_19_count_each_word_once() {
 fn schedules(test: &str, numbers: Range<usize>) {
     let mut random = Random::announced(test);
     for number in numbers {
-        schedule(number, random.next_u64());
+        schedule(number, random.next_u64(), &[]);
     }
 }
 
-/// One word count that is killed three or four times, each time with new rows.
-fn schedule(number: usize, seed: u64) {
+/// One word count with these values of its pipeline that is killed three or four times,
+/// each time with new rows.
+fn schedule(number: usize, seed: u64, values: &[(&str, &str)]) {
     let began = Instant::now();
     let mut random = Random::seeded(seed);
     let mut count = WordCount::new();
+    values.iter().for_each(|(path, value)| count.set(path, value));
     let (mut deaths, mut rows) = (Vec::new(), 0);
     for kill in 0..random.between(3, 5) as usize {
         let name = format!("text{kill}");

@@ -136,12 +136,13 @@ fn write_rows(path: &Path, rows: u64) {
 
 /// What a sink has made visible: whole files, or one that grows.
 fn files_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
-    let entries = std::fs::read_dir(folder).expect("the sink's folder");
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
     let paths = entries.map(|entry| entry.expect("an entry of the sink's folder").path());
     paths.filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
 }
 
-fn bytes_in(folder: &Path) -> u64 {
+/// The bytes of all that a sink has made visible in its folder, which need not be there.
+pub(crate) fn bytes_in(folder: &Path) -> u64 {
     files_in(folder).map(|path| path.metadata().expect("a file of the sink").len()).sum()
 }
 

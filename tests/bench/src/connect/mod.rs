@@ -16,6 +16,7 @@ use std::path::Path;
 
 use longshore_e2e::paths;
 
+pub(crate) use self::life::bytes_in;
 pub(crate) use self::worker::Worker;
 use crate::beside;
 

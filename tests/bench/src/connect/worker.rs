@@ -1,27 +1,13 @@
 //! A worker of either kind on a broker that is there already.
 
-use std::fmt::Write;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use longshore_e2e::process::{Stream, tied_command};
-use longshore_e2e::wait::until;
-use longshore_e2e::{Process, limits, paths, rest};
+use longshore_e2e::{Process, kafka_connect, limits, paths, rest};
 use serde_json::json;
 
 use crate::beside::Side;
-
-/// What `connect-distributed.sh` and `kafka-run-class.sh` set.
-const JVM: [&str; 8] = [
-    "-Xms256M",
-    "-Xmx2G",
-    "-server",
-    "-XX:+UseG1GC",
-    "-XX:MaxGCPauseMillis=20",
-    "-XX:InitiatingHeapOccupancyPercent=35",
-    "-XX:+ExplicitGCInvokesConcurrent",
-    "-Djava.awt.headless=true",
-];
 
 /// A worker that answers requests.
 pub(crate) struct Worker {
@@ -35,7 +21,7 @@ impl Worker {
     pub(crate) fn start(side: Side, bootstrap: &str, folder: &Path) -> Self {
         let (process, rest) = match side {
             Side::Longshore | Side::Control => longshore(bootstrap, folder),
-            Side::Kafka => kafka_connect(bootstrap, folder),
+            Side::Kafka => kafka_connect::start(bootstrap, "bench", folder, ""),
         };
         Self { process, rest, side }
     }
@@ -103,37 +89,6 @@ fn longshore(bootstrap: &str, folder: &Path) -> (Process, SocketAddr) {
         let ready = line.text.strip_prefix("longshore ready ");
         let ready = ready.filter(|_| line.stream == Stream::Out)?;
         ready.split_whitespace().find_map(|field| field.strip_prefix("rest="))?.parse().ok()
-    });
-    (process, rest)
-}
-
-fn kafka_connect(bootstrap: &str, folder: &Path) -> (Process, SocketAddr) {
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let rest = free.expect("a free port");
-    let mut properties = format!(
-        "bootstrap.servers={bootstrap}\ngroup.id=bench\nlisteners=HTTP://{rest}\n\
-         plugin.discovery=service_load\n"
-    );
-    for storage in ["config", "offset", "status"] {
-        writeln!(properties, "{storage}.storage.topic=connect-{storage}s").expect("a string");
-        writeln!(properties, "{storage}.storage.replication.factor=1").expect("a string");
-    }
-    for side in ["key", "value"] {
-        let class = "org.apache.kafka.connect.storage.StringConverter";
-        writeln!(properties, "{side}.converter={class}").expect("a string");
-    }
-    let file = folder.join("connect.properties");
-    std::fs::write(&file, properties).expect("connect.properties can be written");
-    let jars = paths::installed("java").join("lib/*");
-    let logging = paths::repository().join("tests/systems/java/log4j2.properties");
-    let mut command = tied_command(Path::new("java"));
-    command.args(JVM).arg(format!("-Dlog4j2.configurationFile={}", logging.display()));
-    command.arg("-cp").arg(jars).arg("org.apache.kafka.connect.cli.ConnectDistributed").arg(file);
-    let mut process = Process::spawn("Kafka Connect", &mut command);
-    until("Kafka Connect answers", limits::READY, || {
-        assert_eq!(process.status(), None, "Kafka Connect ended");
-        TcpStream::connect(rest).ok()?;
-        (rest::get(rest, "/health").body["status"] == "healthy").then_some(())
     });
     (process, rest)
 }

@@ -4,21 +4,12 @@
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
-use longshore_e2e::process::tied_command;
-use longshore_e2e::{Process, paths};
+use longshore_e2e::Process;
+use longshore_e2e::client::java;
 use tempfile::TempDir;
 
-/// What `kafka-server-start.sh` and `kafka-run-class.sh` set.
-const JVM: [&str; 8] = [
-    "-Xmx1G",
-    "-Xms1G",
-    "-server",
-    "-XX:+UseG1GC",
-    "-XX:MaxGCPauseMillis=20",
-    "-XX:InitiatingHeapOccupancyPercent=35",
-    "-XX:+ExplicitGCInvokesConcurrent",
-    "-Djava.awt.headless=true",
-];
+/// The heap of `kafka-server-start.sh`.
+const HEAP: [&str; 2] = ["-Xmx1G", "-Xms1G"];
 
 /// A directory that is formatted and not yet served.
 pub(super) struct Formatted {
@@ -40,7 +31,7 @@ impl Formatted {
         let file = folder.path().join("server.properties");
         std::fs::write(&file, properties(kafka, controller, &folder.path().join("data")))
             .expect("server.properties can be written");
-        let mut format = java("kafka.tools.StorageTool", &[]);
+        let mut format = java::tool("kafka.tools.StorageTool");
         // Any id will do: the cluster lives for a minute.
         format.args(["format", "--standalone", "--cluster-id", "bG9uZ3Nob3JlLWJlbmNoMQ"]);
         Process::run("StorageTool format", format.arg("--config").arg(file));
@@ -48,28 +39,11 @@ impl Formatted {
     }
 
     pub(super) fn start(self) -> Apache {
-        let mut command = java("kafka.Kafka", &JVM);
+        let mut command = java::server("kafka.Kafka", HEAP);
         command.arg(self.folder.path().join("server.properties")).current_dir(self.folder.path());
         let process = Process::spawn("Apache Kafka", &mut command);
         Apache { process, kafka: self.kafka, _folder: self.folder }
     }
-}
-
-fn java(class: &str, settings: &[&str]) -> std::process::Command {
-    let mut command = tied_command(Path::new("java"));
-    command.args(settings).args(class_path()).arg(class);
-    command
-}
-
-/// The arguments that name the jars, and warnings as all that is logged.
-pub(super) fn class_path() -> [String; 3] {
-    let jars = paths::installed("java").join("lib/*");
-    let logging = paths::repository().join("tests/systems/java/log4j2.properties");
-    [
-        format!("-Dlog4j2.configurationFile={}", logging.display()),
-        "-cp".to_owned(),
-        jars.display().to_string(),
-    ]
 }
 
 /// Kafka must know its ports before it binds them.

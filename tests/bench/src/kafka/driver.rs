@@ -39,7 +39,9 @@ impl Driver {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
         let mut command = tied_command(Path::new("java"));
         // The heap and collector of kafka-producer-perf-test.sh.
-        command.args(["-Xmx512M", "-server", "-XX:+UseG1GC"]).args(super::apache::class_path());
+        command
+            .args(["-Xmx512M", "-server", "-XX:+UseG1GC"])
+            .args(longshore_e2e::client::java::class_path());
         command.arg(folder.join("java/Drivers.java")).stdin(Stdio::piped());
         let mut process = Process::spawn("Kafka's performance tools", &mut command);
         let stdin = process.stdin().expect("stdin is piped");

@@ -6,17 +6,43 @@ use std::process::Command;
 
 use tempfile::TempPath;
 
+use crate::process::tied_command;
 use crate::{Process, paths};
+
+/// What `kafka-run-class.sh` sets for a server, beside its heap.
+const SERVER: [&str; 6] = [
+    "-server",
+    "-XX:+UseG1GC",
+    "-XX:MaxGCPauseMillis=20",
+    "-XX:InitiatingHeapOccupancyPercent=35",
+    "-XX:+ExplicitGCInvokesConcurrent",
+    "-Djava.awt.headless=true",
+];
+
+/// The arguments that name the jars, and warnings as all that is logged.
+pub fn class_path() -> [String; 3] {
+    let jars = paths::installed("java").join("lib/*");
+    let logging = paths::repository().join("tests/systems/java/log4j2.properties");
+    [
+        format!("-Dlog4j2.configurationFile={}", logging.display()),
+        "-cp".to_owned(),
+        jars.display().to_string(),
+    ]
+}
 
 /// The command that starts the tool with this class name.
 pub fn tool(class: &str) -> Command {
-    let jars = paths::installed("java").join("lib/*");
-    let logging = paths::repository().join("tests/systems/java/log4j2.properties");
     let mut command = Command::new("java");
     // The tools live for seconds: start fast, and stay small beside the tests.
     command.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m"]);
-    command.arg(format!("-Dlog4j2.configurationFile={}", logging.display()));
-    command.arg("-cp").arg(jars).arg(class);
+    command.args(class_path()).arg(class);
+    command
+}
+
+/// The command that starts a server as its own script does; it ends with the test.
+pub fn server(class: &str, heap: [&str; 2]) -> Command {
+    let mut command = tied_command(Path::new("java"));
+    command.args(heap).args(SERVER).args(class_path()).arg(class);
     command
 }
 
