@@ -20,6 +20,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 #[derive(Clone, Debug)]
 pub struct Writes {
     lease: Lease,
+    /// The membership that it began in. Another may have had the work between that and
+    /// a next one.
+    membership: u64,
     /// How long a write may be on its way once it was begun.
     settle: Duration,
 }
@@ -38,7 +41,8 @@ impl From<LeaseOver> for TaskError {
 impl Writes {
     /// Writes under `lease`, each of which may be on its way for `settle`.
     pub fn new(lease: Lease, settle: Duration) -> Self {
-        Self { lease, settle }
+        let membership = lease.membership();
+        Self { lease, membership, settle }
     }
 
     /// Writes of a process that shares its work with nobody.
@@ -54,11 +58,12 @@ impl Writes {
         let mut renewal = pin!(tokio::time::sleep(Duration::ZERO));
         poll_fn(|context| {
             loop {
-                if self.lease.remaining() >= self.settle.max(Duration::from_nanos(1)) {
-                    return work.as_mut().poll(context).map(Ok);
-                }
-                if !self.lease.is_valid() {
+                let remaining = self.lease.remaining();
+                if remaining.is_zero() || self.lease.membership() != self.membership {
                     return Poll::Ready(Err(LeaseOver));
+                }
+                if remaining >= self.settle {
+                    return work.as_mut().poll(context).map(Ok);
                 }
                 if renewal.as_mut().poll(context).is_pending() {
                     return Poll::Pending;
@@ -107,6 +112,23 @@ mod tests {
         };
         assert_eq!(writes.hold(work).await, Err(LeaseOver));
         assert_eq!(written.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn work_of_a_membership_that_was_lost_does_not_go_on_in_the_next() {
+        let lease = lease(2 * SETTLE);
+        let writes = Writes::new(lease.clone(), SETTLE);
+        let written = AtomicU32::new(0);
+        let work = async {
+            // Not looked at between the loss and the next grant.
+            lease.revoke();
+            lease.grant(BootInstant::now().plus(2 * SETTLE));
+            tokio::task::yield_now().await;
+            written.fetch_add(1, Ordering::Relaxed);
+        };
+        assert_eq!(writes.hold(work).await, Err(LeaseOver));
+        assert_eq!(written.load(Ordering::Relaxed), 0);
+        assert_eq!(Writes::new(lease, SETTLE).hold(async {}).await, Ok(()));
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use tokio::sync::{MutexGuard, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::compacted::{LogError, Write};
-use super::config_state::ConnectorEntry;
+use super::config_state::{ConfigState, ConnectorEntry};
 use super::connections;
 use super::core::{Connector, Core};
 use super::definitions::{self, ConfigInfos, ConfigKeyInfo};
@@ -176,12 +176,10 @@ impl Answers {
         config: ConnectorConfig,
         target: Option<TargetState>,
     ) -> Result<(), HerderError> {
-        let key = ConfigKey::Connector(name.to_owned()).encode().into_bytes();
-        let value = records::encode(&Properties { properties: config });
-        // The state comes first: between the two it would start.
-        let mut writes: Vec<Write> =
-            target.map(|target| target_state(name, target)).into_iter().collect();
-        writes.push((key, Some(value)));
+        let writes = {
+            let configs = self.core.configs.read().expect("no holder panics");
+            config_writes(&configs, name, config, target)
+        };
         self.write(&writes).await
     }
 
@@ -267,6 +265,41 @@ pub(super) fn deletion(name: &str, tasks: BTreeSet<u32>) -> Vec<Write> {
         .chain([ConfigKey::Commit(owned())])
         .map(|key| (key.encode().into_bytes(), None))
         .collect()
+}
+
+/// What gives a connector this configuration and, where it is new, the state that it
+/// begins in.
+pub(super) fn config_writes(
+    configs: &ConfigState,
+    name: &str,
+    config: ConnectorConfig,
+    target: Option<TargetState>,
+) -> Vec<Write> {
+    // A plan of one of its name that is gone is none of it.
+    let mut writes = match configs.has_ownerless_plan(name) {
+        true => deletion(name, configs.known_tasks(name)),
+        false => Vec::new(),
+    };
+    // The state comes first: between the two it would start.
+    writes.extend(target.map(|target| target_state(name, target)));
+    let key = ConfigKey::Connector(name.to_owned()).encode().into_bytes();
+    writes.push((key, Some(records::encode(&Properties { properties: config }))));
+    writes
+}
+
+/// What takes a connector from one state to another.
+pub(super) fn target_writes(name: &str, from: TargetState, to: TargetState) -> Vec<Write> {
+    let state = target_state(name, to);
+    let key = ConfigKey::Commit(name.to_owned()).encode().into_bytes();
+    let unplanned = (key, Some(records::encode(&Commit { tasks: 0, digest: None })));
+    match (from, to) {
+        // What it goes on with is planned when it does.
+        (_, TargetState::Stopped) => vec![state, unplanned],
+        // A plan that came meanwhile was void: it would not be once compaction has
+        // taken the record of the stop.
+        (TargetState::Stopped, _) => vec![unplanned, state],
+        _ => vec![state],
+    }
 }
 
 fn task_ids(name: &str, entry: &ConnectorEntry) -> impl Iterator<Item = TaskId> {
@@ -482,7 +515,11 @@ impl Herder for Answers {
     ) -> Result<ConnectorStatus, HerderError> {
         // Of what is under way, not of what it has become meanwhile.
         let mut status = self.status(name)?;
-        self.write_restart(name, &Restart { include_tasks, only_failed, task: None }).await?;
+        self.write_restart(
+            name,
+            &Restart { include_tasks, only_failed, task: None, replan: false },
+        )
+        .await?;
         let meant = |state: &State| !only_failed || *state == State::Failed;
         if meant(&status.connector.state) {
             status.connector.state = State::Restarting;
@@ -495,15 +532,8 @@ impl Herder for Answers {
 
     async fn set_target_state(&self, name: &str, target: TargetState) -> Result<(), HerderError> {
         let _changing = self.changing().await?;
-        self.entry(name)?;
-        let mut writes = vec![target_state(name, target)];
-        if target == TargetState::Stopped {
-            // What it goes on with is planned when it does.
-            let key = ConfigKey::Commit(name.to_owned()).encode().into_bytes();
-            let none = Commit { tasks: 0, digest: None };
-            writes.push((key, Some(records::encode(&none))));
-        }
-        self.write(&writes).await
+        let from = self.entry(name)?.target;
+        self.write(&target_writes(name, from, target)).await
     }
 
     async fn offsets(&self, name: &str) -> Result<ConnectorOffsets, HerderError> {
@@ -549,7 +579,8 @@ impl Herder for Answers {
             let TaskId { connector, task } = id;
             return Err(HerderError::NotFound(format!("Unknown task: {connector}-{task}")));
         }
-        let restart = Restart { include_tasks: true, only_failed: false, task: Some(id.task) };
+        let (include_tasks, task) = (true, Some(id.task));
+        let restart = Restart { include_tasks, only_failed: false, task, replan: false };
         self.write_restart(&id.connector, &restart).await
     }
 

@@ -6,9 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::herder::{ConnectorConfig, TaskId};
+use super::options;
 use super::records::{
     self, Commit, ConfigKey, LoggerLevelValue, Properties, RecordError, Restart, TargetState,
-    Versioned, config_digest,
+    TasksFencing, Versioned, config_digest,
 };
 use super::session_key::SessionKeys;
 
@@ -27,6 +28,25 @@ pub struct ConnectorEntry {
     /// none ever were, or when a commit record lacked some of its tasks (its
     /// writer died, and the cleaner took their former versions).
     planned_from: Option<String>,
+    /// Offset of the commit record that `tasks` are from.
+    generation: i64,
+}
+
+/// What a commit record says, in its place in the topic.
+#[derive(Debug, Default)]
+struct Plan {
+    tasks: Vec<ConnectorConfig>,
+    planned_from: Option<String>,
+    generation: i64,
+}
+
+/// A source whose tasks' former generation may still write (KIP-618).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfenced {
+    /// How many tasks the generation had that was fenced last.
+    pub former: u32,
+    /// What is to be written once it is fenced.
+    pub record: TasksFencing,
 }
 
 impl ConnectorEntry {
@@ -44,6 +64,18 @@ impl ConnectorEntry {
     /// The tasks that it has: none once it is stopped, as in Kafka Connect.
     pub fn present_tasks(&self) -> &[ConnectorConfig] {
         if self.target == TargetState::Stopped { &[] } else { &self.tasks }
+    }
+
+    /// What tells this generation of a source's tasks from all others: the offset of
+    /// the commit record that put them in effect. `None` for what is no source.
+    pub fn source_generation(&self) -> Option<i64> {
+        let first = self.tasks.first()?;
+        first.contains_key(options::TASK_ASSIGNMENT).then_some(self.generation)
+    }
+
+    fn follow(&mut self, plan: Plan) {
+        let Plan { tasks, planned_from, generation } = plan;
+        (self.tasks, self.planned_from, self.generation) = (tasks, planned_from, generation);
     }
 }
 
@@ -70,6 +102,13 @@ pub struct ConfigState {
     connectors: BTreeMap<String, ConnectorEntry>,
     /// Tasks written since their connector's last commit record.
     pending: BTreeMap<String, BTreeMap<u32, ConnectorConfig>>,
+    /// Plans without their connector's record. Compaction moves that behind its plan
+    /// when an unchanged configuration is written again (KAFKA-17719).
+    ownerless: BTreeMap<String, Plan>,
+    /// The generations of sources' tasks that were fenced last. They outlive their
+    /// connector, as in Kafka Connect: a slow task of it may still write when there is
+    /// another by its name.
+    fenced: BTreeMap<String, TasksFencing>,
     /// Target states may come before their connector.
     targets: BTreeMap<String, TargetState>,
     /// What workers sign their requests to each other with.
@@ -104,39 +143,87 @@ impl ConfigState {
         &self.pipelines
     }
 
+    /// True if there is a plan for a connector of this name, but no connector: it was
+    /// deleted while it was planned.
+    pub fn has_ownerless_plan(&self, name: &str) -> bool {
+        self.ownerless.contains_key(name)
+    }
+
     /// Tasks of a connector that the topic knows in any way, for tombstones.
     pub fn known_tasks(&self, name: &str) -> BTreeSet<u32> {
-        let committed = self.get(name).map_or(0, |entry| entry.tasks.len() as u32);
+        let tasks = match self.get(name) {
+            Some(entry) => Some(&entry.tasks),
+            None => self.ownerless.get(name).map(|plan| &plan.tasks),
+        };
+        let committed = tasks.map_or(0, |tasks| tasks.len() as u32);
         let pending = self.pending.get(name).into_iter().flat_map(|tasks| tasks.keys().copied());
         (0..committed).chain(pending).collect()
     }
 
+    /// The sources with tasks of a generation that may not start yet.
+    pub fn unfenced(&self) -> impl Iterator<Item = &str> {
+        self.connectors.keys().map(String::as_str).filter(|name| self.fencing(name).is_some())
+    }
+
+    /// What has to be done before a source's tasks may start, if anything.
+    pub fn fencing(&self, name: &str) -> Option<Unfenced> {
+        let entry = self.get(name)?;
+        let generation = entry.source_generation()?;
+        let fenced = self.fenced.get(name);
+        if fenced.is_some_and(|fenced| fenced.generation == Some(generation)) {
+            return None;
+        }
+        let former = fenced.map_or(0, |fenced| fenced.tasks);
+        let tasks = entry.tasks.len() as u32;
+        Some(Unfenced { former, record: TasksFencing { tasks, generation: Some(generation) } })
+    }
+
     /// Takes the next record of the topic. An error leaves the state as it
     /// was: one unreadable record must not stop the fleet.
-    pub fn apply(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<Change, RecordError> {
+    pub fn apply(
+        &mut self,
+        offset: i64,
+        key: &[u8],
+        value: Option<&[u8]>,
+    ) -> Result<Change, RecordError> {
         let Some(decoded) = ConfigKey::decode(key) else { return Ok(Change::None) };
         let text = decoded.encode();
         match (decoded, value) {
             (ConfigKey::Connector(name), Some(value)) => {
                 let config = records::decode::<Properties>(&text, value)?.properties;
                 let target = self.targets.get(&name).copied().unwrap_or_default();
+                let plan = self.ownerless.remove(&name);
                 let entry = self.connectors.entry(name.clone()).or_default();
+                if let Some(plan) = plan {
+                    entry.follow(plan);
+                }
                 entry.target = target;
                 entry.digest = config_digest(&config);
                 entry.config = config;
                 Ok(Change::Connector(name))
             }
             (ConfigKey::Connector(name), None) => {
-                self.connectors.remove(&name);
-                self.pending.remove(&name);
+                // Its plan ends with its own tombstone, wherever compaction leaves this.
+                if let Some(entry) = self.connectors.remove(&name) {
+                    let ConnectorEntry { tasks, planned_from, generation, .. } = entry;
+                    self.ownerless.insert(name.clone(), Plan { tasks, planned_from, generation });
+                }
                 Ok(Change::Connector(name))
             }
             (ConfigKey::Task(id), value) => self.task(&text, id, value),
             (ConfigKey::Commit(name), Some(value)) => {
                 let commit = records::decode::<Commit>(&text, value)?;
-                Ok(self.commit(name, &commit))
+                Ok(self.commit(name, &commit, offset))
             }
-            (ConfigKey::Commit(_), None) => Ok(Change::None),
+            (ConfigKey::Commit(name), None) => Ok(self.follow(name, None)),
+            (ConfigKey::TasksFencing(name), Some(value)) => {
+                self.fenced.insert(name, records::decode(&text, value)?);
+                Ok(Change::None)
+            }
+            (ConfigKey::TasksFencing(name), None) => {
+                self.fenced.remove(&name);
+                Ok(Change::None)
+            }
             (ConfigKey::TargetState(name), value) => {
                 let target = match value {
                     Some(value) => records::decode_target_state(&text, value)?,
@@ -177,27 +264,45 @@ impl ConfigState {
     }
 
     fn task(&mut self, key: &str, id: TaskId, value: Option<&[u8]>) -> Result<Change, RecordError> {
-        let pending = self.pending.entry(id.connector).or_default();
         match value {
             Some(value) => {
-                pending.insert(id.task, records::decode::<Properties>(key, value)?.properties);
+                let config = records::decode::<Properties>(key, value)?.properties;
+                self.pending.entry(id.connector).or_default().insert(id.task, config);
             }
-            None => drop(pending.remove(&id.task)),
+            None => {
+                if let Some(pending) = self.pending.get_mut(&id.connector) {
+                    pending.remove(&id.task);
+                }
+            }
         }
         Ok(Change::None)
     }
 
-    fn commit(&mut self, name: String, commit: &Commit) -> Change {
+    fn commit(&mut self, name: String, commit: &Commit, offset: i64) -> Change {
         let mut pending = self.pending.remove(&name).unwrap_or_default();
-        let Some(entry) = self.connectors.get_mut(&name) else { return Change::None };
         let tasks: Vec<_> = (0..commit.tasks).map_while(|task| pending.remove(&task)).collect();
         // A plan that was under way as the connector was stopped is void: its
         // offsets may be others when it goes on.
-        let void = entry.target == TargetState::Stopped;
+        let void = self.targets.get(&name) == Some(&TargetState::Stopped);
         let complete = tasks.len() == commit.tasks as usize && !void;
-        entry.planned_from = if complete { commit.digest.clone() } else { None };
-        entry.tasks = if complete { tasks } else { Vec::new() };
-        Change::Connector(name)
+        let plan = match complete {
+            true => Plan { tasks, planned_from: commit.digest.clone(), generation: offset },
+            false => Plan { generation: offset, ..Plan::default() },
+        };
+        self.follow(name, Some(plan))
+    }
+
+    /// The connector has this plan now, whether its own record is there or not.
+    fn follow(&mut self, name: String, plan: Option<Plan>) -> Change {
+        if let Some(entry) = self.connectors.get_mut(&name) {
+            entry.follow(plan.unwrap_or_default());
+            return Change::Connector(name);
+        }
+        match plan {
+            Some(plan) => self.ownerless.insert(name, plan),
+            None => self.ownerless.remove(&name),
+        };
+        Change::None
     }
 }
 
@@ -224,7 +329,7 @@ mod tests {
     }
 
     fn put(state: &mut ConfigState, key: &str, value: &str) -> Change {
-        state.apply(key.as_bytes(), Some(value.as_bytes())).unwrap()
+        state.apply(0, key.as_bytes(), Some(value.as_bytes())).unwrap()
     }
 
     fn planned(state: &mut ConfigState, tasks: u32) {
@@ -274,6 +379,42 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_before_its_connectors_record_is_in_effect_if_it_is_of_that_configuration() {
+        let digest = one().get("c").unwrap().digest.clone();
+        for (digest, tasks) in [(digest.as_str(), 1), ("another", 0)] {
+            let mut state = ConfigState::default();
+            put(&mut state, "task-c-0", r#"{"properties":{"n":"0"}}"#);
+            put(&mut state, "commit-c", &format!(r#"{{"tasks":1,"digest":"{digest}"}}"#));
+            put(&mut state, "connector-c", r#"{"properties":{"a":"1"}}"#);
+            assert_eq!(state.get("c").unwrap().runnable_tasks().len(), tasks);
+        }
+    }
+
+    #[test]
+    fn a_sources_tasks_start_once_the_generation_before_them_is_fenced() {
+        let mut state = one();
+        let mut plan = |offset: i64, tasks: u32| {
+            for task in 0..tasks {
+                let value = r#"{"properties":{"task.assignment":"x"}}"#;
+                put(&mut state, &format!("task-c-{task}"), value);
+            }
+            let commit = format!(r#"{{"tasks":{tasks}}}"#);
+            state.apply(offset, b"commit-c", Some(commit.as_bytes())).unwrap();
+            let Unfenced { former, record } = state.fencing("c")?;
+            assert_eq!(state.unfenced().collect::<Vec<_>>(), ["c"]);
+            state.apply(offset + 1, b"tasks-fencing-c", Some(&records::encode(&record))).unwrap();
+            assert_eq!(state.fencing("c"), None);
+            Some((former, record.tasks, record.generation))
+        };
+        assert_eq!(plan(7, 3), Some((0, 3, Some(7))));
+        assert_eq!(plan(17, 0), None, "there is nothing to start");
+        assert_eq!(plan(27, 2), Some((3, 2, Some(27))));
+        assert_eq!(plan(37, 2), Some((2, 2, Some(37))));
+        planned(&mut state, 2);
+        assert_eq!(state.fencing("c"), None, "it is no source any more");
+    }
+
+    #[test]
     fn a_plan_without_tasks_is_a_plan() {
         let mut state = one();
         planned(&mut state, 0);
@@ -285,8 +426,12 @@ mod tests {
         let mut state = one();
         planned(&mut state, 1);
         assert_eq!(state.known_tasks("c"), BTreeSet::from([0]));
-        state.apply(b"connector-c", None).unwrap();
+        state.apply(0, b"connector-c", None).unwrap();
         assert!(state.connectors().is_empty());
+        assert_eq!(state.known_tasks("c"), BTreeSet::from([0]));
+        state.apply(0, b"task-c-0", None).unwrap();
+        state.apply(0, b"commit-c", None).unwrap();
+        assert!(state.known_tasks("c").is_empty());
         put(&mut state, "connector-c", r#"{"properties":{"a":"1"}}"#);
         assert!(state.get("c").unwrap().needs_plan());
     }
@@ -297,7 +442,7 @@ mod tests {
         planned(&mut state, 1);
         put(&mut state, "target-state-c", r#"{"state":"STOPPED"}"#);
         assert_eq!(state.get("c").unwrap().runnable_tasks().len(), 0);
-        state.apply(b"target-state-c", None).unwrap();
+        state.apply(0, b"target-state-c", None).unwrap();
         assert_eq!(state.get("c").unwrap().runnable_tasks().len(), 1);
     }
 
@@ -319,7 +464,7 @@ mod tests {
         let mut state = one();
         let change = put(&mut state, "logger-cluster-longshore::task", r#"{"level":"DEBUG"}"#);
         assert_eq!(change, Change::Logger("longshore::task".to_owned(), "DEBUG".to_owned()));
-        assert_eq!(state.apply(b"logger-cluster-x", None), Ok(Change::None));
+        assert_eq!(state.apply(0, b"logger-cluster-x", None), Ok(Change::None));
     }
 
     #[test]
@@ -329,9 +474,9 @@ mod tests {
         let change = put(&mut state, "connection-a-b", value);
         assert_eq!(change, Change::Connection("a-b".to_owned()));
         assert_eq!(state.connections()["a-b"].version, 2);
-        assert!(state.apply(b"connection-a-b", Some(b"{}")).is_err());
+        assert!(state.apply(0, b"connection-a-b", Some(b"{}")).is_err());
         assert_eq!(state.connections()["a-b"].version, 2);
-        let gone = state.apply(b"connection-a-b", None);
+        let gone = state.apply(0, b"connection-a-b", None);
         assert_eq!(gone, Ok(Change::Connection("a-b".to_owned())));
         assert!(state.connections().is_empty());
     }
@@ -341,10 +486,10 @@ mod tests {
         let mut state = one();
         planned(&mut state, 1);
         let before = state.connectors().clone();
-        assert!(state.apply(b"connector-c", Some(b"{")).is_err());
-        assert!(state.apply(b"commit-c", Some(b"7")).is_err());
-        assert!(state.apply(b"target-state-c", Some(br#"{"state":"ODD"}"#)).is_err());
+        assert!(state.apply(0, b"connector-c", Some(b"{")).is_err());
+        assert!(state.apply(0, b"commit-c", Some(b"7")).is_err());
+        assert!(state.apply(0, b"target-state-c", Some(br#"{"state":"ODD"}"#)).is_err());
         assert_eq!(state.connectors(), &before);
-        assert_eq!(state.apply(b"\xff\xfe", Some(b"x")), Ok(Change::None));
+        assert_eq!(state.apply(0, b"\xff\xfe", Some(b"x")), Ok(Change::None));
     }
 }

@@ -8,17 +8,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::assignment::Holding;
+use super::config::SourceSupport;
 use super::config_state::Change;
 use super::connections;
 use super::core::{Core, label};
+use super::generations;
 use super::herder::{ConnectorConfig, State, TaskId};
+use super::inter_worker;
 use super::options;
 use super::panics::caught;
 use super::plan::{self, Survey};
@@ -29,6 +32,9 @@ use super::uploads;
 use crate::kafka::TopicPartition;
 use crate::logging;
 use crate::task::error::TaskError;
+
+/// A task asks for another plan no more often than this.
+const ASK_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the herd reacts to.
 pub(super) enum Event {
@@ -62,6 +68,8 @@ pub(super) enum Event {
     Contradicted { id: TaskId, own: Status },
     /// A source wants its tasks planned anew.
     Replan(String),
+    /// A source's former tasks are fenced, or another leader sees to it.
+    Fenced(String),
     /// A plan was made and written, or failed.
     Planned { name: String, outcome: Result<(), TaskError> },
     /// Time to plan again what failed before.
@@ -83,10 +91,18 @@ enum Phase {
     Failed,
 }
 
+/// A task as it is to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Task {
+    config: ConnectorConfig,
+    /// Which of the generations, where none may run beside another.
+    generation: Option<i64>,
+}
+
 /// A task on this worker.
 struct Slot {
     run: u64,
-    config: ConnectorConfig,
+    task: Task,
     shares: watch::Sender<BTreeSet<TopicPartition>>,
     held: watch::Receiver<BTreeSet<TopicPartition>>,
     stop: CancellationToken,
@@ -113,6 +129,8 @@ pub(super) struct Herd {
     is_leader: bool,
     slots: BTreeMap<TaskId, Slot>,
     planner: Planner,
+    /// As the leader: sources whose former tasks are being fenced.
+    fencing: BTreeSet<String>,
     /// What was dealt out last, if this worker did it.
     dealt: Option<Survey>,
     surveying: bool,
@@ -142,6 +160,7 @@ impl Herd {
             words: 0,
             is_leader: false,
             slots: BTreeMap::new(),
+            fencing: BTreeSet::new(),
             dealt: None,
             surveying: false,
             survey_again: false,
@@ -220,8 +239,12 @@ impl Herd {
                     self.core.tell_again(id, own);
                 }
             }
-            Event::Replan(name) => self.planner.force(&name),
-            Event::Planned { name, outcome } => self.planner.finished(name, outcome),
+            Event::Replan(name) => self.replan(name),
+            Event::Fenced(name) => drop(self.fencing.remove(&name)),
+            Event::Planned { name, outcome } => match self.assigned.connectors.contains(&name) {
+                true => self.planner.finished(name, outcome),
+                false => self.planner.disowned(&name),
+            },
             Event::PlanAgain(name) => self.planner.again(&name),
             // Whoever asked may have gone.
             Event::AreYouThere(asked) => {
@@ -327,7 +350,28 @@ impl Herd {
         self.survey();
     }
 
+    /// A task wants its connector planned anew, by whoever owns that.
+    fn replan(&mut self, name: String) {
+        if self.assigned.connectors.contains(&name) {
+            self.planner.force(&name);
+            return;
+        }
+        let (core, events) = (self.core.clone(), self.events.clone());
+        tokio::spawn(async move {
+            if let Err(error) = inter_worker::ask_to_plan(&core, &name).await {
+                tracing::warn!(connector = name, "its owner is not asked to plan it: {error}");
+                tokio::time::sleep(ASK_PAUSE).await;
+                let _ = events.send(Event::Replan(name));
+            }
+        });
+    }
+
     fn restart(&mut self, name: &str, restart: &Restart) {
+        if restart.replan {
+            // Should it be nobody's just now, its next owner knows of it.
+            self.planner.force(name);
+            return;
+        }
         self.core.connector(name).forget_failures();
         let owner = self.assigned.connectors.contains(name);
         if owner && restart.task.is_none() {
@@ -421,12 +465,12 @@ impl Herd {
         let wanted = self.wanted();
         let mut gone = Vec::new();
         for (id, slot) in &mut self.slots {
-            let (config, shares) = match wanted.get(id) {
-                Some((config, shares)) => (Some(config), shares.clone()),
+            let (task, shares) = match wanted.get(id) {
+                Some((task, shares)) => (Some(task), shares.clone()),
                 None => (None, BTreeSet::new()),
             };
             match slot.phase {
-                Phase::Running if config == Some(&slot.config) => {
+                Phase::Running if task == Some(&slot.task) => {
                     slot.shares.send_if_modified(|now| {
                         let modified = *now != shares;
                         *now = shares;
@@ -437,7 +481,7 @@ impl Herd {
                     slot.stop.cancel();
                     slot.phase = Phase::Stopping;
                 }
-                Phase::Failed if config != Some(&slot.config) => gone.push(id.clone()),
+                Phase::Failed if task != Some(&slot.task) => gone.push(id.clone()),
                 Phase::Failed | Phase::Stopping => {}
             }
         }
@@ -445,11 +489,12 @@ impl Herd {
             self.slots.remove(&id);
             self.tell_idle(&id);
         }
-        for (id, (config, shares)) in wanted {
+        for (id, (task, shares)) in wanted {
             if !self.slots.contains_key(&id) {
-                self.start(id, config, shares);
+                self.start(id, task, shares);
             }
         }
+        self.fence_former();
         if self.leaving.is_none() {
             self.planner.run(&self.assigned.connectors);
         }
@@ -461,7 +506,8 @@ impl Herd {
     }
 
     /// The tasks assigned here that have a configuration and are to run.
-    fn wanted(&self) -> BTreeMap<TaskId, (ConnectorConfig, BTreeSet<TopicPartition>)> {
+    fn wanted(&self) -> BTreeMap<TaskId, (Task, BTreeSet<TopicPartition>)> {
+        let fences = self.core.config.exactly_once_sources == SourceSupport::Enabled;
         let configs = self.core.configs.read().expect("no holder panics");
         let mut wanted = BTreeMap::new();
         for (id, shares) in &self.assigned.tasks {
@@ -470,13 +516,41 @@ impl Herd {
                 continue;
             }
             if let Some(config) = entry.runnable_tasks().get(id.task as usize) {
-                wanted.insert(id.clone(), (config.clone(), shares.clone()));
+                let generation = entry.source_generation().filter(|_| fences);
+                let task = Task { config: config.clone(), generation };
+                wanted.insert(id.clone(), (task, shares.clone()));
             }
         }
         wanted
     }
 
-    fn start(&mut self, id: TaskId, config: ConnectorConfig, shares: BTreeSet<TopicPartition>) {
+    /// As the leader: sees to it that tasks which were planned anew may start.
+    fn fence_former(&mut self) {
+        let support = self.core.config.exactly_once_sources;
+        if !self.is_leader || support == SourceSupport::Disabled {
+            return;
+        }
+        let unfenced: Vec<String> = {
+            let configs = self.core.configs.read().expect("no holder panics");
+            let all = configs.unfenced().filter(|name| !self.fencing.contains(*name));
+            all.map(str::to_owned).collect()
+        };
+        for name in unfenced {
+            let former = self
+                .slots
+                .iter()
+                .filter(|(id, slot)| id.connector == name && slot.phase == Phase::Stopping);
+            let endings = former.map(|(_, slot)| slot.held.clone()).collect();
+            self.fencing.insert(name.clone());
+            let (core, events) = (self.core.clone(), self.events.clone());
+            tokio::spawn(async move {
+                generations::fence_former(&core, &name, endings).await;
+                let _ = events.send(Event::Fenced(name));
+            });
+        }
+    }
+
+    fn start(&mut self, id: TaskId, task: Task, shares: BTreeSet<TopicPartition>) {
         self.runs += 1;
         let run = self.runs;
         let (shares, wanted) = watch::channel(shares);
@@ -486,7 +560,8 @@ impl Herd {
             core: self.core.clone(),
             connector: self.core.connector(&id.connector),
             id: id.clone(),
-            config: config.clone(),
+            config: task.config.clone(),
+            generation: task.generation,
             shares: wanted,
             held,
             replan: replan.clone(),
@@ -497,7 +572,7 @@ impl Herd {
         let abort = tokio::spawn(watch_over(runner, run, self.events.clone(), holds.clone()));
         let abort = abort.abort_handle();
         let phase = Phase::Running;
-        self.slots.insert(id, Slot { run, config, shares, held: holds, stop, abort, phase });
+        self.slots.insert(id, Slot { run, task, shares, held: holds, stop, abort, phase });
     }
 
     /// The leader looks whether there is something else to run than what it
@@ -570,6 +645,7 @@ async fn watch_over(
 ) {
     let (id, replan) = (runner.id.clone(), runner.replan.clone());
     let mut running = Box::pin(outcome_of(runner));
+    let mut ask_at = tokio::time::Instant::now();
     loop {
         let event = tokio::select! {
             outcome = &mut running => {
@@ -577,7 +653,10 @@ async fn watch_over(
                 return;
             }
             Ok(()) = held.changed() => Event::HeldLess,
-            () = replan.notified() => Event::Replan(id.connector.clone()),
+            () = async { tokio::time::sleep_until(ask_at).await; replan.notified().await } => {
+                ask_at = tokio::time::Instant::now() + ASK_PAUSE;
+                Event::Replan(id.connector.clone())
+            }
         };
         let _ = events.send(event);
     }

@@ -8,9 +8,10 @@ use super::compacted::{LogError, Write};
 use super::core::Core;
 use super::herder::{ConnectorConfig, ConnectorKind, HerderError, Leadership};
 use super::plan;
-use super::records::{self, ConfigKey};
+use super::records::{self, ConfigKey, Restart};
 use super::session_key::{SessionKey, now_ms};
 use crate::kafka::Overrides;
+use crate::task::error::TaskError;
 
 /// Pause after a key that could not be written.
 const ERROR_PAUSE: Duration = Duration::from_secs(1);
@@ -56,6 +57,14 @@ async fn renew(core: &Core) -> Result<(), HerderError> {
     };
     let held = core.writes().hold(work).await;
     Ok(held.map_err(|over| HerderError::Conflict(over.to_string()))??)
+}
+
+/// Asks whoever owns the connector to plan its tasks anew.
+pub(super) async fn ask_to_plan(core: &Core, name: &str) -> Result<(), TaskError> {
+    let request = Restart { include_tasks: false, only_failed: false, task: None, replan: true };
+    let key = ConfigKey::Restart(name.to_owned()).encode().into_bytes();
+    let write = [(key, Some(records::encode(&request)))];
+    Ok(core.writes().hold(core.logs.config.write(&write)).await??)
 }
 
 /// Only the leader does this, as in Kafka's `DistributedHerder`.

@@ -37,6 +37,7 @@
 //! | `told` | what the worker tells its group that it has |
 //! | `returns` | whose tasks wait for a worker that was stopped in order |
 //! | `fencing` | producers of lost owners, fenced before their work is given away |
+//! | `generations` | a source's former tasks, fenced before its new ones start |
 //! | `plan` | tasks planned; what there is to deal out |
 //! | `planner` | when a connector is planned |
 //! | `herd` | what runs, brought in line with what should |
@@ -85,6 +86,7 @@ mod connections;
 mod core;
 mod dead_letters;
 mod fencing;
+mod generations;
 mod herd;
 mod inter_worker;
 mod lag;

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::assignment::{ALL_INPUTS, Holding, Work};
-use super::compacted::Write;
+use super::compacted::{LogError, Write};
 use super::config::InternalTopic;
 use super::config_state::ConnectorEntry;
 use super::core::Core;
 use super::herder::{ConnectorConfig, ConnectorKind, TaskId};
 use super::options::{self, Inputs, Options};
 use super::plugin::{Plugin, TaskContext};
-use super::records::{self, Commit, ConfigKey, Properties};
+use super::records::{self, Commit, ConfigKey, Properties, TargetState};
 use super::topics::{TopicError, ensure_compacted};
 use crate::kafka::{Admin, ClientError, TopicPartition};
 use crate::task::error::TaskError;
@@ -26,15 +26,37 @@ pub(super) fn changelog_topic(connector: &str) -> String {
 /// Plans a connector's tasks and, if they are others than before, writes them
 /// to the config topic: the tasks, then the record that puts them in effect.
 pub(super) async fn plan(core: Arc<Core>, name: String) -> Result<(), TaskError> {
-    let entry = core.configs.read().expect("no holder panics").get(&name).cloned();
-    let Some(entry) = entry else { return Ok(()) };
-    let plugin = core.plugin_of(&entry.config).map_err(TaskError::stop)?;
-    let tasks = tasks(&core, &*plugin, &name, &entry).await?;
-    if !entry.needs_plan() && tasks == entry.tasks {
-        return Ok(());
+    loop {
+        let entry = core.configs.read().expect("no holder panics").get(&name).cloned();
+        let Some(entry) = entry.filter(|entry| entry.target != TargetState::Stopped) else {
+            return Ok(());
+        };
+        let plugin = core.plugin_of(&entry.config).map_err(TaskError::stop)?;
+        let tasks = tasks(&core, &*plugin, &name, &entry).await?;
+        if !entry.needs_plan() && tasks == entry.tasks {
+            return Ok(());
+        }
+        // Who owns the connector now plans it.
+        if core.writes().hold(put_in_effect(&core, &name, &tasks, &entry)).await?? {
+            return Ok(());
+        }
     }
-    core.logs.config.write_and_read(&task_writes(&name, &tasks, &entry.digest)).await?;
-    Ok(())
+}
+
+/// Writes the tasks, unless the connector is another than they were planned from: false.
+async fn put_in_effect(
+    core: &Core,
+    name: &str,
+    tasks: &[ConnectorConfig],
+    planned: &ConnectorEntry,
+) -> Result<bool, LogError> {
+    let _changing = core.changing.lock().await;
+    core.logs.config.read_to_end().await?;
+    if core.configs.read().expect("no holder panics").get(name) != Some(planned) {
+        return Ok(false);
+    }
+    core.logs.config.write_and_read(&task_writes(name, tasks, &planned.digest)).await?;
+    Ok(true)
 }
 
 /// What puts tasks in effect that were planned from the configuration of `digest`.

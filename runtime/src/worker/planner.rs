@@ -46,7 +46,7 @@ impl Planner {
         Self { core, events, all: BTreeMap::new() }
     }
 
-    /// The plugin wants its tasks planned anew.
+    /// Its tasks are planned anew, at once or when this worker owns it.
     pub(super) fn force(&mut self, name: &str) {
         self.all.entry(name.to_owned()).or_default().forced = true;
     }
@@ -123,6 +123,14 @@ impl Planner {
         });
         if !is_told {
             self.core.tell(StatusKey::Connector(name.to_owned()), state, None);
+        }
+    }
+
+    /// A plan ended of a connector that is another worker's now, which plans it and
+    /// tells how that goes. Should it be this one's again, nothing is known of it.
+    pub(super) fn disowned(&mut self, name: &str) {
+        if let Some(planning) = self.all.get_mut(name) {
+            (planning.running, planning.forced) = (false, true);
         }
     }
 

@@ -5,10 +5,11 @@
 //! | config | `connector-NAME` | `{"properties": {..}}` |
 //! | config | `task-NAME-N` | `{"properties": {..}}` |
 //! | config | `commit-NAME` | `{"tasks": N, "digest": ".."}` |
+//! | config | `tasks-fencing-NAME` | `{"tasks": N, "generation": N?}` |
 //! | config | `target-state-NAME` | `{"state": "STARTED"}` |
 //! | config | `logger-cluster-NAMESPACE` | `{"level": "DEBUG"}` |
 //! | config | `session-key` | `{"key": .., "algorithm": .., "creation-timestamp": N}` |
-//! | config | `restart-connector-NAME` | `{"include-tasks": .., "only-failed": .., "task": N?}` |
+//! | config | `restart-connector-NAME` | `{"include-tasks": .., "only-failed": .., "task": N?, "replan": ..?}` |
 //! | config | `connection-NAME` | `{"version": N, "definition": {..}}` |
 //! | config | `pipeline-NAME` | the same |
 //! | offset | `["NAME", {partition}]` | `{offset}` |
@@ -18,8 +19,8 @@
 //!
 //! A null value deletes. Task configurations take effect together, with the
 //! `commit` record after them. `digest` (of the connector's configuration that
-//! the tasks were planned from) and `task` are ours; Kafka Connect passes over
-//! fields that it does not know.
+//! the tasks were planned from), `generation`, `task` and `replan` are ours; Kafka
+//! Connect passes over fields that it does not know.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -36,6 +37,8 @@ pub enum ConfigKey {
     Task(TaskId),
     /// The tasks written before it take effect.
     Commit(String),
+    /// The producers of a source's former tasks are fenced (KIP-618).
+    TasksFencing(String),
     /// Whether the connector is to run.
     TargetState(String),
     /// A request to restart, acted on by whoever runs it.
@@ -59,6 +62,7 @@ impl ConfigKey {
             Self::Connector(name) => format!("connector-{name}"),
             Self::Task(id) => format!("task-{}-{}", id.connector, id.task),
             Self::Commit(name) => format!("commit-{name}"),
+            Self::TasksFencing(name) => format!("tasks-fencing-{name}"),
             Self::TargetState(name) => format!("target-state-{name}"),
             Self::Restart(name) => format!("restart-connector-{name}"),
             Self::Logger(namespace) => format!("logger-cluster-{namespace}"),
@@ -82,6 +86,9 @@ impl ConfigKey {
         }
         if let Some(name) = key.strip_prefix("target-state-") {
             return Some(Self::TargetState(name.to_owned()));
+        }
+        if let Some(name) = key.strip_prefix("tasks-fencing-") {
+            return Some(Self::TasksFencing(name.to_owned()));
         }
         if let Some(name) = key.strip_prefix("connector-") {
             return Some(Self::Connector(name.to_owned()));
@@ -123,6 +130,18 @@ pub struct Commit {
     pub digest: Option<String>,
 }
 
+/// The value of `tasks-fencing-NAME`: all producers of the tasks before are fenced, and
+/// these may start (Kafka Connect's task count record).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TasksFencing {
+    /// How many.
+    pub tasks: u32,
+    /// The offset of the commit record that put them in effect. Absent in records of
+    /// Kafka Connect: then they are fenced again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<i64>,
+}
+
 /// The value of `target-state-NAME`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -152,6 +171,9 @@ pub struct Restart {
     /// This one task, and nothing else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<u32>,
+    /// Nothing is restarted: a task wants the connector's tasks planned anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replan: bool,
 }
 
 /// The value of `connection-NAME` and `pipeline-NAME`.
@@ -327,6 +349,7 @@ mod tests {
             (ConfigKey::Task(task), "task-a-b-7-12"),
             (ConfigKey::Commit("a".into()), "commit-a"),
             (ConfigKey::TargetState("a".into()), "target-state-a"),
+            (ConfigKey::TasksFencing("a-1".into()), "tasks-fencing-a-1"),
             (ConfigKey::Restart("a".into()), "restart-connector-a"),
             (ConfigKey::Logger("a::b".into()), "logger-cluster-a::b"),
             (ConfigKey::SessionKey, "session-key"),
@@ -361,7 +384,8 @@ mod tests {
         let commit = Commit { tasks: 3, digest: None };
         assert_eq!(encode(&commit), br#"{"tasks":3}"#);
         assert_eq!(encode_target_state(TargetState::Paused), br#"{"state":"PAUSED"}"#);
-        let restart = Restart { include_tasks: true, only_failed: false, task: None };
+        let restart =
+            Restart { include_tasks: true, only_failed: false, task: None, replan: false };
         assert_eq!(encode(&restart), br#"{"include-tasks":true,"only-failed":false}"#);
         let status = Status {
             state: State::Running,

@@ -17,6 +17,7 @@ use super::config::SourceSupport;
 use super::core::{Connector, Core, label};
 use super::dead_letters;
 use super::error_options;
+use super::generations;
 use super::guarantees::{self, Guarantee};
 use super::herder::{ConnectorConfig, ConnectorKind, State, TaskId};
 use super::metrics::{MeteredSink, MeteredSource, TaskMetrics};
@@ -62,6 +63,8 @@ pub(super) struct Runner {
     pub(super) connector: Arc<Connector>,
     pub(super) id: TaskId,
     pub(super) config: ConnectorConfig,
+    /// The generation of an exactly-once source's tasks that it is of.
+    pub(super) generation: Option<i64>,
     pub(super) shares: watch::Receiver<BTreeSet<TopicPartition>>,
     pub(super) held: watch::Sender<BTreeSet<TopicPartition>>,
     pub(super) replan: Arc<Notify>,
@@ -310,6 +313,16 @@ impl Runner {
             return Err(TaskError::stop(format!("`{}` {}", undrawn.option, undrawn.message)));
         }
         let boundary = options.boundary.transactions(self.core.config.offset_flush_interval);
+        let connector = &self.id.connector;
+        if let Some(generation) = self.generation {
+            let may_start = tokio::select! {
+                may_start = generations::may_start(&self.core, connector, generation) => may_start?,
+                () = self.stop.cancelled() => false,
+            };
+            if !may_start {
+                return Ok(());
+            }
+        }
         let delivery = match sources {
             SourceSupport::Enabled => {
                 let open_for = match boundary {
@@ -326,6 +339,12 @@ impl Runner {
         // Not to be left half-way, stopped or not: a takeover that is still on its way
         // when the next owner has taken over fences that one.
         writes.hold(delivery.open()).await??;
+        // This generation may have been fenced before that.
+        if let Some(generation) = self.generation
+            && !generations::is_present(&self.core, connector, generation).await?
+        {
+            return Ok(());
+        }
         // What the task's last owner saved comes first.
         let (admin, offsets) = (self.core.clients.admin(), &self.core.logs.offset);
         let patience = 2 * self.core.config.transaction_timeout();

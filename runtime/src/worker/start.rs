@@ -108,7 +108,7 @@ impl Worker {
             move |entry: Entry<'_>| {
                 claim.apply(&entry);
                 let mut configs = configs.write().expect("no holder panics");
-                let applied = configs.apply(entry.key, entry.value);
+                let applied = configs.apply(entry.offset, entry.key, entry.value);
                 if let Ok(Change::Connection(name)) = &applied
                     && takes_connections
                 {

@@ -38,18 +38,27 @@ impl BootInstant {
 ///
 /// Clones share one state. A lease that was never granted is not valid.
 #[derive(Clone, Debug, Default)]
-pub struct Lease(Arc<AtomicU64>);
+pub struct Lease(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    until: AtomicU64,
+    /// How often it was ended.
+    ends: AtomicU64,
+}
 
 impl Lease {
     /// A lease that is good for ever: for a process that shares its work with
     /// nobody.
     pub fn unlimited() -> Self {
-        Self(Arc::new(AtomicU64::new(u64::MAX)))
+        let lease = Self::default();
+        lease.grant(BootInstant(u64::MAX));
+        lease
     }
 
     /// The instant until which the membership is known to be good.
     pub fn valid_until(&self) -> BootInstant {
-        BootInstant(self.0.load(Ordering::Acquire))
+        BootInstant(self.0.until.load(Ordering::Acquire))
     }
 
     /// True while the membership is known to be good.
@@ -64,12 +73,19 @@ impl Lease {
 
     /// Grants the lease until `until`, however long it was granted before.
     pub fn grant(&self, until: BootInstant) {
-        self.0.store(until.0, Ordering::Release);
+        self.0.until.store(until.0, Ordering::Release);
     }
 
     /// Ends the lease now.
     pub fn revoke(&self) {
+        self.0.ends.fetch_add(1, Ordering::Release);
         self.grant(BootInstant::BOOT);
+    }
+
+    /// Which membership it is of: what began in another is over, though the lease may
+    /// be granted again.
+    pub fn membership(&self) -> u64 {
+        self.0.ends.load(Ordering::Acquire)
     }
 }
 
@@ -91,7 +107,10 @@ mod tests {
         lease.grant(BootInstant::now().plus(Duration::from_secs(60)));
         assert!(task.is_valid());
         assert!(task.remaining() > Duration::from_secs(50));
+        let membership = task.membership();
         lease.revoke();
         assert!(!task.is_valid());
+        lease.grant(BootInstant::now().plus(Duration::from_secs(60)));
+        assert!(task.is_valid() && task.membership() != membership);
     }
 }

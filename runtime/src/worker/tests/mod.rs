@@ -2,11 +2,13 @@
 
 mod boundaries;
 mod cluster;
+mod compaction;
 mod connections;
 mod control;
 mod dead_letters;
 mod errors;
 mod fleet;
+mod generations;
 mod inter_worker;
 mod kept_positions;
 mod life;

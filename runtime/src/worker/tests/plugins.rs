@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::json;
+use tokio::sync::Notify;
 
 use crate::batch::Batch;
 use crate::host::{Connections, OpenContext};
@@ -38,6 +39,12 @@ pub(super) struct Scene {
     pub(super) ends: Mutex<BTreeMap<u32, TransactionEnd>>,
     /// They do not say where transactions end.
     pub(super) draws_no_boundary: AtomicBool,
+    /// The first part that is dealt out to the tasks of a source.
+    pub(super) first_part: AtomicU32,
+    /// The next poll of this part, or plan, waits until it is told to go on.
+    pub(super) slow: Mutex<Option<(String, Arc<Notify>)>>,
+    /// The next poll of this part asks for another plan.
+    pub(super) replans: Mutex<Option<String>>,
     /// Sources that have read all say that there may be more.
     pub(super) idles: AtomicBool,
     /// The worker's own code panics in a poll, so many times.
@@ -85,6 +92,13 @@ pub(super) struct Account {
 }
 
 impl Scene {
+    async fn slow_down(&self, who: &str) {
+        let slow = self.slow.lock().unwrap().take_if(|(slow, _)| slow == who);
+        if let Some((_, go_on)) = slow {
+            go_on.notified().await;
+        }
+    }
+
     fn refuses(&self, row: &str) -> bool {
         self.refused.lock().unwrap().as_deref() == Some(row)
     }
@@ -264,7 +278,9 @@ impl Plugin for Actor {
         tasks_max: u32,
     ) -> Result<Vec<PlannedTask>, TaskError> {
         let task = |number| PlannedTask { name: format!("part {number}"), assignment: number };
-        Ok((0..tasks_max).map(|number| task(number.to_string())).collect())
+        self.scene.slow_down("plan").await;
+        let first = self.scene.first_part.load(Ordering::SeqCst);
+        Ok((first..first + tasks_max).map(|number| task(number.to_string())).collect())
     }
 
     async fn open_source(
@@ -347,6 +363,7 @@ impl SourcePlugin for Rows {
         if strikes(&self.scene.poll_faults) {
             return Err(fault());
         }
+        self.scene.slow_down(&self.part).await;
         self.scene.polls.fetch_add(1, Ordering::SeqCst);
         if strikes(&self.scene.panics) {
             panic!("a bug of the worker");
@@ -371,12 +388,14 @@ impl SourcePlugin for Rows {
         let moved = until > self.next;
         self.next = until;
         let end = self.scene.ends.lock().unwrap().get(&until).copied().filter(|_| moved);
+        let replans = self.scene.replans.lock().unwrap().take_if(|part| *part == self.part);
         Ok(Polled {
             outputs: vec![Output { topic, partition: None, batch }],
             refused,
             saved,
             end,
             next: match until == self.rows {
+                _ if replans.is_some() => Next::Replan,
                 false => Next::More,
                 true if self.scene.idles.load(Ordering::SeqCst) => Next::Idle,
                 true => Next::Done,
