@@ -2,15 +2,22 @@
 //! are not, and refused when they would lose what is written to them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use kafka_protocol::ResponseError;
+use tokio::time::Instant;
 
 use super::config::InternalTopic;
-use crate::kafka::admin::NewTopic;
+use crate::kafka::admin::{ConfigEntry, NewTopic};
 use crate::kafka::{Admin, ClientError};
 
 const CLEANUP_POLICY: &str = "cleanup.policy";
 const COMPACT: &str = "compact";
+/// How long a broker may take to hear of a topic that the controller has created.
+/// Kafka's learn of it each on its own, after the creation was answered.
+const HEARD_OF_WITHIN: Duration = Duration::from_secs(30);
+/// Between two looks whether it has.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Why an internal topic cannot be used.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -87,7 +94,7 @@ pub async fn ensure_compacted(
         let needed = topic.partitions;
         return Err(TopicError::Partitions { topic: topic.name.clone(), found, needed, holds });
     }
-    let configs = admin.topic_configs(&topic.name).await.map_err(failed)?;
+    let configs = configs_once_heard_of(admin, &topic.name).await.map_err(failed)?;
     let policy = configs.get(CLEANUP_POLICY).and_then(|entry| entry.value.as_deref());
     match policy {
         Some(COMPACT) => Ok(found as i32),
@@ -96,6 +103,26 @@ pub async fn ensure_compacted(
             found: other.unwrap_or("unknown").to_owned(),
             holds,
         }),
+    }
+}
+
+/// The configurations of a topic that exists, whether the broker that is asked knows
+/// it already or not.
+async fn configs_once_heard_of(
+    admin: &dyn Admin,
+    topic: &str,
+) -> Result<BTreeMap<String, ConfigEntry>, ClientError> {
+    let deadline = Instant::now() + HEARD_OF_WITHIN;
+    loop {
+        match admin.topic_configs(topic).await {
+            Err(error)
+                if error.code() == Some(ResponseError::UnknownTopicOrPartition)
+                    && Instant::now() < deadline =>
+            {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            answer => return answer,
+        }
     }
 }
 

@@ -60,6 +60,8 @@ struct State {
     readers: usize,
     /// Topics as they were asked for.
     created: Vec<NewTopic>,
+    /// The broker has not heard of a topic's configurations yet, so many times.
+    unheard: HashMap<String, u32>,
 }
 
 /// The cluster; clones are the same one.
@@ -149,6 +151,11 @@ impl Memory {
         let state = self.state.lock().unwrap();
         let all = state.headers.iter().filter(|((at, _), _)| &*at.topic == topic);
         all.map(|(_, headers)| headers.clone()).collect()
+    }
+
+    /// Configurations of this topic are unknown, so many times.
+    pub(super) fn hears_late(&self, topic: &str, times: u32) {
+        self.state.lock().unwrap().unheard.insert(topic.to_owned(), times);
     }
 
     /// A topic as the worker asked for it.
@@ -714,7 +721,13 @@ impl Admin for Memory {
         &self,
         topic: &str,
     ) -> Result<BTreeMap<String, ConfigEntry>, ClientError> {
-        let state = self.state.lock().unwrap();
+        let mut state = self.state.lock().unwrap();
+        if let Some(left) = state.unheard.get_mut(topic).filter(|left| **left > 0) {
+            *left -= 1;
+            let what = format!("describing the configurations of topic `{topic}`");
+            let code = ResponseError::UnknownTopicOrPartition;
+            return Err(ClientError::Refused { what, code, message: String::new() });
+        }
         let set = state.configs.get(topic).cloned().unwrap_or_default();
         let set = [("cleanup.policy".to_owned(), "delete".to_owned())].into_iter().chain(set);
         Ok(set

@@ -132,6 +132,28 @@ async fn a_former_owners_late_word_about_a_task_is_not_the_last_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_worker_of_another_fleet_does_not_start_on_the_topics_of_this_one() {
+    let house = House::new().await;
+    let config = WorkerConfig::new("memory", "other", "w2:8083");
+    let plugins = Arc::new(Troupe(house.scene.clone()));
+    let started = Worker::start(config, plugins, Arc::new(house.cluster.clone())).await;
+    let refused = started.err().expect("it is refused").to_string();
+    for part in ["`connect-configs`", "the fleet `fleet`", "`other`", "config.storage.topic"] {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
+}
+
+/// Kafka's brokers hear of a new topic each on its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_starts_though_a_broker_has_not_heard_of_its_new_topics_yet() {
+    let cluster = Memory::new();
+    for topic in ["connect-configs", "connect-offsets", "connect-status"] {
+        cluster.hears_late(topic, 3);
+    }
+    House::over(cluster, Arc::default(), "w1:8083").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_partition_of_a_sink_is_never_in_two_tasks_while_it_moves() {
     let one = House::new().await;
     one.cluster.create("counts", 6);
