@@ -20,6 +20,8 @@ use crate::{limits, rest};
 /// How long a named point is waited for: work that rarely comes to it must not hold
 /// up the schedule.
 const POINT: Duration = Duration::from_secs(6);
+/// The same while there are other workers, who may have the work in question.
+const POINT_SOON: Duration = Duration::from_secs(2);
 /// Nothing may stand still for longer than this.
 const STUCK: Duration = Duration::from_secs(60);
 /// The longest time from a sign of progress to the next fault, in milliseconds.
@@ -132,7 +134,7 @@ impl Run {
         }
         self.look_at_sink();
         self.come_to_the_end()?;
-        self.stop_workers();
+        self.stop(&std::mem::take(&mut self.running));
         let evidence = Evidence::of(&self.count);
         self.report.rows = evidence.rows.len();
         let topics = [&evidence.words, &evidence.counts];
@@ -209,9 +211,10 @@ impl Run {
         }
     }
 
-    fn stop_workers(&mut self) {
-        for at in std::mem::take(&mut self.running) {
-            let status = self.count.fleet.worker(at).stop();
+    /// Stops workers in order.
+    fn stop(&mut self, workers: &[usize]) {
+        for at in workers {
+            let status = self.count.fleet.worker(*at).stop();
             assert!(status.success(), "a worker that is stopped in order ends with {status}");
         }
     }
@@ -264,10 +267,9 @@ impl Run {
                 self.restart(&[first, second]);
             }
             Fault::StopWorker(draw) => {
-                let worker = self.worker(draw);
-                let status = worker.stop();
-                assert!(status.success(), "an orderly stop ends with {status}");
-                worker.restart();
+                let at = self.pick(draw);
+                self.stop(&[at]);
+                self.restart(&[at]);
             }
             Fault::FreezeWorker(draw, pause) => {
                 let worker = self.worker(draw);
@@ -313,18 +315,27 @@ impl Run {
     }
 
     /// A worker is stopped, so that its tasks are free at once, and comes back to die.
+    /// Should others have what leads to its point, they are stopped too: it has all then.
     fn worker_dies_at(&mut self, draw: u64, point: &'static str, nth: u64) {
-        let worker = self.worker(draw);
-        let status = worker.stop();
-        assert!(status.success(), "an orderly stop ends with {status}");
+        let at = self.pick(draw);
+        self.stop(&[at]);
+        let worker = self.count.fleet.worker(at);
         worker.environment(CRASH_AT, Some(&format!("{point}:{nth}")));
         worker.spawn();
-        let died = within(POINT, || worker.has_died());
+        let mut died = within(POINT_SOON, || worker.has_died());
+        let mut stopped = vec![at];
         if !died {
-            worker.kill();
+            let others: Vec<_> = self.running.iter().copied().filter(|it| *it != at).collect();
+            self.stop(&others);
+            stopped.extend(others);
+            let worker = self.count.fleet.worker(at);
+            died = within(POINT, || worker.has_died());
+            if !died {
+                worker.kill();
+            }
         }
-        worker.environment(CRASH_AT, None);
-        worker.restart();
+        self.count.fleet.worker(at).environment(CRASH_AT, None);
+        self.restart(&stopped);
         self.died(point, died);
     }
 
