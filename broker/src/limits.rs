@@ -96,7 +96,7 @@ fn connections_never_take_the_files_that_the_logs_need() {
 
 /// Bytes of any answer but a Fetch's. Clients take no more: librdkafka's
 /// `receive.message.max.bytes` is 100,000,000.
-pub(crate) const ANSWER_BYTES_MAX: usize = 100 << 20;
+pub(crate) const ANSWER_BYTES_MAX: usize = 100_000_000;
 
 /// Bytes of an answer that lists configurations, five times that while it is built: those
 /// of some twenty thousand topics.

@@ -50,7 +50,7 @@ impl GroupCoordinator {
     /// as if it had come before. With the group locked, so that none comes after they
     /// are forgotten.
     pub(super) fn leave_out_deleted(&self, offsets: &mut Vec<(String, i32, CommittedOffset)>) {
-        offsets.retain(|(topic, ..)| self.0.partitions.count(topic) > 0);
+        offsets.retain(|(topic, ..)| self.0.partitions.has(topic));
     }
 }
 

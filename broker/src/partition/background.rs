@@ -84,6 +84,8 @@ impl Background {
 fn clean(log: &Log, now_ms: i64) -> Result<(), MaintenanceError> {
     if let Some(cleaned) = log.clean_once(now_ms, &CleanOptions::default())? {
         tracing::info!(dir = %log.dir().display(), ?cleaned, "log compacted");
+        // Its turn may have come while the log was compacted, and gone.
+        log.retain_once(now_ms)?;
     }
     Ok(())
 }

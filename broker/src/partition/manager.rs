@@ -110,6 +110,11 @@ impl PartitionManager {
         topics.get(topic).map_or(0, |topic| topic.partitions.len() as i32)
     }
 
+    /// Whether there is such a topic, with its partitions open or about to be.
+    pub(crate) fn has(&self, topic: &str) -> bool {
+        self.topics.read().unwrap_or_else(PoisonError::into_inner).contains_key(topic)
+    }
+
     /// Brings the partitions up to the newest image. The work goes on even if the
     /// caller goes away: half of it, with files still being opened or deleted on
     /// other threads, is nothing that the next caller could go on from.
@@ -157,8 +162,9 @@ impl PartitionManager {
         let mut opening = JoinSet::new();
         for topic in topics {
             let present = {
-                let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-                topics.get(&topic.name).map_or(0, |topic| topic.partitions.len())
+                let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+                let new = || Topic { id: topic.id, partitions: Vec::new() };
+                topics.entry(topic.name.clone()).or_insert_with(new).partitions.len()
             };
             for index in present..topic.partitions.len() {
                 let (data_dir, topic) = (self.data_dir.clone(), Arc::clone(topic));

@@ -261,15 +261,19 @@ impl Follower {
                     self.trouble.send_replace(Some(error.to_string()));
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(ERROR_PAUSE_MAX);
+                    if let Err(error) = self.begin_again(&*consumer).await {
+                        tracing::warn!(%topic, "{error}");
+                    }
                     continue;
                 }
             };
+            // That nothing came says nothing: what is wrong is told once.
+            let Some(fetched) = fetched else { continue };
             pause = ERROR_PAUSE;
             let is_well = |trouble: &mut Option<String>| trouble.take().is_some();
             if self.trouble.send_if_modified(is_well) {
                 tracing::info!(%topic, "the topic is followed again");
             }
-            let Some(fetched) = fetched else { continue };
             for at in 0..fetched.batch.len() {
                 // The broker refuses records without a key on compacted topics.
                 let Some(key) = fetched.batch.key(at) else { continue };
@@ -280,5 +284,18 @@ impl Follower {
                 positions.insert(fetched.partition.partition, fetched.next_offset);
             });
         }
+    }
+
+    /// Reads on where it was. librdkafka tells a partition's error once, and then goes
+    /// on trying in silence; to one that is assigned anew it tells it again, or where
+    /// its end is.
+    async fn begin_again(&self, consumer: &dyn Consumer) -> Result<(), ConsumeError> {
+        let at = |(partition, offset): (&i32, &i64)| {
+            (TopicPartition::new(self.topic.clone(), *partition), Start::Offset(*offset))
+        };
+        let starts: Vec<_> = self.positions.borrow().iter().map(at).collect();
+        let partitions: Vec<_> = starts.iter().map(|(partition, _)| partition.clone()).collect();
+        consumer.unassign(&partitions).await?;
+        consumer.assign(&starts).await
     }
 }

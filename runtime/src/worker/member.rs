@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::assignment::{Holding, assign};
+use super::compacted::LogError;
 use super::core::{Core, Led};
 use super::fencing;
 use super::herd::Event;
@@ -152,9 +153,13 @@ impl Delegate for Voice {
             }
         };
         // A worker behind the leader would act on connectors of the past.
-        if let Err(error) = self.core.logs.config.read_to(offset).await {
+        while let Err(error) = self.core.logs.config.read_to(offset).await {
             tracing::error!("{error}");
-            return;
+            // Nobody would give this assignment again.
+            match error {
+                LogError::Unfollowed { .. } => self.core.logs.config.followed().await,
+                _ => return,
+            }
         }
         let leader = if is_leader { Leadership::Own } else { leader };
         self.core.led.send_modify(|led| led.leader = leader);

@@ -200,8 +200,9 @@ fn a_connection_is_put_shown_without_its_secret_and_opened_again_when_its_file_c
     std::fs::write(&file, definition).expect("it can be written");
     let file = file.display().to_string();
     let elsewhere = place.path("elsewhere.yaml");
-    std::fs::write(&elsewhere, "driver: objects\nkind: local\nroot: /etc\n")
-        .expect("it is written");
+    let etc = "driver: objects\nkind: local\nroot: /etc\n\
+               allow: { connectors: [read], verbs: [read] }\n";
+    std::fs::write(&elsewhere, etc).expect("it can be written");
     let elsewhere = elsewhere.display().to_string();
     let (code, _, wrong) = place.run(&["connection", "put", "inbox", &elsewhere]);
     assert!(code == 1 && wrong.contains("connection.resources.root.allowed.paths"), "{wrong}");

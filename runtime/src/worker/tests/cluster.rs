@@ -301,6 +301,7 @@ impl Clients for Memory {
             positions: Mutex::default(),
             paused: Mutex::default(),
             told_end: Mutex::default(),
+            told_error: Mutex::default(),
         }))
     }
 
@@ -494,6 +495,8 @@ struct MemoryConsumer {
     paused: Mutex<HashSet<TopicPartition>>,
     /// The ends that were told of, as the real consumer tells them: without records.
     told_end: Mutex<BTreeMap<TopicPartition, i64>>,
+    /// Partitions whose error was told: it is told once, as by librdkafka.
+    told_error: Mutex<HashSet<TopicPartition>>,
 }
 
 impl SharedConsumer for MemoryConsumer {
@@ -505,6 +508,7 @@ impl SharedConsumer for MemoryConsumer {
             positions: Mutex::default(),
             paused: Mutex::default(),
             told_end: Mutex::default(),
+            told_error: Mutex::default(),
         })
     }
 }
@@ -516,7 +520,8 @@ impl MemoryConsumer {
         let paused = self.paused.lock().unwrap();
         let state = self.cluster.state.lock().unwrap();
         for (at, position) in positions.iter_mut() {
-            if state.frozen.contains(&*at.topic) || paused.contains(at) {
+            let is_shut = state.frozen.contains(&*at.topic) || state.forbidden.contains(&*at.topic);
+            if is_shut || paused.contains(at) {
                 continue;
             }
             let log = &state.topics[&*at.topic][at.partition as usize];
@@ -547,7 +552,15 @@ impl MemoryConsumer {
     fn forbidden(&self) -> Option<TopicPartition> {
         let positions = self.positions.lock().unwrap();
         let state = self.cluster.state.lock().unwrap();
-        positions.keys().find(|at| state.forbidden.contains(&*at.topic)).cloned()
+        let mut told = self.told_error.lock().unwrap();
+        let is_news = |at: &&TopicPartition| !told.contains(*at);
+        let found = positions
+            .keys()
+            .filter(|at| state.forbidden.contains(&*at.topic))
+            .find(is_news)
+            .cloned();
+        told.extend(found.clone());
+        found
     }
 
     fn group(&self) -> &str {
@@ -565,6 +578,8 @@ impl Consumer for MemoryConsumer {
                 Start::Latest | Start::LastStable => self.cluster.end(at).unwrap_or(0),
                 Start::Offset(offset) => *offset,
             };
+            self.told_error.lock().unwrap().remove(at);
+            self.told_end.lock().unwrap().remove(at);
             positions.insert(at.clone(), position);
         }
         Ok(())

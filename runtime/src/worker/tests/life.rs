@@ -64,6 +64,9 @@ async fn an_internal_topic_that_may_not_be_read_for_a_while_is_followed_again() 
             matches!(health, Health::Unhealthy(why) if why.contains(&topic.name))
         };
         until_async(&format!("`{}` is told of", topic.name), is_told).await;
+        // Longer than a read waits that brings nothing: silence is no sign of health.
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        assert!(is_told().await, "`{}` cannot be read still", topic.name);
         house.cluster.forbid_reads(&topic.name, false);
         let is_well = || async { house.herder.health().await == Health::Healthy };
         until_async(&format!("`{}` is read again", topic.name), is_well).await;
