@@ -20,8 +20,6 @@ use crate::{limits, rest};
 /// How long a named point is waited for: work that rarely comes to it must not hold
 /// up the schedule.
 const POINT: Duration = Duration::from_secs(6);
-/// The same while there are other workers, who may have the work in question.
-const POINT_SOON: Duration = Duration::from_secs(2);
 /// Nothing may stand still for longer than this.
 const STUCK: Duration = Duration::from_secs(60);
 /// The longest time from a sign of progress to the next fault, in milliseconds.
@@ -134,7 +132,7 @@ impl Run {
         }
         self.look_at_sink();
         self.come_to_the_end()?;
-        self.stop(&std::mem::take(&mut self.running));
+        self.stop_workers();
         let evidence = Evidence::of(&self.count);
         self.report.rows = evidence.rows.len();
         let topics = [&evidence.words, &evidence.counts];
@@ -211,10 +209,9 @@ impl Run {
         }
     }
 
-    /// Stops workers in order.
-    fn stop(&mut self, workers: &[usize]) {
-        for at in workers {
-            let status = self.count.fleet.worker(*at).stop();
+    fn stop_workers(&mut self) {
+        for at in std::mem::take(&mut self.running) {
+            let status = self.count.fleet.worker(at).stop();
             assert!(status.success(), "a worker that is stopped in order ends with {status}");
         }
     }
@@ -267,9 +264,10 @@ impl Run {
                 self.restart(&[first, second]);
             }
             Fault::StopWorker(draw) => {
-                let at = self.pick(draw);
-                self.stop(&[at]);
-                self.restart(&[at]);
+                let worker = self.worker(draw);
+                let status = worker.stop();
+                assert!(status.success(), "an orderly stop ends with {status}");
+                worker.restart();
             }
             Fault::FreezeWorker(draw, pause) => {
                 let worker = self.worker(draw);
@@ -315,27 +313,18 @@ impl Run {
     }
 
     /// A worker is stopped, so that its tasks are free at once, and comes back to die.
-    /// Should others have what leads to its point, they are stopped too: it has all then.
     fn worker_dies_at(&mut self, draw: u64, point: &'static str, nth: u64) {
-        let at = self.pick(draw);
-        self.stop(&[at]);
-        let worker = self.count.fleet.worker(at);
+        let worker = self.worker(draw);
+        let status = worker.stop();
+        assert!(status.success(), "an orderly stop ends with {status}");
         worker.environment(CRASH_AT, Some(&format!("{point}:{nth}")));
         worker.spawn();
-        let mut died = within(POINT_SOON, || worker.has_died());
-        let mut stopped = vec![at];
+        let died = within(POINT, || worker.has_died());
         if !died {
-            let others: Vec<_> = self.running.iter().copied().filter(|it| *it != at).collect();
-            self.stop(&others);
-            stopped.extend(others);
-            let worker = self.count.fleet.worker(at);
-            died = within(POINT, || worker.has_died());
-            if !died {
-                worker.kill();
-            }
+            worker.kill();
         }
-        self.count.fleet.worker(at).environment(CRASH_AT, None);
-        self.restart(&stopped);
+        worker.environment(CRASH_AT, None);
+        worker.restart();
         self.died(point, died);
     }
 
