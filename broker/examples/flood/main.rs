@@ -2,13 +2,17 @@
 //!
 //! ```text
 //! cargo build --release -p longshore-broker --examples
-//! cargo run --release -p longshore-broker --example flood [ATTACK...]
+//! cargo run --release -p longshore-broker --example flood [--apart] [ATTACK...]
 //! ```
 //!
 //! A node runs in a process of its own. Beside it one client produces a record
 //! and fetches it, at a fixed rate, first alone and then during each attack.
 //! Latencies are taken from the time at which a round was due, so that a node
 //! that stands still is charged for every round that it delays.
+//!
+//! With `--apart` the node and the good client have the first core for themselves and the
+//! attackers have the others, as if they came from another machine: what is seen then is
+//! the node's doing, and not that they share its cores.
 
 #![allow(clippy::unwrap_used, reason = "a measurement that fails ends with its reason")]
 
@@ -16,6 +20,7 @@ mod attacks;
 #[allow(dead_code, reason = "the tests use all of it")]
 #[path = "../../tests/server/certificates.rs"]
 mod certificates;
+mod cores;
 mod good;
 mod node;
 #[allow(dead_code, reason = "the tests use all of it")]
@@ -34,6 +39,7 @@ use std::{
 };
 
 use attacks::{ATTACKS, Attack};
+use cores::Apart;
 use good::{Good, Latencies};
 use node::{Node, Sample};
 
@@ -45,11 +51,21 @@ const ATTACKED: Duration = Duration::from_secs(12);
 const AFTER: Duration = Duration::from_secs(3);
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let mut wanted: Vec<String> = std::env::args().skip(1).collect();
+    let apart = wanted.iter().any(|word| word == "--apart").then(|| {
+        Apart::of_this_machine().unwrap_or_else(|| {
+            eprintln!("--apart: this machine has one core, and the attackers want another");
+            std::process::exit(2);
+        })
+    });
+    wanted.retain(|word| word != "--apart");
     if let Some(unknown) = wanted.iter().find(|name| ATTACKS.iter().all(|a| a.name != **name)) {
         eprintln!("{unknown}: no such attack; there are:");
         ATTACKS.iter().for_each(|attack| eprintln!("  {:<18} {}", attack.name, attack.what));
         std::process::exit(2);
+    }
+    if let Some(apart) = &apart {
+        cores::keep_to(&apart.node);
     }
     println!(
         "{:<18} {:>17} {:>17} {:>17} {:>17} {:>15} {:>8}",
@@ -67,12 +83,12 @@ fn main() {
     );
     for attack in ATTACKS {
         if wanted.is_empty() || wanted.iter().any(|name| attack.name == name) {
-            measure(attack);
+            measure(attack, apart.as_ref());
         }
     }
 }
 
-fn measure(attack: &Attack) {
+fn measure(attack: &Attack, apart: Option<&Apart>) {
     let node = Node::start();
     let good = Good::start(node.plain);
     // What is made once, such as the first segment, belongs to no measurement.
@@ -85,7 +101,11 @@ fn measure(attack: &Attack) {
     let target = node.target();
     let attacking = std::thread::spawn({
         let (stop, run) = (Arc::clone(&stop), attack.run);
+        let cores = apart.map(|apart| apart.attackers.clone());
         move || {
+            if let Some(cores) = cores {
+                cores::keep_to(&cores);
+            }
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
             runtime.block_on(run(target, stop))
         }
