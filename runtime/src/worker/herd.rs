@@ -8,33 +8,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::task::AbortHandle;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{mpsc, oneshot};
 
 use super::assignment::Holding;
 use super::config::SourceSupport;
 use super::config_state::Change;
 use super::connections;
 use super::core::{Core, label};
-use super::generations;
 use super::herder::{ConnectorConfig, State, TaskId};
 use super::inter_worker;
+use super::leader::Leader;
 use super::options;
-use super::panics::caught;
-use super::plan::{self, Survey};
+use super::plan::Survey;
 use super::planner::Planner;
 use super::records::{Restart, Status, StatusKey, TargetState};
-use super::runner::{Outcome, Runner};
+use super::runner::Outcome;
+use super::slot::{ASK_PAUSE, Phase, Slot, Task};
 use super::uploads;
 use crate::kafka::TopicPartition;
 use crate::logging;
 use crate::task::error::TaskError;
-
-/// A task asks for another plan no more often than this.
-const ASK_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the herd reacts to.
 pub(super) enum Event {
@@ -84,40 +78,6 @@ pub(super) enum Event {
     Unheard,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Running,
-    Stopping,
-    Failed,
-}
-
-/// A task as it is to run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Task {
-    config: ConnectorConfig,
-    /// Which of the generations, where none may run beside another.
-    generation: Option<i64>,
-}
-
-/// A task on this worker.
-struct Slot {
-    run: u64,
-    task: Task,
-    shares: watch::Sender<BTreeSet<TopicPartition>>,
-    held: watch::Receiver<BTreeSet<TopicPartition>>,
-    stop: CancellationToken,
-    abort: AbortHandle,
-    phase: Phase,
-}
-
-/// Without its slot nobody would stop a task: a herd that is dropped takes its
-/// tasks along.
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.abort.abort();
-    }
-}
-
 /// The loop's state.
 pub(super) struct Herd {
     pub(super) core: Arc<Core>,
@@ -126,15 +86,9 @@ pub(super) struct Herd {
     assigned: Holding,
     /// How many words of the group it has taken up.
     words: u64,
-    is_leader: bool,
     slots: BTreeMap<TaskId, Slot>,
     planner: Planner,
-    /// As the leader: sources whose former tasks are being fenced.
-    fencing: BTreeSet<String>,
-    /// What was dealt out last, if this worker did it.
-    dealt: Option<Survey>,
-    surveying: bool,
-    survey_again: bool,
+    leader: Leader,
     /// Something was taken away that nobody else gets before this worker let
     /// go of it and joined again.
     owes_rejoin: bool,
@@ -153,17 +107,13 @@ impl Herd {
     ) -> Self {
         Self {
             planner: Planner::new(core.clone(), events.clone()),
+            leader: Leader::new(core.clone(), events.clone()),
             core,
             events,
             rejoin,
             assigned: Holding::default(),
             words: 0,
-            is_leader: false,
             slots: BTreeMap::new(),
-            fencing: BTreeSet::new(),
-            dealt: None,
-            surveying: false,
-            survey_again: false,
             owes_rejoin: false,
             runs: 0,
             leaving: None,
@@ -181,7 +131,7 @@ impl Herd {
                     Some(event) => self.on(event),
                     None => return,
                 },
-                _ = refresh.tick() => self.survey(),
+                _ = refresh.tick() => self.leader.survey(),
             }
             while let Ok(event) = inbox.try_recv() {
                 self.on(event);
@@ -200,7 +150,7 @@ impl Herd {
         match event {
             Event::Assigned { holding, is_leader, announced, word } => {
                 self.words = word;
-                self.is_leader = is_leader;
+                self.leader.leads = is_leader;
                 self.announcing &= !announced;
                 if self.leaving.is_none() {
                     // It told the group that it had all this, running or not, and
@@ -211,7 +161,7 @@ impl Herd {
                 }
                 self.core.ready.store(true, Ordering::Release);
                 // What changed while the group rebalanced was not dealt out.
-                self.survey();
+                self.leader.survey();
             }
             Event::Lost { word } => {
                 self.words = word;
@@ -230,8 +180,12 @@ impl Herd {
             Event::Config(Change::Connection(name)) => self.reconnect(&name),
             Event::Config(Change::None) | Event::HeldLess => {}
             Event::Plugin { class, switched } => self.replug(&class, switched),
-            Event::Dealt(work) => self.dealt = Some(work),
-            Event::Surveyed(work) => self.surveyed(work),
+            Event::Dealt(work) => self.leader.dealt(work),
+            Event::Surveyed(work) => {
+                if self.leader.surveyed(work) && self.leaving.is_none() {
+                    (self.rejoin)();
+                }
+            }
             Event::Ended { id, run, outcome } => self.ended(&id, run, outcome),
             Event::StartAgain { id, run } => self.start_again(&id, run),
             Event::Contradicted { id, own } => {
@@ -240,7 +194,7 @@ impl Herd {
                 }
             }
             Event::Replan(name) => self.replan(name),
-            Event::Fenced(name) => drop(self.fencing.remove(&name)),
+            Event::Fenced(name) => self.leader.fenced(&name),
             Event::Planned { name, outcome } => match self.assigned.connectors.contains(&name) {
                 true => self.planner.finished(name, outcome),
                 false => self.planner.disowned(&name),
@@ -251,7 +205,7 @@ impl Herd {
                 let _ = asked.send(());
             }
             Event::WaitOver => {
-                if self.is_leader && self.leaving.is_none() {
+                if self.leader.leads && self.leaving.is_none() {
                     (self.rejoin)();
                 }
             }
@@ -268,7 +222,7 @@ impl Herd {
     /// for it. A leader leaves without: what it knows goes with it.
     fn announce(&mut self) {
         let config = &self.core.config;
-        let is_follower = self.core.ready.load(Ordering::Acquire) && !self.is_leader;
+        let is_follower = self.core.ready.load(Ordering::Acquire) && !self.leader.leads;
         if !is_follower || config.scheduled_rebalance_max_delay.is_zero() {
             return;
         }
@@ -291,7 +245,7 @@ impl Herd {
         // Records of tasks that were just aborted are still with the client.
         self.core.producers.give_up();
         self.assigned = Holding::default();
-        self.is_leader = false;
+        self.leader.leads = false;
         self.core.ready.store(false, Ordering::Release);
     }
 
@@ -308,7 +262,7 @@ impl Herd {
                 self.core.forget_topics(name);
             }
         }
-        self.survey();
+        self.leader.survey();
     }
 
     /// A connection is another now, or what its references stand for. Tasks that
@@ -340,14 +294,13 @@ impl Herd {
             for (id, slot) in self.slots.iter_mut().filter(|(id, _)| id.connector == name) {
                 if is_other && slot.phase == Phase::Running {
                     self.core.tell(StatusKey::Task(id.clone()), State::Restarting, None);
-                    slot.stop.cancel();
-                    slot.phase = Phase::Stopping;
+                    slot.stop();
                 }
             }
             self.slots.retain(|id, slot| id.connector != name || slot.phase != Phase::Failed);
         }
         // What its role is may be known only now.
-        self.survey();
+        self.leader.survey();
     }
 
     /// A task wants its connector planned anew, by whoever owns that.
@@ -388,8 +341,7 @@ impl Herd {
                 Phase::Failed => drop.push(id.clone()),
                 Phase::Running if !restart.only_failed => {
                     self.core.tell(StatusKey::Task(id.clone()), State::Restarting, None);
-                    slot.stop.cancel();
-                    slot.phase = Phase::Stopping;
+                    slot.stop();
                 }
                 Phase::Running | Phase::Stopping => {}
             }
@@ -470,17 +422,8 @@ impl Herd {
                 None => (None, BTreeSet::new()),
             };
             match slot.phase {
-                Phase::Running if task == Some(&slot.task) => {
-                    slot.shares.send_if_modified(|now| {
-                        let modified = *now != shares;
-                        *now = shares;
-                        modified
-                    });
-                }
-                Phase::Running => {
-                    slot.stop.cancel();
-                    slot.phase = Phase::Stopping;
-                }
+                Phase::Running if task == Some(&slot.task) => slot.assign(shares),
+                Phase::Running => slot.stop(),
                 Phase::Failed if task != Some(&slot.task) => gone.push(id.clone()),
                 Phase::Failed | Phase::Stopping => {}
             }
@@ -491,10 +434,16 @@ impl Herd {
         }
         for (id, (task, shares)) in wanted {
             if !self.slots.contains_key(&id) {
-                self.start(id, task, shares);
+                self.runs += 1;
+                let slot = Slot::start(&self.core, &self.events, self.runs, &id, task, shares);
+                self.slots.insert(id, slot);
             }
         }
-        self.fence_former();
+        self.leader.fence_former(|name| {
+            let of_it = self.slots.iter().filter(|(id, _)| id.connector == name);
+            let ending = of_it.filter(|(_, slot)| slot.phase == Phase::Stopping);
+            ending.map(|(_, slot)| slot.held.clone()).collect()
+        });
         if self.leaving.is_none() {
             self.planner.run(&self.assigned.connectors);
         }
@@ -524,89 +473,6 @@ impl Herd {
         wanted
     }
 
-    /// As the leader: sees to it that tasks which were planned anew may start.
-    fn fence_former(&mut self) {
-        let support = self.core.config.exactly_once_sources;
-        if !self.is_leader || support == SourceSupport::Disabled {
-            return;
-        }
-        let unfenced: Vec<String> = {
-            let configs = self.core.configs.read().expect("no holder panics");
-            let all = configs.unfenced().filter(|name| !self.fencing.contains(*name));
-            all.map(str::to_owned).collect()
-        };
-        for name in unfenced {
-            let former = self
-                .slots
-                .iter()
-                .filter(|(id, slot)| id.connector == name && slot.phase == Phase::Stopping);
-            let endings = former.map(|(_, slot)| slot.held.clone()).collect();
-            self.fencing.insert(name.clone());
-            let (core, events) = (self.core.clone(), self.events.clone());
-            tokio::spawn(async move {
-                generations::fence_former(&core, &name, endings).await;
-                let _ = events.send(Event::Fenced(name));
-            });
-        }
-    }
-
-    fn start(&mut self, id: TaskId, task: Task, shares: BTreeSet<TopicPartition>) {
-        self.runs += 1;
-        let run = self.runs;
-        let (shares, wanted) = watch::channel(shares);
-        let (held, holds) = watch::channel(BTreeSet::new());
-        let (stop, replan) = (CancellationToken::new(), Arc::new(Notify::new()));
-        let runner = Runner {
-            core: self.core.clone(),
-            connector: self.core.connector(&id.connector),
-            id: id.clone(),
-            config: task.config.clone(),
-            generation: task.generation,
-            shares: wanted,
-            held,
-            replan: replan.clone(),
-            stop: stop.clone(),
-            started: Arc::default(),
-            room: Arc::default(),
-        };
-        let abort = tokio::spawn(watch_over(runner, run, self.events.clone(), holds.clone()));
-        let abort = abort.abort_handle();
-        let phase = Phase::Running;
-        self.slots.insert(id, Slot { run, task, shares, held: holds, stop, abort, phase });
-    }
-
-    /// The leader looks whether there is something else to run than what it
-    /// dealt out.
-    fn survey(&mut self) {
-        if !self.is_leader {
-            return;
-        }
-        if self.surveying {
-            self.survey_again = true;
-            return;
-        }
-        self.surveying = true;
-        let (core, events) = (self.core.clone(), self.events.clone());
-        tokio::spawn(async move {
-            let work = plan::survey(&core).await;
-            let work = work.inspect_err(|error| tracing::warn!("topics cannot be listed: {error}"));
-            let _ = events.send(Event::Surveyed(work.ok()));
-        });
-    }
-
-    fn surveyed(&mut self, work: Option<Survey>) {
-        self.surveying = false;
-        let is_news = work.is_some() && work != self.dealt;
-        if is_news && self.is_leader && self.leaving.is_none() {
-            // One look asks for one rebalance.
-            self.dealt = work;
-            (self.rejoin)();
-        }
-        if std::mem::take(&mut self.survey_again) {
-            self.survey();
-        }
-    }
-
     /// What this worker has not let go of.
     fn holding(&self) -> Holding {
         let mut holding = self.assigned.clone();
@@ -623,41 +489,5 @@ impl Herd {
             None => true,
             Some(shares) => !slot.held.borrow().is_subset(shares),
         })
-    }
-}
-
-/// Runs a task. A panic, which is a bug of this worker, fails it with what the
-/// panic said: nobody would wait for an end that never comes.
-async fn outcome_of(runner: Runner) -> Outcome {
-    let (failing, began) = (runner.clone(), Instant::now());
-    caught(runner.run()).await.unwrap_or_else(|said| {
-        failing.held.send_replace(BTreeSet::new());
-        failing.fail(said, began.elapsed())
-    })
-}
-
-/// Runs a task and tells the herd what it must know of it.
-async fn watch_over(
-    runner: Runner,
-    run: u64,
-    events: mpsc::UnboundedSender<Event>,
-    mut held: watch::Receiver<BTreeSet<TopicPartition>>,
-) {
-    let (id, replan) = (runner.id.clone(), runner.replan.clone());
-    let mut running = Box::pin(outcome_of(runner));
-    let mut ask_at = tokio::time::Instant::now();
-    loop {
-        let event = tokio::select! {
-            outcome = &mut running => {
-                let _ = events.send(Event::Ended { id, run, outcome });
-                return;
-            }
-            Ok(()) = held.changed() => Event::HeldLess,
-            () = async { tokio::time::sleep_until(ask_at).await; replan.notified().await } => {
-                ask_at = tokio::time::Instant::now() + ASK_PAUSE;
-                Event::Replan(id.connector.clone())
-            }
-        };
-        let _ = events.send(event);
     }
 }

@@ -41,6 +41,8 @@
 //! | `plan` | tasks planned; what there is to deal out |
 //! | `planner` | when a connector is planned |
 //! | `herd` | what runs, brought in line with what should |
+//! | `slot` | the place of one task: its run, what it is told, what it holds |
+//! | `leader` | the leader's part: what there is to deal out, and sources' former tasks |
 //! | `catch_up` | the offset topic, read to its end before a source starts |
 //! | `dead_letters` | the topic of a connector's dead letters, made when it is missing |
 //! | `reread` | single records, read once more |
@@ -90,6 +92,7 @@ mod generations;
 mod herd;
 mod inter_worker;
 mod lag;
+mod leader;
 mod member;
 mod metrics;
 mod offsets;
@@ -100,6 +103,7 @@ mod planner;
 mod reread;
 mod returns;
 mod runner;
+mod slot;
 mod told;
 mod uploads;
 mod waits;
