@@ -8,6 +8,7 @@
 //! | [`fleet`] | several workers on one broker: killed, frozen, started again, joined by others |
 //! | [`cli`] | any other command of the binary: `run`, `lint`, `topic`, … |
 //! | [`wordcount`] | the word count: its folders, its run, its result, and the independent count |
+//! | [`sink_files`] | what a file sink wrote |
 //! | [`audit`] | what the log of a word count must hold after kills |
 //! | [`text`] | texts to count, the same for the same seed |
 //! | [`rest`] | requests to a worker's REST listener |
@@ -17,6 +18,7 @@
 //! | [`client`] | confluent-kafka, kafkajs, Kafka's Java tools and kcat, behind one vocabulary of events |
 //! | [`kafka_connect`] | Kafka Connect's own worker |
 //! | [`history`] | what producers and readers did and saw, and what in it exactly-once forbids |
+//! | [`schedules`] | seeded schedules of faults, run and judged |
 //! | [`exactly_once`] | schedules of kills of broker and producers, ending in a verdict |
 //! | [`wire`] | [`wire::Connection`]: Kafka requests written to a socket by hand, whole or broken |
 //! | [`writer`] | an idempotent writer that outlives the broker's deaths and knows what was acknowledged |
@@ -24,6 +26,7 @@
 //! | [`paths`] | where the binary, the installed clients and the repository are |
 //! | [`wait`] | waiting on a condition with a deadline |
 //! | [`beside`] | work of which some runs beside each other |
+//! | [`background`] | a thread that works until it is told to end |
 //! | [`random`] | seeded random numbers whose seed is printed |
 //! | [`limits`] | the deadlines |
 //!
@@ -35,6 +38,7 @@
 //! it in `make test-all`, and in `make test-slice` of some commits.
 
 pub mod audit;
+pub mod background;
 pub mod beside;
 pub mod chart;
 pub mod cli;
@@ -49,6 +53,8 @@ pub mod paths;
 pub mod process;
 pub mod random;
 pub mod rest;
+pub mod schedules;
+pub mod sink_files;
 pub mod text;
 pub mod verify;
 pub mod wait;

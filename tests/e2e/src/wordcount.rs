@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
-use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::process::Process;
+use crate::sink_files::{self, files_in};
 use crate::wire::{self, Pair};
 use crate::{Node, cli, limits, paths};
 
@@ -187,7 +187,7 @@ pub fn counts_in(folder: &Path) -> Counts {
     // Byte order of names is the order of offsets within a partition.
     for (name, bytes) in files_in(folder) {
         let partition = name.rsplit_once('+').expect("topic+partition+offset").0;
-        for (key, value) in json_lines(&name, &bytes) {
+        for (key, value) in sink_files::records(&name, &bytes) {
             let key = key.as_str().expect("a word is a string").to_owned();
             let value = value.as_u64().expect("a count is a number");
             let before = counts.insert(key.clone(), (partition.to_owned(), value));
@@ -197,40 +197,6 @@ pub fn counts_in(folder: &Path) -> Counts {
         }
     }
     counts.into_iter().map(|(word, (_, count))| (word, count)).collect()
-}
-
-/// How many lines the finished files in a folder have.
-///
-/// # Panics
-/// When a file is torn.
-pub fn json_lines_in(folder: &Path) -> usize {
-    files_in(folder).iter().map(|(name, bytes)| json_lines(name, bytes).len()).sum()
-}
-
-/// The finished files in a folder, by name.
-fn files_in(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return BTreeMap::new() };
-    entries
-        .map(|entry| entry.expect("a folder can be listed").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
-        .map(|path| {
-            let name = path.file_name().expect("a file has a name").to_string_lossy().into_owned();
-            (name, std::fs::read(&path).expect("a file can be read"))
-        })
-        .collect()
-}
-
-fn json_lines(name: &str, bytes: &[u8]) -> Vec<(Value, Value)> {
-    assert!(bytes.ends_with(b"\n"), "{name} is torn: its last line has no end");
-    let lines = bytes[..bytes.len() - 1].split(|byte| *byte == b'\n');
-    lines
-        .map(|line| {
-            let mut record: Value = serde_json::from_slice(line).unwrap_or_else(|error| {
-                panic!("{name} has the line {}: {error}", String::from_utf8_lossy(line))
-            });
-            (record["key"].take(), record["value"].take())
-        })
-        .collect()
 }
 
 /// Counts the words of files with `wordcount.py`.

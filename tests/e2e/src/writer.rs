@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::background::{Background, Told};
 use crate::limits;
 use crate::random::Random;
 use crate::wait::until;
@@ -39,9 +39,8 @@ pub struct History {
 /// be lost and none may appear twice.
 #[derive(Debug)]
 pub struct Writer {
-    stop: Arc<AtomicBool>,
     batches: Arc<AtomicUsize>,
-    thread: JoinHandle<Vec<History>>,
+    thread: Background<Vec<History>>,
 }
 
 /// What a writer's records are.
@@ -59,7 +58,7 @@ struct Work {
     topic: String,
     records: Records,
     random: Random,
-    stop: Arc<AtomicBool>,
+    told: Told,
     batches: Arc<AtomicUsize>,
 }
 
@@ -72,18 +71,13 @@ impl Writer {
         records: Records,
         random: Random,
     ) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
         let batches = Arc::new(AtomicUsize::new(0));
-        let work = Work {
-            address,
-            topic: topic.to_owned(),
-            records,
-            random,
-            stop: Arc::clone(&stop),
-            batches: Arc::clone(&batches),
-        };
-        let thread = thread::spawn(move || work.run(partitions));
-        Self { stop, batches, thread }
+        let (topic, acknowledged) = (topic.to_owned(), Arc::clone(&batches));
+        let thread = Background::start(move |told| {
+            let (told, batches) = (told.clone(), acknowledged);
+            Work { address, topic, records, random, told, batches }.run(partitions)
+        });
+        Self { batches, thread }
     }
 
     /// How many batches were acknowledged so far.
@@ -103,8 +97,7 @@ impl Writer {
     /// Ends the writer after its present request, and gives what it wrote to
     /// each partition.
     pub fn finish(self) -> Vec<History> {
-        self.stop.store(true, Ordering::Release);
-        self.thread.join().expect("the writer has not failed")
+        self.thread.finish()
     }
 }
 
@@ -116,7 +109,7 @@ impl Work {
         let mut sequences = vec![0_i32; partitions as usize];
         let mut number = 0;
         for partition in (0..partitions).cycle() {
-            if self.stopped() {
+            if self.told.to_end() {
                 break;
             }
             let at = partition as usize;
@@ -128,17 +121,13 @@ impl Work {
                 break;
             };
             if matches!(self.records, Records::Keyed(_)) {
-                thread::sleep(KEYED_PAUSE);
+                self.told.rest(KEYED_PAUSE);
             }
             sequences[at] += pairs.len() as i32;
             histories[at].acked.extend((base..).zip(pairs));
             self.batches.fetch_add(1, Ordering::Release);
         }
         histories
-    }
-
-    fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Acquire)
     }
 
     fn pairs(&mut self, partition: i32, number: &mut u64) -> Vec<Pair> {
@@ -180,7 +169,7 @@ impl Work {
                 ),
                 Err(_) => *connection = None,
             }
-            self.stopped().then_some(None)
+            self.told.to_end().then_some(None)
         })
     }
 

@@ -5,10 +5,8 @@
 use std::collections::HashSet;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
+use longshore_e2e::background::Background;
 use longshore_e2e::random::Random;
 use longshore_e2e::wait::until;
 use longshore_e2e::writer::{Records, Writer};
@@ -32,20 +30,16 @@ fn after_fifty_cleanings_with_a_reader_beside_the_latest_values_are_there() {
     let node = eager_node().start();
     wire::create_topic(node.kafka(), TOPIC, 1, &EAGER);
     let writer = Writer::start(node.kafka(), TOPIC, 1, Records::Keyed(KEYS), random);
-    let done = Arc::new(AtomicBool::new(false));
-    let reader = {
-        let (address, done) = (node.kafka(), Arc::clone(&done));
-        thread::spawn(move || {
-            while !done.load(Ordering::Acquire) {
-                // Each reading checks that batches are whole and offsets grow.
-                let log = wire::read_partition(address, TOPIC, 0);
-                assert!(log.is_sorted_by(|a, b| a.offset < b.offset));
-            }
-        })
-    };
+    let address = node.kafka();
+    let reader = Background::start(move |told| {
+        while !told.to_end() {
+            // Each reading checks that batches are whole and offsets grow.
+            let log = wire::read_partition(address, TOPIC, 0);
+            assert!(log.is_sorted_by(|a, b| a.offset < b.offset));
+        }
+    });
     wait_cleanings(&node, 50);
-    done.store(true, Ordering::Release);
-    reader.join().expect("the reader saw nothing wrong");
+    reader.finish();
     let history = &writer.finish()[0];
     let log = wire::read_partition(node.kafka(), TOPIC, 0);
     assert!(log.len() < history.acked.len() / 2, "{} of {} left", log.len(), history.acked.len());

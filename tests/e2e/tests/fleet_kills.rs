@@ -5,13 +5,12 @@
 
 use std::ops::Range;
 
-use longshore_e2e::beside::side_by_side;
-use longshore_e2e::fleet::kills::schedule::{Report, Schedule};
-use longshore_e2e::random::Random;
+use longshore_e2e::fleet::kills::schedule::Schedule;
+use longshore_e2e::schedules;
 
 #[test]
 fn a_schedule_of_kills_of_workers_and_broker_ends_with_every_record_once() {
-    schedules("a_schedule_of_kills_of_a_fleet", 0..1);
+    pass("a_schedule_of_kills_of_a_fleet", 0..1);
 }
 
 macro_rules! second_tier {
@@ -19,7 +18,7 @@ macro_rules! second_tier {
         #[test]
         #[ignore = "second tier"]
         fn $name() {
-            schedules(stringify!($name), $numbers);
+            pass(stringify!($name), $numbers);
         }
     )*};
 }
@@ -37,30 +36,11 @@ second_tier! {
     schedules_of_a_fleet_90_to_99_end_with_every_record_once: 90..100;
 }
 
-fn schedules(test: &str, numbers: Range<usize>) {
-    let mut random = Random::announced(test);
-    let schedules: Vec<_> = numbers
-        .map(|number| {
-            let seed = random.next_u64();
-            Schedule { seed, number, program: None, environment: Vec::new() }
-        })
-        .collect();
-    let mut total = Report::default();
-    for report in side_by_side(&schedules, pass) {
-        total.add(&report);
-    }
-    println!("{test}: {total}");
-}
-
-fn pass(schedule: &Schedule) -> Report {
-    let (number, seed) = (schedule.number, schedule.seed);
-    let (violations, report) = schedule.run();
-    println!("schedule {number} of seed {seed}: {report}");
-    let said: Vec<_> = violations.iter().take(10).map(ToString::to_string).collect();
-    assert!(
-        violations.is_empty(),
-        "schedule {number} of seed {seed} has {} violations: {said:#?}",
-        violations.len()
-    );
-    report
+fn pass(test: &str, numbers: Range<usize>) {
+    schedules::pass(test, numbers, |seed, number| Schedule {
+        seed,
+        number,
+        program: None,
+        environment: Vec::new(),
+    });
 }

@@ -6,6 +6,7 @@ use longshore_e2e::fleet::kills::schedule::Schedule;
 use longshore_e2e::fleet::kills::verdict::Violation;
 use longshore_e2e::paths;
 use longshore_e2e::random::Random;
+use longshore_e2e::schedules::Scheduled as _;
 
 /// Chooses the fault of the worker `sabotaged-worker`.
 const SABOTAGE: &str = "LONGSHORE_SABOTAGE";

@@ -7,10 +7,8 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 
+use longshore_e2e::background::Background;
 use longshore_e2e::chart::{Chart, KUBERNETES_NEWEST, Manifests};
 use longshore_e2e::client::scrape;
 use longshore_e2e::process::tied_command;
@@ -201,37 +199,31 @@ fn rows_of(folder: &Path) -> Vec<String> {
 }
 
 /// Appends rows, no two of them equal, until it is stopped.
-struct Writer {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<Vec<String>>,
-}
+struct Writer(Background<Vec<String>>);
 
 impl Writer {
     fn start(folder: &Path) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (stopped, folder) = (stop.clone(), folder.to_owned());
-        let thread = std::thread::spawn(move || {
+        let folder = folder.to_owned();
+        Self(Background::start(move |told| {
             let mut files: Vec<_> = (0..2 * WORKERS)
                 .map(|file| std::fs::File::create(folder.join(file.to_string())))
                 .map(|file| file.expect("a file can be made"))
                 .collect();
             let mut rows = Vec::new();
-            while !stopped.load(Ordering::Relaxed) {
+            while !told.to_end() {
                 for file in &mut files {
                     let row = format!("row {}", rows.len());
                     writeln!(file, "{row}").expect("the disk has room");
                     rows.push(row);
                 }
-                std::thread::sleep(ROWS_PAUSE);
+                told.rest(ROWS_PAUSE);
             }
             rows
-        });
-        Self { stop, thread }
+        }))
     }
 
     /// All that was written.
     fn stop(self) -> Vec<String> {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().expect("the writer writes")
+        self.0.finish()
     }
 }

@@ -1,8 +1,5 @@
 //! Readers of what is committed, and the groups' offsets.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -12,6 +9,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::sender::{Sender, client};
 use super::{TOPICS, places, transform};
+use crate::background::Background;
 use crate::history::{Place, Reading, RecordId, Seen};
 use crate::limits;
 
@@ -28,27 +26,21 @@ pub enum Fetches {
 
 /// A reader of all topics that reads on until it is told to stop.
 #[derive(Debug)]
-pub struct Reader {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<Reading>,
-}
+pub struct Reader(Background<Reading>);
 
 impl Reader {
     /// Begins to read at the start of each partition.
     pub fn start(bootstrap: &str, fetches: Fetches) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let (bootstrap, told) = (bootstrap.to_owned(), Arc::clone(&stop));
-        let thread = thread::spawn(move || {
+        let bootstrap = bootstrap.to_owned();
+        Self(Background::start(move |told| {
             let reader = format!("the reader beside the faults ({fetches:?} fetches)");
-            read(&bootstrap, fetches, reader, |_| told.load(Ordering::Acquire))
-        });
-        Self { stop, thread }
+            read(&bootstrap, fetches, reader, |_| told.to_end())
+        }))
     }
 
     /// What it has seen.
     pub fn finish(self) -> Reading {
-        self.stop.store(true, Ordering::Release);
-        self.thread.join().expect("a reader does not fail")
+        self.0.finish()
     }
 }
 

@@ -15,6 +15,7 @@ use crate::history::event::now_ms;
 use crate::history::{History, Violation, check};
 use crate::node::Settings;
 use crate::random::Random;
+use crate::schedules::{self, Scheduled};
 use crate::wait::until;
 use crate::{Node, limits, wire};
 
@@ -56,9 +57,8 @@ pub struct Report {
     pub took: Duration,
 }
 
-impl Report {
-    /// Adds another's figures.
-    pub fn add(&mut self, other: &Report) {
+impl schedules::Report for Report {
+    fn add(&mut self, other: &Self) {
         for (kind, count) in &other.faults {
             *self.faults.entry(kind).or_default() += count;
         }
@@ -82,17 +82,20 @@ impl fmt::Display for Report {
     }
 }
 
-impl Schedule {
+impl Scheduled for Schedule {
+    type Violation = Violation;
+    type Report = Report;
+
     /// Runs the schedule and gives what its history has against exactly-once.
     ///
     /// # Panics
     /// When something does not come to its end, or too little was acknowledged.
-    pub fn run(self) -> (Vec<Violation>, Report) {
+    fn run(&self) -> (Vec<Violation>, Report) {
         let began = Instant::now();
         let mut random = Random::seeded(self.seed);
         let faults = plan::draw(self.number, &mut random);
         println!("schedule {} of seed {}: {faults:?}", self.number, self.seed);
-        let node = busy(self.broker).start();
+        let node = busy(self.broker.clone()).start();
         for topic in TOPICS {
             wire::create_topic(node.kafka(), topic.name, topic.partitions, topic.settings);
         }

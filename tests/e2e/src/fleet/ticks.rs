@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::background::Background;
 use crate::wait::until;
 use crate::{Node, limits, wire};
 
@@ -19,8 +17,7 @@ const RHYTHM: Duration = Duration::from_millis(250);
 /// `FILE NUMBER`.
 #[derive(Debug)]
 pub struct Ticker {
-    stop: Arc<AtomicBool>,
-    writing: Option<JoinHandle<u64>>,
+    writing: Background<u64>,
 }
 
 impl Ticker {
@@ -31,40 +28,24 @@ impl Ticker {
             .iter()
             .map(|name| (name.clone(), File::create(path(name)).expect("a file can be made")))
             .collect();
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
-        let writing = thread::spawn(move || {
-            for number in 0.. {
-                if stopped.load(Ordering::Relaxed) {
-                    return number;
-                }
+        let writing = Background::start(move |told| {
+            let mut number = 0;
+            while !told.to_end() {
                 for (name, file) in &mut files {
                     file.write_all(format!("{name} {number}\n").as_bytes())
                         .expect("the disk has room");
                 }
-                thread::park_timeout(RHYTHM);
+                number += 1;
+                told.rest(RHYTHM);
             }
-            unreachable!("a file has no end of numbers");
+            number
         });
-        Self { stop, writing: Some(writing) }
+        Self { writing }
     }
 
     /// Writes no more, and gives the rows that each file has.
-    pub fn stop(mut self) -> u64 {
-        self.end().expect("it was not stopped before")
-    }
-
-    fn end(&mut self) -> Option<u64> {
-        self.stop.store(true, Ordering::Relaxed);
-        let writing = self.writing.take()?;
-        writing.thread().unpark();
-        Some(writing.join().expect("the ticker does not panic"))
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        self.end();
+    pub fn stop(self) -> u64 {
+        self.writing.finish()
     }
 }
 

@@ -2,12 +2,13 @@
 //! topic, the sink's files and the offsets that it committed.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use kafka_protocol::records::Record;
 
 use super::PARTITIONS;
 use super::count::Count;
+use crate::sink_files::files_in;
 use crate::wire;
 use crate::wordcount::{self, Counts};
 
@@ -77,7 +78,7 @@ impl Sink {
     /// be there before it.
     pub fn of(count: &Count) -> Self {
         let committed = count.committed("write", "counts");
-        Self { committed, files: files(&count.folder()) }
+        Self { committed, files: files_in(&count.folder()) }
     }
 }
 
@@ -89,19 +90,6 @@ pub fn counts(count: &Count) -> Vec<Vec<Counted>> {
 /// How many records are in a topic.
 pub fn records(count: &Count, topic: &str) -> usize {
     by_partition(count, topic, drop).iter().map(Vec::len).sum()
-}
-
-/// The finished files in a folder, by name.
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return BTreeMap::new() };
-    entries
-        .map(|entry| entry.expect("a folder can be listed").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
-        .map(|path| {
-            let name = path.file_name().expect("a file has a name").to_string_lossy().into_owned();
-            (name, std::fs::read(&path).expect("a file can be read"))
-        })
-        .collect()
 }
 
 fn by_partition<T>(count: &Count, topic: &str, record: impl Fn(Record) -> T) -> Vec<Vec<T>> {

@@ -4,10 +4,10 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::{self, JoinHandle};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::background::Background;
 use crate::random::Random;
 use crate::text;
 
@@ -22,29 +22,28 @@ const ROWS_MAX: u64 = 3;
 #[derive(Debug)]
 pub struct Feed {
     set: Arc<AtomicUsize>,
-    stop: Arc<AtomicBool>,
-    writing: Option<JoinHandle<u64>>,
+    writing: Background<u64>,
 }
 
 impl Feed {
     /// Begins to write into `folder`.
     pub fn start(folder: PathBuf, seed: u64) -> Self {
-        let (set, stop) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-        let (current, stopped) = (set.clone(), stop.clone());
-        let writing = thread::spawn(move || {
+        let set = Arc::new(AtomicUsize::new(0));
+        let current = set.clone();
+        let writing = Background::start(move |told| {
             let mut random = Random::seeded(seed);
             let mut next = 0;
-            while !stopped.load(Ordering::Relaxed) {
+            while !told.to_end() {
                 let set = current.load(Ordering::Relaxed);
                 for file in 0..FILES {
                     let name = format!("text{}", set * FILES + file);
                     next = grow(&folder, &name, next, &mut random);
                 }
-                thread::park_timeout(RHYTHM);
+                told.rest(RHYTHM);
             }
             next
         });
-        Self { set, stop, writing: Some(writing) }
+        Self { set, writing }
     }
 
     /// Goes on in other files, which the source has to find.
@@ -53,21 +52,8 @@ impl Feed {
     }
 
     /// Writes no more, and gives how many rows were written.
-    pub fn stop(mut self) -> u64 {
-        self.end().expect("it was not stopped before")
-    }
-
-    fn end(&mut self) -> Option<u64> {
-        self.stop.store(true, Ordering::Relaxed);
-        let writing = self.writing.take()?;
-        writing.thread().unpark();
-        Some(writing.join().expect("the feed does not panic"))
-    }
-}
-
-impl Drop for Feed {
-    fn drop(&mut self) {
-        self.end();
+    pub fn stop(self) -> u64 {
+        self.writing.finish()
     }
 }
 

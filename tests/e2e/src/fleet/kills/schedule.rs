@@ -15,6 +15,7 @@ use super::plan::{self, Fault};
 use super::verdict::{self, Violation};
 use crate::fleet::worker::Worker;
 use crate::random::Random;
+use crate::schedules::{self, Scheduled};
 use crate::{limits, rest};
 
 /// How long a named point is waited for: work that rarely comes to it must not hold
@@ -53,9 +54,8 @@ pub struct Report {
     pub took: Duration,
 }
 
-impl Report {
-    /// Adds another's figures.
-    pub fn add(&mut self, other: &Self) {
+impl schedules::Report for Report {
+    fn add(&mut self, other: &Self) {
         for (kind, count) in &other.faults {
             *self.faults.entry(kind).or_default() += count;
         }
@@ -75,12 +75,15 @@ impl fmt::Display for Report {
     }
 }
 
-impl Schedule {
+impl Scheduled for Schedule {
+    type Violation = Violation;
+    type Report = Report;
+
     /// Runs the schedule, and gives what exactly-once has against it.
     ///
     /// # Panics
     /// When a process does not start or end as it should.
-    pub fn run(&self) -> (Vec<Violation>, Report) {
+    fn run(&self) -> (Vec<Violation>, Report) {
         let began = Instant::now();
         let mut random = Random::seeded(self.seed);
         let faults = plan::draw(self.number, &mut random);
