@@ -22,6 +22,7 @@
 //! | `metrics` | metrics for Prometheus, and where they are served |
 //! | `time_histogram` | times counted into buckets |
 //! | `random` | random numbers and seeds of the simulations, in tests only |
+//! | `temporary` | a broker in a folder of its own, in tests only |
 //! | `limits` | every bound of the crate |
 //!
 //! Data flows one way: socket, frame, handler, partition, log. A module never
@@ -54,6 +55,8 @@ mod random;
 mod replay;
 #[cfg(feature = "sabotage")]
 pub mod sabotage;
+#[cfg(test)]
+mod temporary;
 mod time_histogram;
 mod topics;
 mod txn;

@@ -57,15 +57,11 @@ impl GroupCoordinator {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Broker, BrokerConfig};
+    use crate::temporary::TemporaryBroker;
 
     #[tokio::test]
     async fn a_commit_that_comes_after_its_topic_went_leaves_nothing() {
-        let home = tempfile::tempdir().unwrap();
-        let properties =
-            [("log.dirs", home.path().to_str().unwrap()), ("listeners", "PLAINTEXT://127.0.0.1:0")];
-        let config = BrokerConfig::from_properties(properties).unwrap();
-        let broker = Broker::start(config).await.unwrap();
+        let broker = TemporaryBroker::start(&[]).await;
         let groups = &broker.node().groups;
         groups.ensure_topic(broker.node()).await.unwrap();
         let metadata = String::new();

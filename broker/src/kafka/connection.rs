@@ -347,7 +347,7 @@ mod tests {
     use tokio::io::AsyncReadExt;
 
     use super::*;
-    use crate::{Broker, BrokerConfig, kafka::RequestMemory};
+    use crate::{kafka::RequestMemory, temporary::TemporaryBroker};
 
     /// Whether a client that reads nothing is cut off early, with this behind its answer.
     async fn is_cut_off(node: &Node, behind: Reply) -> bool {
@@ -396,14 +396,7 @@ mod tests {
     #[tokio::test]
     async fn a_slow_reader_is_cut_off_early_only_for_what_is_held_behind_its_answer() {
         const ALL: usize = 16 << 20;
-        let home = tempfile::tempdir().unwrap();
-        let properties = [
-            ("log.dirs", home.path().to_str().unwrap()),
-            ("listeners", "PLAINTEXT://127.0.0.1:0"),
-            ("queued.max.request.bytes", "16777216"),
-        ];
-        let config = BrokerConfig::from_properties(properties).unwrap();
-        let broker = Broker::start(config).await.unwrap();
+        let broker = TemporaryBroker::start(&[("queued.max.request.bytes", "16777216")]).await;
         let node = broker.node();
         let memory = &node.request_memory;
         let holds = || Reply::holding(std::future::pending());

@@ -142,15 +142,11 @@ mod tests {
     use kafka_protocol::protocol::{Decodable, Encodable};
 
     use super::*;
-    use crate::{Broker, BrokerConfig, auth::Principal};
+    use crate::{auth::Principal, temporary::TemporaryBroker};
 
     #[tokio::test]
     async fn a_refusal_that_waits_keeps_nothing_of_its_frame() {
-        let home = tempfile::tempdir().unwrap();
-        let properties =
-            [("log.dirs", home.path().to_str().unwrap()), ("listeners", "PLAINTEXT://127.0.0.1:0")];
-        let config = BrokerConfig::from_properties(properties).unwrap();
-        let broker = Broker::start(config).await.unwrap();
+        let broker = TemporaryBroker::start(&[]).await;
         let client = Client {
             id: None,
             peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 1)),

@@ -124,15 +124,11 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::{Broker, BrokerConfig};
+    use crate::temporary::TemporaryBroker;
 
     #[tokio::test]
     async fn look_ups_that_open_batches_take_turns_and_the_others_need_none() {
-        let home = tempfile::tempdir().unwrap();
-        let properties =
-            [("log.dirs", home.path().to_str().unwrap()), ("listeners", "PLAINTEXT://127.0.0.1:0")];
-        let config = BrokerConfig::from_properties(properties).unwrap();
-        let broker = Broker::start(config).await.unwrap();
+        let broker = TemporaryBroker::start(&[]).await;
         let node = broker.node();
         let look_up = async |timestamp| {
             let partition = ListOffsetsPartition::default().with_timestamp(timestamp);

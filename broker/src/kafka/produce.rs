@@ -272,18 +272,14 @@ mod tests {
 
     use super::*;
     use crate::{
-        Broker, BrokerConfig,
         controller::NewTopic,
         log::{BatchBuilder, Codec},
+        temporary::TemporaryBroker,
     };
 
     #[tokio::test]
     async fn appends_that_open_their_batch_take_turns_and_the_others_need_none() {
-        let home = tempfile::tempdir().unwrap();
-        let properties =
-            [("log.dirs", home.path().to_str().unwrap()), ("listeners", "PLAINTEXT://127.0.0.1:0")];
-        let config = BrokerConfig::from_properties(properties).unwrap();
-        let broker = Broker::start(config).await.unwrap();
+        let broker = TemporaryBroker::start(&[]).await;
         let node = broker.node();
         for (name, key, value) in [
             ("plain", "cleanup.policy", "delete"),

@@ -123,11 +123,29 @@ pub(crate) async fn committed(
     found.collect()
 }
 
+/// A broker with the topic that is committed to, and a client that has found the
+/// groups' coordinator.
+async fn begin() -> (TestBroker, Client) {
+    let broker = TestBroker::start(&[]).await;
+    let mut client = broker.client().await;
+    client.create_topic("topic", 1).await;
+    coordinator(&mut client).await;
+    (broker, client)
+}
+
+/// The same broker, where offsets expire as soon as nobody keeps them.
+async fn restart_without_retention(broker: TestBroker) -> TestBroker {
+    let TestBroker { broker, directory } = broker;
+    broker.shutdown().await;
+    let mut expiring = config(directory.path(), &[("offsets.retention.check.interval.ms", "10")]);
+    expiring.offsets_retention = Duration::from_millis(1);
+    TestBroker { broker: Broker::start(expiring).await.unwrap(), directory }
+}
+
 #[tokio::test]
 async fn two_members_share_a_group_of_any_protocol_type() {
-    let broker = TestBroker::start(&[]).await;
-    let (mut one, mut two) = (broker.client().await, broker.client().await);
-    coordinator(&mut one).await;
+    let (broker, mut one) = begin().await;
+    let mut two = broker.client().await;
     let alone = join_anew(&mut one, "g").await;
     assert_eq!((alone.error_code, alone.generation_id), (0, 1));
     assert_eq!(alone.leader, alone.member_id);
@@ -177,9 +195,7 @@ async fn two_members_share_a_group_of_any_protocol_type() {
 
 #[tokio::test]
 async fn before_v4_a_member_is_taken_without_a_second_join() {
-    let broker = TestBroker::start(&[]).await;
-    let mut client = broker.client().await;
-    coordinator(&mut client).await;
+    let (_broker, mut client) = begin().await;
     for version in 0..4 {
         let id = format!("g{version}");
         let joined = client.call(version, &join(&id, "")).await;
@@ -189,9 +205,8 @@ async fn before_v4_a_member_is_taken_without_a_second_join() {
 
 #[tokio::test]
 async fn a_static_member_comes_back_without_a_rebalance_and_fences_its_former_self() {
-    let broker = TestBroker::start(&[]).await;
-    let (mut one, mut two) = (broker.client().await, broker.client().await);
-    coordinator(&mut one).await;
+    let (broker, mut one) = begin().await;
+    let mut two = broker.client().await;
     let fixed = |member: &str| join("g", member).with_group_instance_id(Some(text("fixed")));
     let first = one.call(9, &fixed("")).await;
     assert_eq!((first.error_code, first.generation_id), (0, 1));
@@ -215,9 +230,7 @@ async fn a_static_member_comes_back_without_a_rebalance_and_fences_its_former_se
 
 #[tokio::test]
 async fn joins_that_cannot_be_are_refused_with_kafkas_code() {
-    let broker = TestBroker::start(&[]).await;
-    let mut client = broker.client().await;
-    coordinator(&mut client).await;
+    let (_broker, mut client) = begin().await;
     let joined = join_anew(&mut client, "g").await;
     client.call(5, &sync("g", &joined, &[])).await;
     for (request, code) in [
@@ -241,10 +254,7 @@ async fn joins_that_cannot_be_are_refused_with_kafkas_code() {
 
 #[tokio::test]
 async fn commits_that_cannot_be_are_refused_with_kafkas_code() {
-    let broker = TestBroker::start(&[]).await;
-    let mut client = broker.client().await;
-    client.create_topic("topic", 1).await;
-    coordinator(&mut client).await;
+    let (_broker, mut client) = begin().await;
     let joined = join_anew(&mut client, "g").await;
     let completing = commit("g", &joined.member_id, 1, 1, "");
     assert_eq!(commit_code(&mut client, &completing).await, 27);
@@ -270,10 +280,7 @@ async fn commits_that_cannot_be_are_refused_with_kafkas_code() {
 
 #[tokio::test]
 async fn the_empty_group_id_has_offsets_but_no_members() {
-    let broker = TestBroker::start(&[]).await;
-    let mut client = broker.client().await;
-    client.create_topic("topic", 1).await;
-    coordinator(&mut client).await;
+    let (_broker, mut client) = begin().await;
     assert_eq!(commit_code(&mut client, &commit("", "", -1, 4, "")).await, 0);
     assert_eq!(committed(&mut client, &[""]).await[""].0, 4);
     let nobody = JoinGroupResponse::default();
@@ -286,12 +293,8 @@ async fn the_empty_group_id_has_offsets_but_no_members() {
 
 #[tokio::test]
 async fn offsets_expire_only_where_nobody_subscribes_and_the_group_goes_with_its_last() {
-    let broker = TestBroker::start(&[]).await;
-    let mut client = broker.client().await;
-    for topic in ["topic", "kept"] {
-        client.create_topic(topic, 1).await;
-    }
-    coordinator(&mut client).await;
+    let (broker, mut client) = begin().await;
+    client.create_topic("kept", 1).await;
     let mut subscription = b"\0\x01\0\0\0\x01\0\x04kept".to_vec();
     subscription.extend_from_slice(&[0xff; 4]);
     let subscribed = |member: &str| {
@@ -307,11 +310,7 @@ async fn offsets_expire_only_where_nobody_subscribes_and_the_group_goes_with_its
     assert_eq!(commit_code(&mut client, &both).await, 0);
     assert_eq!(commit_code(&mut client, &commit("simple", "", -1, 2, "")).await, 0);
 
-    let TestBroker { broker, directory } = broker;
-    broker.shutdown().await;
-    let mut expiring = config(directory.path(), &[("offsets.retention.check.interval.ms", "10")]);
-    expiring.offsets_retention = Duration::from_millis(1);
-    let broker = TestBroker { broker: Broker::start(expiring).await.unwrap(), directory };
+    let broker = restart_without_retention(broker).await;
     let mut client = broker.client().await;
     let all = |id: &str| {
         let of = OffsetFetchRequestGroup::default().with_group_id(group(id)).with_topics(None);
@@ -338,19 +337,12 @@ async fn offsets_expire_only_where_nobody_subscribes_and_the_group_goes_with_its
 
 #[tokio::test]
 async fn an_offset_that_an_open_transaction_is_about_to_replace_does_not_expire() {
-    let broker = TestBroker::start(&[]).await;
-    let mut client = broker.client().await;
-    client.create_topic("topic", 1).await;
-    coordinator(&mut client).await;
+    let (broker, mut client) = begin().await;
     assert_eq!(commit_code(&mut client, &commit("open", "", -1, 5, "")).await, 0);
     let producer = Producer::start(&mut client, "producer", Rules::EpochBump).await;
     producer.commit_offset(&mut client, "open", "topic", 9).await;
 
-    let TestBroker { broker, directory } = broker;
-    broker.shutdown().await;
-    let mut expiring = config(directory.path(), &[("offsets.retention.check.interval.ms", "10")]);
-    expiring.offsets_retention = Duration::from_millis(1);
-    let broker = TestBroker { broker: Broker::start(expiring).await.unwrap(), directory };
+    let broker = restart_without_retention(broker).await;
     let mut client = broker.client().await;
     coordinator(&mut client).await;
     // The second has expired in another pass than the first, which saw all groups.
@@ -365,10 +357,7 @@ async fn an_offset_that_an_open_transaction_is_about_to_replace_does_not_expire(
 
 #[tokio::test]
 async fn only_groups_without_members_are_deleted_and_stay_so() {
-    let broker = TestBroker::start(&[]).await;
-    let mut client = broker.client().await;
-    client.create_topic("topic", 1).await;
-    coordinator(&mut client).await;
+    let (broker, mut client) = begin().await;
     commit_code(&mut client, &commit("idle", "", -1, 5, "")).await;
     join_anew(&mut client, "busy").await;
     let names = vec![group("idle"), group("busy"), group("none")];
