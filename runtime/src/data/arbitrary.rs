@@ -72,19 +72,8 @@ fn decimal(random: &mut Random, scale: i32) -> Decimal {
 
 /// Any schema, of structs of at most that depth.
 pub(crate) fn schema(random: &mut Random, depth: usize) -> SchemaRef {
-    const LEAVES: [Kind; 9] = [
-        Kind::Int8,
-        Kind::Int16,
-        Kind::Int32,
-        Kind::Int64,
-        Kind::Float32,
-        Kind::Float64,
-        Kind::Boolean,
-        Kind::String,
-        Kind::Bytes,
-    ];
     let mut made = match random.below(if depth == 0 { 8 } else { 12 }) {
-        0..4 => Schema::new(*random.of(&LEAVES)),
+        0..4 => Schema::new(*random.of(&Kind::PRIMITIVES)),
         4 => decimal_schema(random.below(12) as i32 - 4),
         5 => (*Logical::Date.schema(false)).clone(),
         6 => (*Logical::Time.schema(false)).clone(),

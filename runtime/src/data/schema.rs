@@ -41,6 +41,19 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The types of values that hold no others.
+    pub(super) const PRIMITIVES: [Self; 9] = [
+        Self::Int8,
+        Self::Int16,
+        Self::Int32,
+        Self::Int64,
+        Self::Float32,
+        Self::Float64,
+        Self::Boolean,
+        Self::String,
+        Self::Bytes,
+    ];
+
     /// Kafka Connect's name, in capitals.
     pub fn name(self) -> &'static str {
         match self {
@@ -61,21 +74,9 @@ impl Kind {
 
     /// The type of that name, in whatever case.
     pub fn named(name: &str) -> Option<Self> {
-        const ALL: [Kind; 12] = [
-            Kind::Int8,
-            Kind::Int16,
-            Kind::Int32,
-            Kind::Int64,
-            Kind::Float32,
-            Kind::Float64,
-            Kind::Boolean,
-            Kind::String,
-            Kind::Bytes,
-            Kind::Array,
-            Kind::Map,
-            Kind::Struct,
-        ];
-        ALL.into_iter().find(|kind| kind.name().eq_ignore_ascii_case(name))
+        let others = [Self::Array, Self::Map, Self::Struct];
+        let mut all = Self::PRIMITIVES.into_iter().chain(others);
+        all.find(|kind| kind.name().eq_ignore_ascii_case(name))
     }
 }
 
@@ -284,27 +285,15 @@ impl fmt::Display for Schema {
 /// record of a text topic has the same.
 pub fn primitive(kind: Kind, optional: bool) -> SchemaRef {
     static ALL: LazyLock<Vec<(SchemaRef, SchemaRef)>> = LazyLock::new(|| {
-        PRIMITIVES
+        Kind::PRIMITIVES
             .into_iter()
             .map(|kind| (Arc::new(Schema::new(kind)), Arc::new(Schema::new(kind).optional())))
             .collect()
     });
-    let at = PRIMITIVES.iter().position(|known| *known == kind);
+    let at = Kind::PRIMITIVES.iter().position(|known| *known == kind);
     match at {
         Some(at) if optional => ALL[at].1.clone(),
         Some(at) => ALL[at].0.clone(),
         None => Arc::new(Schema { optional, ..Schema::new(kind) }),
     }
 }
-
-const PRIMITIVES: [Kind; 9] = [
-    Kind::Int8,
-    Kind::Int16,
-    Kind::Int32,
-    Kind::Int64,
-    Kind::Float32,
-    Kind::Float64,
-    Kind::Boolean,
-    Kind::String,
-    Kind::Bytes,
-];

@@ -211,9 +211,14 @@ impl CompactedLog {
         for (key, value) in records {
             batch.push(Some(key), value.as_deref(), -1);
         }
+        self.write_batch(&batch).await
+    }
+
+    /// The same of records as they are sent.
+    pub async fn write_batch(&self, batch: &Batch) -> Result<(), LogError> {
         let failed = |source| LogError::Write { topic: self.topic.to_string(), source };
         let producer = self.producers.get(&at_once()).map_err(failed)?;
-        let receipt = producer.send(&self.topic, None, &batch).await.map_err(failed)?;
+        let receipt = producer.send(&self.topic, None, batch).await.map_err(failed)?;
         receipt.wait().await.map_err(failed)
     }
 

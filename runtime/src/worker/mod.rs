@@ -34,6 +34,7 @@
 //! | `uploads` | plugins taken in, put together, installed |
 //! | `core` | what all parts share |
 //! | `member` | the worker in its group, and as its leader |
+//! | `status_writer` | states on their way to the status topic |
 //! | `told` | what the worker tells its group that it has |
 //! | `returns` | whose tasks wait for a worker that was stopped in order |
 //! | `fencing` | producers of lost owners, fenced before their work is given away |
@@ -104,6 +105,7 @@ mod reread;
 mod returns;
 mod runner;
 mod slot;
+mod status_writer;
 mod told;
 mod uploads;
 mod waits;

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
-use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
 use super::active_topics::ActiveTopics;
 use super::answers::{Answers, deletion};
@@ -27,15 +25,11 @@ use super::member::Voice;
 use super::metrics::{WorkerCollector, WorkerMetrics};
 use super::plugin::{Plugins, Uploads};
 use super::records::Status;
+use super::status_writer::write_statuses;
 use super::stores::{Checkpoints, Statuses};
 use super::topics::{TopicError, ensure_compacted};
 use super::uploads::{self, PluginStore};
 use crate::kafka::{ClientError, ConsumeError, Overrides, ProduceError};
-
-/// States written to the status topic at once.
-const STATUS_WRITES_MAX: usize = 256;
-/// Pause before those are written again that could not be.
-const STATUS_RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why a worker did not start.
 #[derive(Debug, thiserror::Error)]
@@ -310,38 +304,6 @@ impl Opener<'_> {
 fn is_own(entry: &Entry<'_>, worker_id: &str, generation: i32) -> bool {
     let status = entry.value.and_then(|value| serde_json::from_slice::<Status>(value).ok());
     status.is_some_and(|status| status.worker_id == worker_id && status.generation <= generation)
-}
-
-/// Writes states, the last of each key and as many at once as there are, until there
-/// is a `None`. Those that cannot be written are tried again.
-async fn write_statuses(mut inbox: mpsc::UnboundedReceiver<Option<Write>>, log: Arc<CompactedLog>) {
-    let mut told = Vec::with_capacity(STATUS_WRITES_MAX);
-    let mut unwritten = BTreeMap::new();
-    loop {
-        let more = inbox.recv_many(&mut told, STATUS_WRITES_MAX);
-        let is_closed = match unwritten.is_empty() {
-            true => more.await == 0,
-            false => timeout(STATUS_RETRY_PAUSE, more).await == Ok(0),
-        };
-        let ends = is_closed || told.contains(&None);
-        unwritten.extend(told.drain(..).flatten());
-        let writes: Vec<Write> = unwritten
-            .iter()
-            .map(|(key, value): (&Vec<u8>, &Option<_>)| (key.clone(), value.clone()))
-            .collect();
-        match log.write(&writes).await {
-            Ok(()) => unwritten.clear(),
-            Err(error) if ends => {
-                tracing::warn!(states = writes.len(), "states are not told: {error}");
-            }
-            Err(error) => {
-                tracing::warn!(states = writes.len(), "states are told later: {error}");
-            }
-        }
-        if ends {
-            return;
-        }
-    }
 }
 
 #[cfg(test)]

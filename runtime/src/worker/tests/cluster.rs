@@ -46,6 +46,8 @@ struct State {
     frozen: HashSet<String>,
     /// Topics that nobody may read, for now.
     forbidden: HashSet<String>,
+    /// How often readers were told that they may not read a topic.
+    refusals: HashMap<String, u32>,
     /// How many sends wait for a topic that is frozen.
     waiting: usize,
     /// How often a group's offsets were committed.
@@ -172,6 +174,11 @@ impl Memory {
         };
         drop(state);
         self.changed.send_modify(|version| *version += 1);
+    }
+
+    /// How often readers were told that they may not read this topic.
+    pub(super) fn refusals(&self, topic: &str) -> u32 {
+        self.state.lock().unwrap().refusals.get(topic).copied().unwrap_or(0)
     }
 
     pub(super) fn fail_sends(&self, topic: &str, times: u32) {
@@ -551,7 +558,7 @@ impl MemoryConsumer {
 
     fn forbidden(&self) -> Option<TopicPartition> {
         let positions = self.positions.lock().unwrap();
-        let state = self.cluster.state.lock().unwrap();
+        let mut state = self.cluster.state.lock().unwrap();
         let mut told = self.told_error.lock().unwrap();
         let is_news = |at: &&TopicPartition| !told.contains(*at);
         let found = positions
@@ -559,7 +566,10 @@ impl MemoryConsumer {
             .filter(|at| state.forbidden.contains(&*at.topic))
             .find(is_news)
             .cloned();
-        told.extend(found.clone());
+        if let Some(found) = &found {
+            told.insert(found.clone());
+            *state.refusals.entry(found.topic.to_string()).or_default() += 1;
+        }
         found
     }
 

@@ -64,8 +64,12 @@ async fn an_internal_topic_that_may_not_be_read_for_a_while_is_followed_again() 
             matches!(health, Health::Unhealthy(why) if why.contains(&topic.name))
         };
         until_async(&format!("`{}` is told of", topic.name), is_told).await;
-        // Longer than a read waits that brings nothing: silence is no sign of health.
-        tokio::time::sleep(Duration::from_millis(2500)).await;
+        // librdkafka tells an error once: silence is no sign of health.
+        let told = house.cluster.refusals(&topic.name);
+        until(&format!("`{}` is tried again, and again", topic.name), || {
+            house.cluster.refusals(&topic.name) >= told + 2
+        })
+        .await;
         assert!(is_told().await, "`{}` cannot be read still", topic.name);
         house.cluster.forbid_reads(&topic.name, false);
         let is_well = || async { house.herder.health().await == Health::Healthy };
@@ -90,6 +94,15 @@ async fn states_that_could_not_be_written_are_written_later() {
         .await;
     }
     assert!(!house.cluster.is_failing(&status), "writes failed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_ends_with_nothing_left_to_tell_sends_nothing() {
+    let House { cluster, worker, .. } = House::new().await;
+    let status = WorkerConfig::new("memory", "fleet", "w1:8083").status_storage.name;
+    cluster.fail_sends(&status, 1);
+    worker.shutdown().await;
+    assert!(cluster.is_failing(&status), "the first would fail");
 }
 
 #[tokio::test(flavor = "multi_thread")]
