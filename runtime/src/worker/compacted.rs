@@ -214,7 +214,7 @@ impl CompactedLog {
         self.write_batch(&batch).await
     }
 
-    /// The same of records as they are sent.
+    /// Writes records in order; returns once all are acknowledged.
     pub async fn write_batch(&self, batch: &Batch) -> Result<(), LogError> {
         let failed = |source| LogError::Write { topic: self.topic.to_string(), source };
         let producer = self.producers.get(&at_once()).map_err(failed)?;

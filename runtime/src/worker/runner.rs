@@ -1,47 +1,43 @@
 //! One task on this worker: session after session, until it is stopped or
 //! given up.
+//!
+//! | file | what it opens |
+//! | --- | --- |
+//! | `source`, `sink` | a session of the task's plugin |
+//! | `processor` | a session for each of its partition numbers |
+
+mod processor;
+mod sink;
+mod source;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::active_topics::TaskObserver;
-use super::catch_up;
-use super::clients::SharedConsumer;
-use super::config::SourceSupport;
 use super::core::{Connector, Core, label};
 use super::dead_letters;
 use super::error_options;
-use super::generations;
-use super::guarantees::{self, Guarantee};
 use super::herder::{ConnectorConfig, ConnectorKind, State, TaskId};
-use super::metrics::{MeteredSink, MeteredSource, TaskMetrics};
-use super::options::{self, Inputs, Options};
+use super::metrics::TaskMetrics;
+use super::options::Options;
 use super::plan::changelog_topic;
-use super::plugin::{PlannedTask, Plugin, TaskContext};
+use super::plugin::{Plugin, TaskContext};
 use super::records::StatusKey;
-use super::reread::TopicReader;
 use super::restarts;
-use super::stores::OffsetRecords;
 use crate::convert::{Converters, HeaderConverter, config as converters, header};
-use crate::kafka::{OffsetReset, Overrides, TopicPartition};
+use crate::kafka::{Overrides, TopicPartition};
 use crate::task::backoff::{Backoff, Patience, Verdict, chance};
 use crate::task::calls::Call;
 use crate::task::delivery::Delivery;
 use crate::task::error::TaskError;
 use crate::task::failures::{Failures, Origin, Room};
-use crate::task::numbers::{OpenNumber, ProcessorTask};
-use crate::task::plugin::{ProcessorPlugin, SinkPlugin};
-use crate::task::processor::ProcessorSession;
-use crate::task::sink::SinkSession;
-use crate::task::source::{Boundary, SourceSession};
 use crate::task::topics::OutputTopics;
-use crate::task::transforms::{BatchTransform, TransformingSink};
+use crate::task::transforms::BatchTransform;
 use crate::transform::Chain;
 
 /// How a task ended.
@@ -288,247 +284,5 @@ impl Runner {
             ConnectorKind::Sink => self.sink(&*plugin, &options, progressed).await,
             ConnectorKind::Processor => self.processor(plugin, options, progressed).await,
         }
-    }
-
-    async fn source(
-        &self,
-        plugin: &dyn Plugin,
-        options: &Options,
-        progressed: Arc<AtomicBool>,
-    ) -> Result<(), TaskError> {
-        // The worker, or the configuration, may be another than when this was checked first.
-        let sources = self.core.config.exactly_once_sources;
-        if let Some(unmet) = guarantees::unmet(ConnectorKind::Source, &self.config, sources) {
-            return Err(TaskError::stop(format!("`{}` {}", unmet.option, unmet.message)));
-        }
-        let text = |name: &str| self.config.get(name).cloned().unwrap_or_default();
-        let task = PlannedTask {
-            name: text(options::TASK_NAME),
-            assignment: text(options::TASK_ASSIGNMENT),
-        };
-        let mut config = self.config.clone();
-        config.remove(options::TASK_NAME);
-        config.remove(options::TASK_ASSIGNMENT);
-        if let Some(undrawn) = guarantees::undrawn(&self.config, plugin.ends_transactions()) {
-            return Err(TaskError::stop(format!("`{}` {}", undrawn.option, undrawn.message)));
-        }
-        let boundary = options.boundary.transactions(self.core.config.offset_flush_interval);
-        let connector = &self.id.connector;
-        if let Some(generation) = self.generation {
-            let may_start = tokio::select! {
-                may_start = generations::may_start(&self.core, connector, generation) => may_start?,
-                () = self.stop.cancelled() => false,
-            };
-            if !may_start {
-                return Ok(());
-            }
-        }
-        let delivery = match sources {
-            SourceSupport::Enabled => {
-                let open_for = match boundary {
-                    Boundary::Interval(interval) => interval,
-                    Boundary::Poll | Boundary::Connector => Duration::ZERO,
-                };
-                self.exactly_once(self.id.task, &options.producer_overrides, open_for)?
-            }
-            SourceSupport::Disabled | SourceSupport::Preparing => {
-                Delivery::AtLeastOnce(self.core.producers.get(&options.producer_overrides)?)
-            }
-        };
-        let writes = self.core.writes();
-        // Not to be left half-way, stopped or not: a takeover that is still on its way
-        // when the next owner has taken over fences that one.
-        writes.hold(delivery.open()).await??;
-        // This generation may have been fenced before that.
-        if let Some(generation) = self.generation
-            && !generations::is_present(&self.core, connector, generation).await?
-        {
-            return Ok(());
-        }
-        // What the task's last owner saved comes first.
-        let (admin, offsets) = (self.core.clients.admin(), &self.core.logs.offset);
-        let patience = 2 * self.core.config.transaction_timeout();
-        let name = label(&self.id);
-        tokio::select! {
-            read = catch_up::read_to_end(offsets, &*admin, &name, patience) => read?,
-            () = self.stop.cancelled() => return Ok(()),
-        }
-        self.connector.set_done(self.id.task, false);
-        let opened = plugin.open_source(self.context(&self.stop), &config, &task).await;
-        let opened = self.opened(opened)?;
-        let opened = Box::new(MeteredSource { plugin: opened, metrics: self.metrics() });
-        let (done, mut is_done) = watch::channel(false);
-        let session = SourceSession {
-            label: label(&self.id),
-            delivery,
-            checkpoints: Arc::new(OffsetRecords {
-                connector: self.id.connector.clone(),
-                topic: self.core.config.offset_storage.name.clone(),
-            }),
-            writes,
-            topics: self.output_topics(&config),
-            transform: self.transform()?,
-            failures: self.failures(plugin, options),
-            boundary,
-            counters: self.metrics().counters.clone(),
-            done,
-            replan: self.replan.clone(),
-            progressed,
-            stop: self.stop.clone(),
-        };
-        let mut running = Box::pin(session.run(opened));
-        loop {
-            tokio::select! {
-                ended = &mut running => return ended,
-                Ok(()) = is_done.changed() => {
-                    self.connector.set_done(self.id.task, *is_done.borrow());
-                }
-            }
-        }
-    }
-
-    async fn sink(
-        &self,
-        plugin: &dyn Plugin,
-        options: &Options,
-        progressed: Arc<AtomicBool>,
-    ) -> Result<(), TaskError> {
-        let consumer = self.connector.consumer(&*self.core.clients, &options.consumer_overrides)?;
-        let opened = plugin.open_sink(self.context(&self.stop), &self.config).await;
-        let opened = self.opened(opened)?;
-        let opened: Box<dyn SinkPlugin> =
-            Box::new(MeteredSink { plugin: opened, metrics: self.metrics() });
-        let opened = match self.transform()? {
-            Some(transform) => Box::new(TransformingSink::new(opened, transform)),
-            None => opened,
-        };
-        let session = SinkSession {
-            label: label(&self.id),
-            fleet: self.core.config.group_id.clone(),
-            group: self.connector.group.clone(),
-            shares: self.shares.clone(),
-            held: self.held.clone(),
-            targets: self.connector.targets.subscribe(),
-            consumer: consumer.share(),
-            offset_reset: options.offset_reset,
-            writes: self.core.writes(),
-            commit_every: self.core.config.offset_flush_interval,
-            at_most_once: options.guarantee == Guarantee::AtMostOnce,
-            failures: self.failures(plugin, options),
-            dead_letters: Delivery::AtLeastOnce(
-                self.core.producers.get(&options.producer_overrides)?,
-            ),
-            reread: Box::new(TopicReader::new(
-                self.connector.clone(),
-                self.core.clients.clone(),
-                options.consumer_overrides.clone(),
-            )),
-            patience: self.patience(),
-            counters: self.metrics().counters.clone(),
-            observer: self.observer(),
-            progressed,
-            stop: self.stop.clone(),
-        };
-        session.run(opened).await
-    }
-
-    async fn processor(
-        &self,
-        plugin: Arc<dyn Plugin>,
-        options: Options,
-        progressed: Arc<AtomicBool>,
-    ) -> Result<(), TaskError> {
-        let Some(Inputs::Names(topics)) = options.inputs.clone() else {
-            return Err(TaskError::stop("a processor names its topics"));
-        };
-        let consumer = self.connector.consumer(&*self.core.clients, &options.consumer_overrides)?;
-        let mut overrides = options.consumer_overrides.clone();
-        let changes = match overrides.remove("isolation.level").as_deref().map(str::trim) {
-            Some("read_uncommitted") => {
-                self.core.clients.consumer(Some(&self.connector.group), &overrides)?
-            }
-            _ => consumer.clone(),
-        };
-        let task = ProcessorTask {
-            shares: self.shares.clone(),
-            held: self.held.clone(),
-            open: Arc::new(Opener {
-                failures: self.failures(&*plugin, &options),
-                guarantee: options.guarantee,
-                overrides: options.producer_overrides,
-                runner: self.clone(),
-                plugin,
-                topics: topics.into_iter().collect(),
-                consumer,
-                changes,
-                offset_reset: options.offset_reset,
-                progressed,
-            }),
-            stop: self.stop.clone(),
-        };
-        task.run().await
-    }
-}
-
-/// Opens one partition number of a processor after another.
-struct Opener {
-    runner: Runner,
-    plugin: Arc<dyn Plugin>,
-    topics: Vec<String>,
-    consumer: Arc<dyn SharedConsumer>,
-    /// The same, unless that reads what is not committed.
-    changes: Arc<dyn SharedConsumer>,
-    guarantee: Guarantee,
-    overrides: Overrides,
-    offset_reset: OffsetReset,
-    failures: Failures,
-    progressed: Arc<AtomicBool>,
-}
-
-#[async_trait]
-impl OpenNumber for Opener {
-    async fn open(
-        &self,
-        number: i32,
-        stop: CancellationToken,
-    ) -> Result<(ProcessorSession, Box<dyn ProcessorPlugin>), TaskError> {
-        let Runner { core, connector, id, config, .. } = &self.runner;
-        let context = self.runner.context(&stop);
-        let partition = u32::try_from(number)
-            .map_err(|_| TaskError::stop(format!("there is no partition {number}")))?;
-        let opened = self.plugin.open_processor(context, config, partition).await;
-        let plugin = self.runner.opened(opened)?;
-        let delivery = match self.guarantee {
-            Guarantee::ExactlyOnceV2 => {
-                self.runner.exactly_once(number, &self.overrides, Duration::ZERO)?
-            }
-            Guarantee::AtLeastOnce | Guarantee::AtMostOnce => {
-                Delivery::AtLeastOnce(core.producers.get(&self.overrides)?)
-            }
-        };
-        let session = ProcessorSession {
-            label: format!("{}, partition {number}", label(id)),
-            fleet: core.config.group_id.clone(),
-            group: connector.group.clone(),
-            inputs: self
-                .topics
-                .iter()
-                .map(|topic| TopicPartition::new(topic.as_str(), number))
-                .collect(),
-            changelog: TopicPartition::new(changelog_topic(&connector.name), number),
-            consumer: self.consumer.share(),
-            changes: self.changes.share(),
-            offset_reset: self.offset_reset,
-            delivery,
-            writes: core.writes(),
-            topics: self.runner.output_topics(config),
-            failures: self.failures.clone(),
-            patience: self.runner.patience(),
-            counters: connector.task(id.task).counters.clone(),
-            observer: self.runner.observer(),
-            progressed: self.progressed.clone(),
-            stop,
-        };
-        Ok((session, plugin))
     }
 }

@@ -10,14 +10,13 @@ use longshore_broker::config::{BROKER_KEYS, ConfigError};
 
 use super::super::plugins::cache_folder;
 use super::keys::{CLIENT_PREFIX, CONNECTIONS, LISTENER_PREFIX, schema};
-use crate::host::{Allowed, AllowedPaths, ReferencePattern, resolve_text};
+use super::reader::{Reader, split};
+use crate::host::{Allowed, AllowedPaths, ReferencePattern};
 use crate::kafka::{ClientError, Security};
 use crate::pipeline::model::Connection;
 use crate::rest::settings::RestSettings;
 use crate::worker::config::{FleetResources, SourceSupport, TopicTracking, WorkerConfig};
-use crate::yaml::{
-    Document, Entry, LoadError, Node, Problem, Report, Value, check_schema, did_you_mean, read,
-};
+use crate::yaml::{Document, LoadError, Problem, Report, check_schema, did_you_mean, read};
 
 /// What a process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,7 +101,7 @@ impl NodeConfig {
         problems.extend(check_schema("", &document.root, &schema()));
         let mut reader = Reader::new(&document.root);
         let node = reader.node();
-        problems.extend(reader.problems);
+        problems.extend(reader.into_problems());
         match Report::of(document, problems) {
             Some(report) => Err(NodeConfigError::Wrong(Box::new(report))),
             None => Ok(node.expect("without problems there is a node")),
@@ -110,90 +109,7 @@ impl NodeConfig {
     }
 }
 
-/// Reads properties, noting what is wrong as it goes.
-pub(super) struct Reader<'a> {
-    root: &'a Node,
-    /// Kafka's own form of each property: lists with commas between.
-    pub(super) flat: BTreeMap<String, String>,
-    problems: Vec<Problem>,
-}
-
-impl<'a> Reader<'a> {
-    fn new(root: &'a Node) -> Self {
-        let flat = root
-            .entries()
-            .iter()
-            .filter(|entry| entry.key.text != CONNECTIONS)
-            .filter_map(|Entry { key, node }| Some((key.text.clone(), flat(node)?)))
-            .collect();
-        let mut reader = Self { root, flat, problems: Vec::new() };
-        reader.resolve();
-        reader
-    }
-
-    /// Puts what references stand for into the properties. One that leads nowhere
-    /// stays as it is, and is told.
-    fn resolve(&mut self) {
-        let env = |name: &str| std::env::var(name).ok();
-        for (name, value) in self.flat.clone() {
-            match resolve_text(&value, &env) {
-                Ok(value) => drop(self.flat.insert(name, value)),
-                Err(why) => self.wrong(&name, why, None),
-            }
-        }
-    }
-
-    /// A problem with a property's value, or with its absence.
-    pub(super) fn wrong(&mut self, name: &str, message: impl Into<String>, help: Option<String>) {
-        let given = self.root.get(name).map(|node| node.origin.clone());
-        let label = if given.is_some() { "this value" } else { "not given" };
-        let origin = given.unwrap_or_else(|| self.root.origin.start());
-        self.problems.push(Problem::new(name, &origin, message, label).help(help));
-    }
-
-    pub(super) fn text(&self, name: &str, default: &str) -> String {
-        self.flat.get(name).map_or_else(|| default.to_owned(), Clone::clone)
-    }
-
-    pub(super) fn number<N: std::str::FromStr + PartialOrd + From<u8>>(
-        &mut self,
-        name: &str,
-        default: N,
-    ) -> N {
-        self.number_from(1, name, default)
-    }
-
-    fn number_from<N: std::str::FromStr + PartialOrd + From<u8>>(
-        &mut self,
-        least: u8,
-        name: &str,
-        default: N,
-    ) -> N {
-        match self.flat.get(name).map(|text| text.parse::<N>()) {
-            None => default,
-            Some(Ok(number)) if number >= N::from(least) => number,
-            Some(_) => {
-                self.wrong(name, format!("`{name}` is a whole number from {least}"), None);
-                default
-            }
-        }
-    }
-
-    pub(super) fn millis(&mut self, name: &str, default: Duration) -> Duration {
-        Duration::from_millis(self.number(name, default.as_millis() as u64))
-    }
-
-    fn flag(&mut self, name: &str, default: bool) -> bool {
-        match self.flat.get(name).map(|text| text.trim().to_lowercase().parse()) {
-            None => default,
-            Some(Ok(flag)) => flag,
-            Some(Err(_)) => {
-                self.wrong(name, format!("`{name}` is true or false"), None);
-                default
-            }
-        }
-    }
-
+impl Reader<'_> {
     fn node(&mut self) -> Option<NodeConfig> {
         let roles = self.roles();
         let broker = roles.contains(&Role::Broker).then(|| self.broker()).flatten();
@@ -227,7 +143,7 @@ impl<'a> Reader<'a> {
             let message = "the roles broker and controller run in one process";
             self.wrong(NAME, message, Some(help.to_owned()));
         }
-        if roles.is_empty() && self.problems.is_empty() {
+        if roles.is_empty() && self.is_all_right() {
             self.wrong(NAME, "`process.roles` is empty", None);
         }
         roles
@@ -414,25 +330,10 @@ impl<'a> Reader<'a> {
 
     /// What does not fit was told by the schema.
     fn connections(&self) -> BTreeMap<String, Connection> {
-        self.root
-            .get(CONNECTIONS)
+        self.given(CONNECTIONS)
             .and_then(|node| serde_json::from_value(node.to_json()).ok())
             .unwrap_or_default()
     }
-}
-
-fn flat(node: &Node) -> Option<String> {
-    match &node.value {
-        Value::Sequence(items) => {
-            let items: Vec<String> = items.iter().filter_map(Node::flat).collect();
-            Some(items.join(","))
-        }
-        _ => node.flat(),
-    }
-}
-
-pub(super) fn split(list: &str) -> Vec<String> {
-    list.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -4,11 +4,13 @@
 //! | --- | --- |
 //! | `keys` | the properties, their defaults, the JSON Schema |
 //! | `config` | the file read into types, every mistake told |
+//! | `reader` | its properties, one by one, with the place of each mistake |
 //! | `rest` | what of it concerns requests: REST listeners, workers among each other |
 //! | `running` | the roles started, watched and stopped |
 
 mod config;
 mod keys;
+mod reader;
 mod rest;
 mod running;
 

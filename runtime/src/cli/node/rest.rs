@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use longshore_broker::auth::{ClientAuth, PrincipalMapping, TlsSettings as ServerTls};
 
-use super::config::{Reader, split};
 use super::keys::{ADMIN_TLS_PREFIX, REST_TLS_PREFIX};
+use super::reader::{Reader, split};
 use crate::kafka::{ClientError, Security};
 use crate::rest::settings::{
     AdminListeners, Authentication, Cors, HeaderRule, ListenAddress, RestSettings, RestTls, Scheme,
