@@ -93,15 +93,18 @@ pub(super) async fn handle(
     request: DescribeConfigsRequest,
     version: i16,
 ) -> DescribeConfigsResponse {
-    let synonyms = request.include_synonyms;
-    let documentation = version >= 3 && request.include_documentation;
+    let wanted = Wanted {
+        synonyms: request.include_synonyms,
+        types: version >= 3,
+        documentation: version >= 3 && request.include_documentation,
+    };
     let mut room = Room::of(limits::CONFIGS_ANSWER_BYTES_MAX);
     let results = request.resources.into_iter().map(|resource| {
         let describe = || match resource.resource_type {
             _ if room.is_full() => Err(no_room()),
-            TOPIC => describe_topic(node, &resource, version, synonyms, documentation),
-            BROKER => describe_broker(node, &resource, version, synonyms, documentation),
-            GROUP => describe_group(node, &resource, version, documentation),
+            TOPIC => describe_topic(node, &resource, wanted),
+            BROKER => describe_broker(node, &resource, wanted),
+            GROUP => describe_group(node, &resource, wanted),
             other => {
                 let message = format!("resource type {other} has no configurations here");
                 Err((ResponseError::InvalidRequest, message))
@@ -138,39 +141,70 @@ fn no_room() -> (ResponseError, String) {
 
 type Described = Result<Vec<DescribeConfigsResourceResult>, (ResponseError, String)>;
 
-fn describe_topic(
-    node: &Node,
-    resource: &DescribeConfigsResource,
-    version: i16,
-    include_synonyms: bool,
+/// What a request wants to know of each configuration.
+#[derive(Clone, Copy)]
+struct Wanted {
+    synonyms: bool,
+    types: bool,
     documentation: bool,
-) -> Described {
+}
+
+/// A configuration as it is told.
+struct Told<'a> {
+    name: &'static str,
+    value: Option<&'a str>,
+    source: i8,
+    read_only: bool,
+    sensitive: bool,
+    kind: ConfigKind,
+    doc: &'static str,
+}
+
+impl Told<'_> {
+    fn result(
+        self,
+        wanted: Wanted,
+        synonyms: impl FnOnce() -> Vec<DescribeConfigsSynonym>,
+    ) -> DescribeConfigsResourceResult {
+        let mut result = DescribeConfigsResourceResult::default()
+            .with_name(StrBytes::from_static_str(self.name))
+            .with_value(self.value.map(|value| StrBytes::from_string(value.to_owned())))
+            .with_read_only(self.read_only)
+            .with_config_source(self.source)
+            .with_is_sensitive(self.sensitive);
+        if wanted.synonyms {
+            result = result.with_synonyms(synonyms());
+        }
+        if wanted.types {
+            result = result.with_config_type(wire(self.kind));
+        }
+        if wanted.documentation {
+            result = result.with_documentation(Some(StrBytes::from_static_str(self.doc)));
+        }
+        result
+    }
+}
+
+fn describe_topic(node: &Node, resource: &DescribeConfigsResource, wanted: Wanted) -> Described {
     let image = node.image();
     let topic = image.topic(&resource.resource_name).ok_or_else(|| {
         let message = format!("topic `{}` does not exist", resource.resource_name);
         (ResponseError::UnknownTopicOrPartition, message)
     })?;
-    let configs = of_topic(node, &image, topic).filter(|config| wanted(resource, config.name)).map(
-        |config| {
-            let mut result = DescribeConfigsResourceResult::default()
-                .with_name(StrBytes::from_static_str(config.name))
-                .with_value(Some(StrBytes::from_string(config.value.to_owned())))
-                .with_read_only(false)
-                .with_config_source(config.source)
-                .with_is_sensitive(false);
-            if include_synonyms {
-                result = result.with_synonyms(synonyms(&config));
-            }
-            if version >= 3 {
-                result = result.with_config_type(wire(config.row.kind));
-            }
-            if documentation {
-                result = result.with_documentation(Some(StrBytes::from_static_str(config.row.doc)));
-            }
-            result
-        },
-    );
-    Ok(configs.collect())
+    let configs = of_topic(node, &image, topic).filter(|config| is_asked(resource, config.name));
+    let described = configs.map(|config| {
+        let told = Told {
+            name: config.name,
+            value: Some(config.value),
+            source: config.source,
+            read_only: false,
+            sensitive: false,
+            kind: config.row.kind,
+            doc: config.row.doc,
+        };
+        told.result(wanted, || synonyms(&config))
+    });
+    Ok(described.collect())
 }
 
 fn synonyms(config: &InForce<'_>) -> Vec<DescribeConfigsSynonym> {
@@ -185,13 +219,7 @@ fn synonym(name: &'static str, value: Option<&str>, source: i8) -> DescribeConfi
         .with_source(source)
 }
 
-fn describe_broker(
-    node: &Node,
-    resource: &DescribeConfigsResource,
-    version: i16,
-    include_synonyms: bool,
-    documentation: bool,
-) -> Described {
+fn describe_broker(node: &Node, resource: &DescribeConfigsResource, wanted: Wanted) -> Described {
     // The empty name stands for all brokers: only what is set for them is told.
     let all_brokers = resource.resource_name.is_empty();
     if !all_brokers && resource.resource_name.as_str() != node.config.node_id.to_string() {
@@ -219,37 +247,27 @@ fn describe_broker(
             None => SOURCE_DEFAULT,
         };
         let value = set.first().map(|(_, value, _)| *value).or_else(default);
-        let value = value.filter(|_| !sensitive);
-        let mut result = DescribeConfigsResourceResult::default()
-            .with_name(StrBytes::from_static_str(key.name))
-            .with_value(value.map(|value| StrBytes::from_string(value.to_owned())))
-            .with_read_only(!is_dynamic(key))
-            .with_config_source(source)
-            .with_is_sensitive(sensitive);
-        if include_synonyms {
+        let told = Told {
+            name: key.name,
+            value: value.filter(|_| !sensitive),
+            source,
+            read_only: !is_dynamic(key),
+            sensitive,
+            kind: key.kind,
+            doc: key.doc,
+        };
+        Some(told.result(wanted, || {
             let set = set.iter().map(|&(name, value, source)| synonym(name, Some(value), source));
             let default = default().filter(|_| !sensitive && !all_brokers);
             let default = default.map(|value| synonym(key.name, Some(value), SOURCE_DEFAULT));
-            result = result.with_synonyms(set.chain(default).collect());
-        }
-        if version >= 3 {
-            result = result.with_config_type(wire(key.kind));
-        }
-        if documentation {
-            result = result.with_documentation(Some(StrBytes::from_static_str(key.doc)));
-        }
-        Some(result)
+            set.chain(default).collect()
+        }))
     };
-    let keys = BROKER_KEYS.iter().filter(|key| wanted(resource, key.name));
+    let keys = BROKER_KEYS.iter().filter(|key| is_asked(resource, key.name));
     Ok(keys.filter_map(describe).collect())
 }
 
-fn describe_group(
-    node: &Node,
-    resource: &DescribeConfigsResource,
-    version: i16,
-    documentation: bool,
-) -> Described {
+fn describe_group(node: &Node, resource: &DescribeConfigsResource, wanted: Wanted) -> Described {
     let id = resource.resource_name.as_str();
     if !errors::is_group_id(id) {
         return Err((ResponseError::InvalidRequest, format!("`{id}` is no group id")));
@@ -259,28 +277,21 @@ fn describe_group(
     let describe = |key: &'static GroupKey| {
         let set = image.dynamic_configs(&group).and_then(|configs| configs.get(key.name));
         let default = || lookup(key.broker).and_then(|key| node.config.effective(key));
-        let mut result = DescribeConfigsResourceResult::default()
-            .with_name(StrBytes::from_static_str(key.name))
-            .with_value(
-                set.map(String::as_str)
-                    .or_else(default)
-                    .map(|value| StrBytes::from_string(value.to_owned())),
-            )
-            .with_read_only(false)
-            .with_config_source(if set.is_some() { SOURCE_GROUP } else { SOURCE_DEFAULT })
-            .with_is_sensitive(false);
-        if version >= 3 {
-            result = result.with_config_type(wire(key.kind));
-        }
-        if documentation {
-            result = result.with_documentation(Some(StrBytes::from_static_str(key.doc)));
-        }
-        result
+        let told = Told {
+            name: key.name,
+            value: set.map(String::as_str).or_else(default),
+            source: if set.is_some() { SOURCE_GROUP } else { SOURCE_DEFAULT },
+            read_only: false,
+            sensitive: false,
+            kind: key.kind,
+            doc: key.doc,
+        };
+        told.result(wanted, Vec::new)
     };
-    Ok(GROUP_KEYS.iter().filter(|key| wanted(resource, key.name)).map(describe).collect())
+    Ok(GROUP_KEYS.iter().filter(|key| is_asked(resource, key.name)).map(describe).collect())
 }
 
-fn wanted(resource: &DescribeConfigsResource, name: &str) -> bool {
+fn is_asked(resource: &DescribeConfigsResource, name: &str) -> bool {
     let keys = resource.configuration_keys.as_ref();
     keys.is_none_or(|keys| keys.iter().any(|key| key.as_str() == name))
 }

@@ -6,9 +6,9 @@ use std::io::{Read, Write};
 use std::net::SocketAddr;
 
 use bytes::{Buf, Bytes};
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::{ProduceRequest, ProduceResponse, TopicName};
-use kafka_protocol::protocol::{Decodable, StrBytes};
+use kafka_protocol::messages::ProduceResponse;
+use kafka_protocol::protocol::Decodable;
+use longshore_e2e::wire::PRODUCE_VERSION;
 use longshore_e2e::{Node, wire};
 
 use crate::report::{Figure, heading, megabytes_per_second, seconds};
@@ -22,7 +22,6 @@ const BATCH_RECORDS: usize = 600;
 const BATCHES: usize = 3_000;
 /// Requests sent before the first answer is awaited.
 const IN_FLIGHT: usize = 8;
-const PRODUCE_VERSION: i16 = 9;
 
 pub(crate) fn measure() {
     heading(&format!(
@@ -68,14 +67,7 @@ fn batch() -> Bytes {
 
 fn produce_all(address: SocketAddr, topic: &str, batch: &Bytes) {
     let mut connection = wire::Connection::connect(address).expect("the broker accepts");
-    let data = PartitionProduceData::default().with_index(0).with_records(Some(batch.clone()));
-    let topic = TopicProduceData::default()
-        .with_name(TopicName(StrBytes::from_string(topic.to_owned())))
-        .with_partition_data(vec![data]);
-    let request = ProduceRequest::default()
-        .with_acks(-1)
-        .with_timeout_ms(30_000)
-        .with_topic_data(vec![topic]);
+    let request = wire::produce_request(topic, 0, batch.clone());
     let frame = wire::frame(1, PRODUCE_VERSION, &request);
     let mut answered = 0;
     for sent in 0..BATCHES {

@@ -41,6 +41,13 @@ impl Random {
         from + self.next_u64() % (to - from)
     }
 
+    /// Puts things in any order.
+    pub fn shuffle<T>(&mut self, things: &mut [T]) {
+        for at in (1..things.len()).rev() {
+            things.swap(at, self.between(0, at as u64 + 1) as usize);
+        }
+    }
+
     /// `length` random bytes.
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
         (0..length).map(|_| self.next_u64() as u8).collect()

@@ -1,6 +1,7 @@
 //! Seeded schedules of faults, each of which must end without a violation.
 
-use std::fmt::Display;
+use std::collections::BTreeMap;
+use std::fmt::{self, Display};
 use std::ops::Range;
 
 use crate::beside::side_by_side;
@@ -21,6 +22,42 @@ pub trait Scheduled: Sync {
 pub trait Report: Default + Display + Send {
     /// Adds another's figures.
     fn add(&mut self, other: &Self);
+}
+
+/// What was done to those that a schedule is about.
+#[derive(Debug, Clone, Default)]
+pub struct Suffered {
+    /// Faults by their kind.
+    pub faults: BTreeMap<&'static str, usize>,
+    /// The named points at which something died.
+    pub points: BTreeMap<&'static str, usize>,
+}
+
+impl Suffered {
+    /// Adds what another did.
+    pub fn add(&mut self, other: &Self) {
+        for (all, more) in [(&mut self.faults, &other.faults), (&mut self.points, &other.points)] {
+            for (name, count) in more {
+                *all.entry(name).or_default() += count;
+            }
+        }
+    }
+
+    /// Notes a fault of this kind.
+    pub fn fault(&mut self, kind: &'static str) {
+        *self.faults.entry(kind).or_default() += 1;
+    }
+
+    /// Notes that something died at this point.
+    pub fn point(&mut self, point: &'static str) {
+        *self.points.entry(point).or_default() += 1;
+    }
+}
+
+impl Display for Suffered {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:?}, {:?}", self.faults, self.points)
+    }
 }
 
 /// Runs the schedules of these numbers, each with a seed drawn for the test, and prints

@@ -23,6 +23,8 @@ use kafka_protocol::records::{
 use crate::limits;
 use crate::wait::until;
 
+/// The version of requests to produce.
+pub const PRODUCE_VERSION: i16 = 9;
 /// The timestamp that asks ListOffsets for the end of the log.
 pub const LATEST: i64 = -1;
 /// The timestamp that asks ListOffsets for the start of the log.
@@ -205,6 +207,14 @@ pub fn batch_at(
     bytes.freeze()
 }
 
+/// A request to produce one batch with acks=all, as [`PRODUCE_VERSION`] has it.
+pub fn produce_request(topic: &str, partition: i32, batch: Bytes) -> ProduceRequest {
+    let data = PartitionProduceData::default().with_index(partition).with_records(Some(batch));
+    let topic =
+        TopicProduceData::default().with_name(topic_name(topic)).with_partition_data(vec![data]);
+    ProduceRequest::default().with_acks(-1).with_timeout_ms(30_000).with_topic_data(vec![topic])
+}
+
 /// Produces one batch with acks=all; the error code and the base offset.
 pub fn produce(
     connection: &mut Connection,
@@ -212,14 +222,7 @@ pub fn produce(
     partition: i32,
     batch: Bytes,
 ) -> io::Result<(i16, i64)> {
-    let data = PartitionProduceData::default().with_index(partition).with_records(Some(batch));
-    let topic =
-        TopicProduceData::default().with_name(topic_name(topic)).with_partition_data(vec![data]);
-    let request = ProduceRequest::default()
-        .with_acks(-1)
-        .with_timeout_ms(30_000)
-        .with_topic_data(vec![topic]);
-    let response = connection.call(9, &request)?;
+    let response = connection.call(PRODUCE_VERSION, &produce_request(topic, partition, batch))?;
     let answer = &response.responses[0].partition_responses[0];
     Ok((answer.error_code, answer.base_offset))
 }

@@ -48,6 +48,22 @@ fn bound(call: &str, objects: usize) -> wasmtime::Result<()> {
     Ok(())
 }
 
+impl Guest {
+    /// Takes a file up that was opened for the guest, as one of those that it may have.
+    fn hold_file<T: Send + 'static>(
+        &mut self,
+        opened: Result<T, types::Fault>,
+    ) -> Answer<Resource<T>> {
+        match opened {
+            Ok(file) => {
+                self.files += 1;
+                Ok(Ok(self.table.push(file)?))
+            }
+            Err(fault) => Ok(Err(fault)),
+        }
+    }
+}
+
 impl store::Host for Guest {}
 
 impl store::HostBucket for Guest {
@@ -86,13 +102,8 @@ impl store::HostBucket for Guest {
         if self.files >= FILES_MAX {
             return Ok(Err(too_many_files()));
         }
-        match answer(bucket.blob(&path).await) {
-            Ok(blob) => {
-                self.files += 1;
-                Ok(Ok(self.table.push(HostBlob(blob))?))
-            }
-            Err(fault) => Ok(Err(fault)),
-        }
+        let blob = answer(bucket.blob(&path).await);
+        self.hold_file(blob.map(HostBlob))
     }
 
     async fn put_if_absent(
@@ -114,13 +125,8 @@ impl store::HostBucket for Guest {
         if self.files >= FILES_MAX {
             return Ok(Err(too_many_files()));
         }
-        match answer(bucket.upload(&path).await) {
-            Ok(upload) => {
-                self.files += 1;
-                Ok(Ok(self.table.push(HostUpload(upload))?))
-            }
-            Err(fault) => Ok(Err(fault)),
-        }
+        let upload = answer(bucket.upload(&path).await);
+        self.hold_file(upload.map(HostUpload))
     }
 
     async fn finish(
@@ -180,14 +186,9 @@ impl store::HostBlob for Guest {
         if self.files >= FILES_MAX {
             return Ok(Err(too_many_files()));
         }
-        match Scan::open(blob.clone(), &format, &options, at, complete) {
-            Ok(scan) => {
-                // It keeps the blob's file open, whatever becomes of the blob.
-                self.files += 1;
-                Ok(Ok(self.table.push(HostScan(scan))?))
-            }
-            Err(error) => Ok(Err(format_fault(&error))),
-        }
+        // It keeps the blob's file open, whatever becomes of the blob.
+        let scan = Scan::open(blob.clone(), &format, &options, at, complete);
+        self.hold_file(scan.map(HostScan).map_err(|error| format_fault(&error)))
     }
 
     async fn drop(&mut self, blob: Resource<HostBlob>) -> wasmtime::Result<()> {

@@ -7,14 +7,13 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
-use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use kafka_protocol::messages::{ProduceRequest, ProduceResponse, TopicName};
-use kafka_protocol::protocol::{Decodable, StrBytes};
+use kafka_protocol::messages::ProduceResponse;
+use kafka_protocol::protocol::Decodable;
+use longshore_e2e::wire::PRODUCE_VERSION;
 use longshore_e2e::{limits, wire};
 
 use crate::report::milliseconds;
 
-const PRODUCE_VERSION: i16 = 9;
 /// Records of a request's one batch.
 pub(super) const BATCH_RECORDS: usize = 10;
 /// How long a run takes.
@@ -60,15 +59,7 @@ fn request(topic: &str, record_bytes: usize) -> Bytes {
     let value = Bytes::from(vec![b'x'; record_bytes]);
     // No producer id: the same batch may be sent again and again.
     let batch = wire::batch((-1, -1), -1, &vec![(None, Some(value)); BATCH_RECORDS]);
-    let data = PartitionProduceData::default().with_index(0).with_records(Some(batch));
-    let topic = TopicProduceData::default()
-        .with_name(TopicName(StrBytes::from_string(topic.to_owned())))
-        .with_partition_data(vec![data]);
-    let request = ProduceRequest::default()
-        .with_acks(-1)
-        .with_timeout_ms(30_000)
-        .with_topic_data(vec![topic]);
-    wire::frame(1, PRODUCE_VERSION, &request)
+    wire::frame(1, PRODUCE_VERSION, &wire::produce_request(topic, 0, batch))
 }
 
 fn acknowledged(socket: &mut TcpStream) {

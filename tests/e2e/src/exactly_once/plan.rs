@@ -87,9 +87,7 @@ pub fn draw(number: usize, random: &mut Random) -> Vec<Fault> {
             _ => Fault::PauseProducer(random.next_u64(), while_short),
         });
     }
-    for at in (1..faults.len()).rev() {
-        faults.swap(at, random.between(0, at as u64 + 1) as usize);
-    }
+    random.shuffle(&mut faults);
     faults
 }
 

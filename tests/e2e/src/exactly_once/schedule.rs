@@ -1,6 +1,5 @@
 //! One schedule, from its start to the verdict.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -15,7 +14,7 @@ use crate::history::event::now_ms;
 use crate::history::{History, Violation, check};
 use crate::node::Settings;
 use crate::random::Random;
-use crate::schedules::{self, Scheduled};
+use crate::schedules::{self, Scheduled, Suffered};
 use crate::wait::until;
 use crate::{Node, limits, wire};
 
@@ -45,10 +44,8 @@ pub struct Schedule {
 /// What a schedule has done.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// Faults by their kind.
-    pub faults: BTreeMap<&'static str, usize>,
-    /// The named points at which the broker died.
-    pub points: BTreeMap<&'static str, usize>,
+    /// What was done to broker and producers.
+    pub suffered: Suffered,
     /// Transactions and sendings.
     pub units: usize,
     /// Records acknowledged from the first fault on.
@@ -59,12 +56,7 @@ pub struct Report {
 
 impl schedules::Report for Report {
     fn add(&mut self, other: &Self) {
-        for (kind, count) in &other.faults {
-            *self.faults.entry(kind).or_default() += count;
-        }
-        for (point, count) in &other.points {
-            *self.points.entry(point).or_default() += count;
-        }
+        self.suffered.add(&other.suffered);
         self.units += other.units;
         self.acknowledged += other.acknowledged;
         self.took += other.took;
@@ -73,11 +65,11 @@ impl schedules::Report for Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { faults, points, units, acknowledged, took } = self;
+        let Self { suffered, units, acknowledged, took } = self;
         write!(
             out,
             "{acknowledged} records acknowledged from the first fault on, {units} transactions \
-             and sendings, {faults:?}, {points:?}, {took:.1?}"
+             and sendings, {suffered}, {took:.1?}"
         )
     }
 }
@@ -159,7 +151,7 @@ impl Stage {
     }
 
     fn suffer(&mut self, fault: &Fault) {
-        *self.report.faults.entry(fault.kind()).or_default() += 1;
+        self.report.suffered.fault(fault.kind());
         match *fault {
             Fault::Kill => {
                 self.node.kill();
@@ -210,7 +202,7 @@ impl Stage {
         });
         if died {
             self.node.died();
-            *self.report.points.entry(point).or_default() += 1;
+            self.report.suffered.point(point);
         } else {
             self.node.kill();
         }

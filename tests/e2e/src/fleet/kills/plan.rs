@@ -130,9 +130,7 @@ pub fn draw(number: usize, random: &mut Random) -> Vec<Fault> {
         Fault::worker_dies(number, random),
         Fault::draw(random.between(0, KINDS), random),
     ];
-    for at in (1..faults.len()).rev() {
-        faults.swap(at, random.between(0, at as u64 + 1) as usize);
-    }
+    random.shuffle(&mut faults);
     faults
 }
 

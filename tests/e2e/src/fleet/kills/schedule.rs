@@ -15,7 +15,7 @@ use super::plan::{self, Fault};
 use super::verdict::{self, Violation};
 use crate::fleet::worker::Worker;
 use crate::random::Random;
-use crate::schedules::{self, Scheduled};
+use crate::schedules::{self, Scheduled, Suffered};
 use crate::{limits, rest};
 
 /// How long a named point is waited for: work that rarely comes to it must not hold
@@ -42,10 +42,8 @@ pub struct Schedule {
 /// What a schedule has done.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// Faults by their kind.
-    pub faults: BTreeMap<&'static str, usize>,
-    /// The named points at which a worker or the broker died.
-    pub points: BTreeMap<&'static str, usize>,
+    /// What was done to workers and broker.
+    pub suffered: Suffered,
     /// Rows that were written.
     pub rows: usize,
     /// Records of all topics.
@@ -56,12 +54,7 @@ pub struct Report {
 
 impl schedules::Report for Report {
     fn add(&mut self, other: &Self) {
-        for (kind, count) in &other.faults {
-            *self.faults.entry(kind).or_default() += count;
-        }
-        for (point, count) in &other.points {
-            *self.points.entry(point).or_default() += count;
-        }
+        self.suffered.add(&other.suffered);
         self.rows += other.rows;
         self.records += other.records;
         self.took += other.took;
@@ -70,8 +63,8 @@ impl schedules::Report for Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { faults, points, rows, records, took } = self;
-        write!(out, "{rows} rows, {records} records, {faults:?}, {points:?}, {took:.1?}")
+        let Self { suffered, rows, records, took } = self;
+        write!(out, "{rows} rows, {records} records, {suffered}, {took:.1?}")
     }
 }
 
@@ -125,7 +118,7 @@ impl Run {
             thread::park_timeout(Duration::from_millis(self.random.between(0, MOMENT_MS)));
             self.look_at_sink();
             self.assert_alive();
-            *self.report.faults.entry(fault.kind()).or_default() += 1;
+            self.report.suffered.fault(fault.kind());
             self.suffer(fault)?;
             self.before = self.count.all_progress();
             self.feed().change_files();
@@ -349,7 +342,7 @@ impl Run {
 
     fn died(&mut self, point: &'static str, died: bool) {
         let point = if died { point } else { "killed before its point" };
-        *self.report.points.entry(point).or_default() += 1;
+        self.report.suffered.point(point);
     }
 }
 
