@@ -347,7 +347,7 @@ mod tests {
     use tokio::io::AsyncReadExt;
 
     use super::*;
-    use crate::{kafka::RequestMemory, temporary::TemporaryBroker};
+    use crate::{kafka::request_memory::tests::whole, temporary::TemporaryBroker};
 
     /// Whether a client that reads nothing is cut off early, with this behind its answer.
     async fn is_cut_off(node: &Node, behind: Reply) -> bool {
@@ -363,14 +363,6 @@ mod tests {
         let ended = pipeline.drive(reader, write_replies(node, broker, &pipeline, &mute)).await;
         drop(client);
         matches!(ended, Err(ConnectionError::SlowReader { .. }))
-    }
-
-    async fn whole(memory: &RequestMemory, length: usize) -> RequestGrant {
-        let mut grant = memory.claim(length).await;
-        while grant.bytes() < length {
-            memory.grow(&mut grant).await;
-        }
-        grant
     }
 
     #[tokio::test]

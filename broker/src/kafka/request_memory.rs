@@ -248,12 +248,13 @@ impl RequestMemory {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     const MIB: usize = 1 << 20;
 
-    async fn whole(memory: &RequestMemory, length: usize) -> RequestGrant {
+    /// All of a request's memory at once.
+    pub(in crate::kafka) async fn whole(memory: &RequestMemory, length: usize) -> RequestGrant {
         let mut grant = memory.claim(length).await;
         while grant.bytes() < length {
             memory.grow(&mut grant).await;
