@@ -111,18 +111,14 @@ fn path(name: &str) -> String {
 }
 
 /// What the worker is to compare before it changes anything.
-async fn condition(
-    rest: &Rest,
-    name: &str,
-    version: Option<u64>,
-) -> Result<Option<Condition>, CliError> {
+async fn condition(rest: &Rest, name: &str, version: Option<u64>) -> Result<Condition, CliError> {
     match version {
-        None => Ok(None),
-        Some(0) => Ok(Some(Condition::Absent)),
+        None => Ok(Condition::None),
+        Some(0) => Ok(Condition::Absent),
         Some(version) => {
             let (present, tag) = rest.get_tagged::<ConnectionInfo>(&path(name)).await?;
             match present.version {
-                Some(found) if found == version => Ok(tag.map(Condition::Tag)),
+                Some(found) if found == version => Ok(tag.map_or(Condition::None, Condition::Tag)),
                 found => Err(CliError::failed(format!(
                     "the connection `{name}` has version {}, not {version}",
                     found.map_or_else(|| "none".to_owned(), |found| found.to_string())

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::CliError;
 use super::output::{OutputArgs, columns, print};
-use super::rest::Rest;
+use super::rest::{Condition, Rest};
 use crate::host::limits::COMPONENT_BYTES_MAX;
 use crate::worker::resources::UploadedPlugin;
 
@@ -53,7 +53,8 @@ pub(super) async fn rollback(rest: &Rest, name: &str, to: Option<String>) -> Res
         Some(to) => to,
         None => before(&plugin)?.to_owned(),
     };
-    rest.change(&format!("{}/active", path(name)), &json!({ "version": to }), None).await?;
+    rest.change(&format!("{}/active", path(name)), &json!({ "version": to }), Condition::None)
+        .await?;
     print(&format!("{name} {to} is active"))
 }
 

@@ -28,6 +28,8 @@ const REBALANCE_PAUSE: Duration = Duration::from_millis(250);
 /// What must hold before the worker changes a resource.
 #[derive(Debug, Clone)]
 pub(super) enum Condition {
+    /// Nothing.
+    None,
     /// It is not there.
     Absent,
     /// It has this tag, as the worker gave it.
@@ -120,6 +122,13 @@ impl Rest {
         Ok(Self { url, client, credentials })
     }
 
+    /// The API at a URL, for tests.
+    #[cfg(test)]
+    pub(super) fn at(url: &str) -> Self {
+        let arguments = RestArgs { rest_url: url.to_owned(), rest_config: None };
+        Self::new(&arguments).unwrap_or_else(|error| panic!("{error}"))
+    }
+
     /// A name as a part of a path.
     pub(super) fn segment(name: &str) -> String {
         name.bytes()
@@ -155,7 +164,7 @@ impl Rest {
         &self,
         path: &str,
     ) -> Result<(T, Option<String>), CliError> {
-        let (answer, tag) = self.exchange(Method::GET, path, None, None).await?;
+        let (answer, tag) = self.exchange(Method::GET, path, None, Condition::None).await?;
         let answer = serde_json::from_value(answer)
             .map_err(|error| CliError::failed(format!("{}{path} answered: {error}", self.url)))?;
         Ok((answer, tag))
@@ -165,7 +174,7 @@ impl Rest {
         &self,
         path: &str,
         body: &Json,
-        condition: Option<Condition>,
+        condition: Condition,
     ) -> Result<Json, CliError> {
         Ok(self.exchange(Method::PUT, path, Some(body), condition).await?.0)
     }
@@ -182,14 +191,30 @@ impl Rest {
         Ok(self.answer(request).await?.0)
     }
 
-    /// Puts what may meet a rebalance of the workers, which passes.
-    pub(super) async fn settle_put(&self, path: &str, body: &Json) -> Result<(), CliError> {
-        self.settle(Method::PUT, path, Some(body)).await
+    /// Puts what may meet a rebalance of the workers, which passes. What its next change
+    /// must find is its version then.
+    pub(super) async fn settle_put(
+        &self,
+        path: &str,
+        body: &Json,
+        condition: Condition,
+    ) -> Result<Condition, CliError> {
+        let tag = self.settle(Method::PUT, path, Some(body), condition).await?;
+        Ok(tag.map_or(Condition::None, Condition::Tag))
+    }
+
+    /// Posts, through a rebalance too.
+    pub(super) async fn settle_post(&self, path: &str, body: &Json) -> Result<(), CliError> {
+        self.settle(Method::POST, path, Some(body), Condition::None).await.map(drop)
     }
 
     /// Deletes, through a rebalance too. What is not there is deleted.
-    pub(super) async fn settle_delete(&self, path: &str) -> Result<(), CliError> {
-        self.settle(Method::DELETE, path, None).await
+    pub(super) async fn settle_delete(
+        &self,
+        path: &str,
+        condition: Condition,
+    ) -> Result<(), CliError> {
+        self.settle(Method::DELETE, path, None, condition).await.map(drop)
     }
 
     async fn settle(
@@ -197,20 +222,21 @@ impl Rest {
         method: Method,
         path: &str,
         body: Option<&Json>,
-    ) -> Result<(), CliError> {
+        condition: Condition,
+    ) -> Result<Option<String>, CliError> {
         let deadline = Instant::now() + REBALANCE_TIME_MAX;
         loop {
-            let answer = self.exchange(method.clone(), path, body, None).await;
+            let answer = self.exchange(method.clone(), path, body, condition.clone()).await;
             match answer {
                 Err(Failure::Refused(StatusCode::NOT_FOUND, _)) if method == Method::DELETE => {
-                    return Ok(());
+                    return Ok(None);
                 }
                 Err(Failure::Refused(StatusCode::CONFLICT, why))
                     if why.starts_with(REBALANCING) && Instant::now() < deadline =>
                 {
                     tokio::time::sleep(REBALANCE_PAUSE).await;
                 }
-                answer => return Ok(answer.map(|_| ())?),
+                answer => return Ok(answer?.1),
             }
         }
     }
@@ -225,7 +251,7 @@ impl Rest {
         path: &str,
         body: Option<&Json>,
     ) -> Result<Json, CliError> {
-        Ok(self.exchange(method, path, body, None).await?.0)
+        Ok(self.exchange(method, path, body, Condition::None).await?.0)
     }
 
     async fn exchange(
@@ -233,7 +259,7 @@ impl Rest {
         method: Method,
         path: &str,
         body: Option<&Json>,
-        condition: Option<Condition>,
+        condition: Condition,
     ) -> Result<(Json, Option<String>), Failure> {
         let request = self.client.request(method, format!("{}{path}", self.url));
         let mut request = self.authenticated(request);
@@ -241,9 +267,9 @@ impl Rest {
             request = request.json(body);
         }
         request = match condition {
-            None => request,
-            Some(Condition::Absent) => request.header(header::IF_NONE_MATCH, "*"),
-            Some(Condition::Tag(tag)) => request.header(header::IF_MATCH, tag),
+            Condition::None => request,
+            Condition::Absent => request.header(header::IF_NONE_MATCH, "*"),
+            Condition::Tag(tag) => request.header(header::IF_MATCH, tag),
         };
         self.answer(request).await
     }

@@ -10,7 +10,7 @@
 //! is ever put or loaded there.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -21,6 +21,10 @@ use super::error::HostError;
 
 /// Bytes of the digest at a file's head.
 const HEAD_BYTES: usize = 32;
+/// All files together, in bytes. What is deleted is compiled anew when it is loaded.
+const CACHE_BYTES_MAX: u64 = 2 << 30;
+/// What their names end with.
+const EXTENSION: &str = "compiled";
 
 /// The folder of compiled code.
 #[derive(Debug, Clone)]
@@ -62,7 +66,7 @@ impl Cache {
     }
 
     fn path(&self, digest: &str) -> PathBuf {
-        self.folder.join(format!("{digest}-{:016x}.compiled", self.compatibility))
+        self.folder.join(format!("{digest}-{:016x}.{EXTENSION}", self.compatibility))
     }
 
     fn store(&self, path: &Path, code: &[u8]) -> std::io::Result<()> {
@@ -70,6 +74,32 @@ impl Cache {
         file.write_all(&Sha256::digest(code))?;
         file.write_all(code)?;
         file.persist(path)?;
+        self.prune(CACHE_BYTES_MAX)
+    }
+
+    /// Deletes the files that were not loaded for the longest time, until the others
+    /// have so many bytes at the most: those of engines and plugins of the past.
+    fn prune(&self, bytes_max: u64) -> std::io::Result<()> {
+        let mut files = Vec::new();
+        for entry in std::fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            // Another process may have deleted it.
+            let Ok(metadata) = entry.metadata() else { continue };
+            if entry.path().extension().is_some_and(|extension| extension == EXTENSION) {
+                files.push((metadata.modified()?, metadata.len(), entry.path()));
+            }
+        }
+        files.sort();
+        let mut bytes: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
+        for (_, size, path) in files {
+            if bytes <= bytes_max {
+                break;
+            }
+            match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => bytes -= size,
+            }
+        }
         Ok(())
     }
 }
@@ -92,7 +122,11 @@ fn own(folder: &Path) -> Result<(), HostError> {
 
 /// The component of a cache file; `None` when there is none, or a bad one.
 fn load(engine: &Engine, path: &Path) -> Option<Component> {
-    let bytes = std::fs::read(path).ok()?;
+    let mut file = std::fs::File::open(path).ok()?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).ok()?;
+    // It is in use; without the right to say so it is only deleted sooner.
+    let _ = file.set_modified(std::time::SystemTime::now());
     let (head, code) = bytes.split_at_checked(HEAD_BYTES)?;
     if head != &Sha256::digest(code)[..] {
         tracing::warn!(path = %path.display(), "compiled code is damaged and made anew");
@@ -141,6 +175,22 @@ mod tests {
             assert!(load(&engine, file).is_some());
         }
         assert_eq!(files(folder.path()).len(), 1);
+    }
+
+    #[test]
+    fn the_files_that_were_not_loaded_for_the_longest_time_make_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Engine::default();
+        let cache = Cache::open(folder.path(), &engine).unwrap();
+        for digest in ["a", "b", "c"] {
+            cache.component(&engine, WASM, digest).unwrap();
+            let old = std::fs::File::open(cache.path(digest)).unwrap();
+            old.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        }
+        cache.component(&engine, WASM, "b").unwrap();
+        let size = std::fs::metadata(cache.path("b")).unwrap().len();
+        cache.prune(size).unwrap();
+        assert_eq!(files(folder.path()), [cache.path("b")]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Engine, EngineWeak, Store};
 
@@ -67,11 +68,19 @@ impl PluginHost {
         Plugin::describe(self, path, &component, digest).await.map(Arc::new)
     }
 
-    /// Loads one plugin from its bytes, which are named by their digest.
-    pub(super) async fn load_bytes(&self, wasm: Arc<[u8]>) -> Result<Arc<Plugin>, HostError> {
+    /// Loads one plugin from its bytes, which are named by their digest. Its turn lasts
+    /// until it is compiled, also when nobody waits for it any more.
+    pub(super) async fn load_bytes(
+        &self,
+        wasm: Arc<[u8]>,
+        turn: OwnedSemaphorePermit,
+    ) -> Result<Arc<Plugin>, HostError> {
         let (host, name) = (self.clone(), PathBuf::from("the component"));
         let owned = name.clone();
-        let loaded = tokio::task::spawn_blocking(move || host.compile_bytes(&owned, &wasm));
+        let loaded = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            host.compile_bytes(&owned, &wasm)
+        });
         let (component, digest) = loaded.await.map_err(|error| HostError::Component {
             path: name.clone(),
             reason: error.to_string(),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::connections::Secrets;
 use super::limits::{HANDLES_MAX, LOG_LINES_PER_SECOND_MAX, Limits, METRICS_MAX, TEXT_BYTES_MAX};
 use super::memory::MemoryLimit;
 use super::plugin::OpenContext;
@@ -24,6 +25,8 @@ pub(super) struct Guest {
     /// The task that it is open for; none while it only describes itself.
     pub(super) context: Option<OpenContext>,
     pub(super) state: StateStore,
+    /// What must not be shown of the connections that it opened.
+    pub(super) secrets: Secrets,
     /// Bytes of the batches that it holds.
     pub(super) held: Arc<AtomicUsize>,
     /// Bytes that its writers hold.
@@ -52,6 +55,7 @@ impl Guest {
             plugin: plugin.to_owned(),
             context,
             state: StateStore::new(limits.state_bytes),
+            secrets: Secrets::default(),
             held: Arc::default(),
             encoded: 0,
             scanned: 0,

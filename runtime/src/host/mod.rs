@@ -63,4 +63,4 @@ pub use plugin::{CheckpointReader, Manifest, OpenContext, Plugin};
 pub use processor::ProcessorInstance;
 pub use sink::SinkInstance;
 pub use source::SourceInstance;
-pub use uploads::FleetPlugins;
+pub use uploads::{FleetPlugins, OwnPlugins};

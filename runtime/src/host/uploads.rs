@@ -6,11 +6,12 @@ use std::sync::{Arc, RwLock};
 
 use async_trait::async_trait;
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 
 use super::adapt::info;
 use super::engine::{PluginHost, hex};
 use super::plugin::Plugin;
-use crate::worker::herder::PluginInfo;
+use crate::worker::herder::{ConnectorKind, PluginInfo};
 use crate::worker::plugin as asked;
 
 /// What a component begins with.
@@ -20,33 +21,93 @@ const COMPONENT: [u8; 4] = [0x0d, 0, 1, 0];
 /// Version and layer of a core module.
 const MODULE: [u8; 4] = [1, 0, 0, 0];
 
+/// The plugins of the worker's own `plugin.path`, and whether those of the fleet may
+/// take their place.
+#[derive(Debug, Clone, Default)]
+pub struct OwnPlugins {
+    /// Their roles, by name.
+    pub kinds: BTreeMap<String, ConnectorKind>,
+    /// `plugin.upload.replace.enable`.
+    pub may_be_replaced: bool,
+}
+
+impl OwnPlugins {
+    /// Why the fleet may not have a plugin of this name; `None` if it may.
+    fn refuses(&self, name: &str) -> Option<String> {
+        let is_taken = self.kinds.contains_key(name) && !self.may_be_replaced;
+        is_taken.then(|| {
+            format!(
+                "`{name}` is a plugin of the worker's own: give this one another name, or set \
+                 `plugin.upload.replace.enable: true` in the files of the workers"
+            )
+        })
+    }
+
+    fn refuses_role(&self, info: &PluginInfo) -> Option<String> {
+        let own = self.kinds.get(&info.class).filter(|own| **own != info.kind)?;
+        Some(format!(
+            "`{}` of the worker's own is a {own:?} plugin, and this component is a {:?}: give it \
+             another name",
+            info.class, info.kind
+        ))
+    }
+}
+
 /// The plugins of the fleet, on this worker.
 #[derive(Debug)]
 pub struct FleetPlugins {
     host: PluginHost,
+    own: OwnPlugins,
     held: RwLock<Held>,
+    /// One component is compiled at a time, whoever waits for it.
+    compiling: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default)]
 struct Held {
-    /// By digest; why, if it cannot be used here.
-    components: HashMap<String, Result<Arc<Plugin>, String>>,
+    /// By digest.
+    components: HashMap<String, Component>,
     /// Digests, by plugin and version.
     versions: BTreeMap<String, BTreeMap<String, String>>,
     active: BTreeMap<String, String>,
+}
+
+/// A component, compiled or not.
+#[derive(Debug, Clone)]
+enum Component {
+    Ready(Arc<Plugin>),
+    /// Why it cannot be used here, and its bytes to try again.
+    Failed(String, Option<Arc<[u8]>>),
 }
 
 impl Held {
     fn digest(&self, name: &str, version: &str) -> Option<&String> {
         self.versions.get(name)?.get(version)
     }
+
+    /// Components that were not compiled, and could be.
+    fn failed(&self) -> Vec<(String, Arc<[u8]>)> {
+        let all = self.components.iter();
+        let failed = all.filter_map(|(digest, component)| match component {
+            Component::Failed(_, Some(bytes)) => Some((digest.clone(), bytes.clone())),
+            _ => None,
+        });
+        failed.collect()
+    }
+
+    /// The plugins that have a component.
+    fn names_of(&self, digest: &str) -> Vec<String> {
+        let has = |versions: &BTreeMap<String, String>| versions.values().any(|it| it == digest);
+        let all = self.versions.iter().filter(|(_, versions)| has(versions));
+        all.map(|(name, _)| name.clone()).collect()
+    }
 }
 
 impl FleetPlugins {
     /// None yet.
     #[must_use]
-    pub fn new(host: PluginHost) -> Self {
-        Self { host, held: RwLock::default() }
+    pub fn new(host: PluginHost, own: OwnPlugins) -> Self {
+        Self { host, own, held: RwLock::default(), compiling: Arc::new(Semaphore::new(1)) }
     }
 
     /// A version of a plugin, the active one if none is named; `None` if the fleet
@@ -57,11 +118,23 @@ impl FleetPlugins {
         version: Option<&str>,
     ) -> Option<Result<Arc<Plugin>, String>> {
         let held = self.held.read().expect("no holder panics");
-        let version = version.or_else(|| held.active.get(name).map(String::as_str))?;
-        let component = held.components.get(held.digest(name, version)?)?;
-        Some(component.clone().map_err(|why| {
-            format!("version {version} of the plugin `{name}` cannot be used by this worker: {why}")
-        }))
+        let active = held.active.get(name).map(String::as_str);
+        let active = active.filter(|_| self.own.refuses(name).is_none());
+        let wanted = version.or(active)?;
+        match (held.digest(name, wanted), version) {
+            (Some(digest), _) => Some(match held.components.get(digest)? {
+                Component::Ready(plugin) => Ok(plugin.clone()),
+                Component::Failed(why, _) => Err(format!(
+                    "version {wanted} of the plugin `{name}` cannot be used by this worker: {why}"
+                )),
+            }),
+            (None, Some(_)) => None,
+            // Nothing else takes its place until somebody says so.
+            (None, None) => Some(Err(format!(
+                "version {wanted} of the plugin `{name}` is active, and not there: upload it again, \
+                 or make another active"
+            ))),
+        }
     }
 
     /// The versions of a plugin.
@@ -74,13 +147,29 @@ impl FleetPlugins {
     pub(super) fn all(&self) -> Vec<Arc<Plugin>> {
         let held = self.held.read().expect("no holder panics");
         let digests = held.versions.values().flat_map(BTreeMap::values);
-        let found = digests.filter_map(|digest| held.components.get(digest)?.clone().ok());
+        let found = digests.filter_map(|digest| match held.components.get(digest)? {
+            Component::Ready(plugin) => Some(plugin.clone()),
+            Component::Failed(..) => None,
+        });
         found.collect()
     }
 
     async fn compile(&self, component: Arc<[u8]>) -> Result<Arc<Plugin>, String> {
         is_component(&component)?;
-        self.host.load_bytes(component).await.map_err(|error| error.to_string())
+        let turn = self.compiling.clone().acquire_owned().await;
+        let turn = turn.expect("nobody closes it");
+        self.host.load_bytes(component, turn).await.map_err(|error| error.to_string())
+    }
+
+    /// The same of a component that must have this digest.
+    async fn compile_as(&self, sha256: &str, component: Arc<[u8]>) -> Result<Arc<Plugin>, String> {
+        let (hashed, wanted) = (component.clone(), sha256.to_owned());
+        let digest = tokio::task::spawn_blocking(move || hex(&Sha256::digest(&hashed)));
+        match digest.await {
+            Ok(digest) if digest == wanted => self.compile(component).await,
+            Ok(_) => Err("its bytes in the plugin topic have another digest".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
     }
 }
 
@@ -104,7 +193,11 @@ fn is_component(bytes: &[u8]) -> Result<(), String> {
 #[async_trait]
 impl asked::Uploads for FleetPlugins {
     async fn inspect(&self, component: Arc<[u8]>) -> Result<PluginInfo, String> {
-        self.compile(component).await.map(|plugin| info(&plugin))
+        let info = self.compile(component).await.map(|plugin| info(&plugin))?;
+        match self.own.refuses(&info.class).or_else(|| self.own.refuses_role(&info)) {
+            Some(refused) => Err(refused),
+            None => Ok(info),
+        }
     }
 
     async fn install(
@@ -114,26 +207,45 @@ impl asked::Uploads for FleetPlugins {
         sha256: &str,
         component: Option<Arc<[u8]>>,
     ) -> Result<(), String> {
+        if let Some(refused) = self.own.refuses(name) {
+            return Err(refused);
+        }
         let known = self.held.read().expect("no holder panics").components.get(sha256).cloned();
-        let compiled = match (known, component) {
-            (Some(known), _) => known,
-            (None, None) => Err("not all of its chunks are in the plugin topic".to_owned()),
-            (None, Some(component)) => {
-                let (hashed, wanted) = (component.clone(), sha256.to_owned());
-                let digest = tokio::task::spawn_blocking(move || hex(&Sha256::digest(&hashed)));
-                match digest.await {
-                    Ok(digest) if digest == wanted => self.compile(component).await,
-                    Ok(_) => Err("its bytes in the plugin topic have another digest".to_owned()),
-                    Err(error) => Err(error.to_string()),
-                }
+        let held = match (known, component) {
+            (Some(Component::Ready(plugin)), _) => Component::Ready(plugin),
+            (_, Some(bytes)) => match self.compile_as(sha256, bytes.clone()).await {
+                Ok(plugin) => Component::Ready(plugin),
+                Err(why) => Component::Failed(why, Some(bytes)),
+            },
+            (Some(failed), None) => failed,
+            (None, None) => {
+                let why = "not all of its chunks are in the plugin topic: upload it again";
+                Component::Failed(why.to_owned(), None)
             }
         };
-        let outcome = compiled.as_ref().map(|_| ()).map_err(Clone::clone);
-        let mut held = self.held.write().expect("no holder panics");
-        held.components.insert(sha256.to_owned(), compiled);
-        let versions = held.versions.entry(name.to_owned()).or_default();
+        let outcome = match &held {
+            Component::Ready(_) => Ok(()),
+            Component::Failed(why, _) => Err(why.clone()),
+        };
+        let mut all = self.held.write().expect("no holder panics");
+        all.components.insert(sha256.to_owned(), held);
+        let versions = all.versions.entry(name.to_owned()).or_default();
         versions.insert(version.to_owned(), sha256.to_owned());
         outcome
+    }
+
+    async fn retry(&self) -> Vec<String> {
+        let failed = self.held.read().expect("no holder panics").failed();
+        let mut usable = Vec::new();
+        for (digest, bytes) in failed {
+            let Ok(plugin) = self.compile_as(&digest, bytes).await else { continue };
+            let mut held = self.held.write().expect("no holder panics");
+            if held.components.contains_key(&digest) {
+                usable.extend(held.names_of(&digest));
+                held.components.insert(digest, Component::Ready(plugin));
+            }
+        }
+        usable
     }
 
     fn remove(&self, name: &str, version: &str) {
@@ -160,6 +272,67 @@ impl asked::Uploads for FleetPlugins {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::{HostConfig, Limits};
+    use crate::worker::plugin::Uploads as _;
+
+    fn plugins(own: OwnPlugins) -> (FleetPlugins, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let cache_dir = folder.path().join("cache");
+        let config = HostConfig { cache_dir, limits: Limits::default() };
+        (FleetPlugins::new(PluginHost::new(config).unwrap(), own), folder)
+    }
+
+    fn own(may_be_replaced: bool) -> OwnPlugins {
+        let kinds = BTreeMap::from([("rows".to_owned(), ConnectorKind::Source)]);
+        OwnPlugins { kinds, may_be_replaced }
+    }
+
+    #[tokio::test]
+    async fn an_active_version_that_is_not_there_is_no_other_one() {
+        let (fleet, _folder) = plugins(OwnPlugins::default());
+        fleet.activate("rows", Some("2"));
+        let told = fleet.find("rows", None).unwrap().unwrap_err();
+        assert!(told.contains("is active, and not there"), "{told}");
+        assert!(fleet.find("rows", Some("2")).is_none());
+        fleet.activate("rows", None);
+        assert!(fleet.find("rows", None).is_none());
+    }
+
+    #[tokio::test]
+    async fn a_plugin_of_the_workers_own_is_replaced_only_where_its_file_says_so() {
+        for may_be_replaced in [false, true] {
+            let (fleet, _folder) = plugins(own(may_be_replaced));
+            let told = fleet.install("rows", "2", "digest", None).await.unwrap_err();
+            assert_eq!(told.contains("plugin.upload.replace.enable"), !may_be_replaced, "{told}");
+            fleet.activate("rows", Some("2"));
+            assert_eq!(fleet.find("rows", None).is_some(), may_be_replaced);
+        }
+        let sink = PluginInfo {
+            class: "rows".to_owned(),
+            kind: ConnectorKind::Sink,
+            version: "2".to_owned(),
+        };
+        let told = own(true).refuses_role(&sink).unwrap();
+        assert!(told.contains("is a Source plugin"), "{told}");
+    }
+
+    #[tokio::test]
+    async fn what_failed_is_tried_again_with_its_bytes_and_what_was_lost_comes_with_them() {
+        let (fleet, _folder) = plugins(OwnPlugins::default());
+        let bytes: Arc<[u8]> = b"#!/bin/sh".as_slice().into();
+        let digest = hex(&Sha256::digest(&bytes));
+        let failing = || fleet.held.read().unwrap().failed().len();
+        assert!(fleet.install("rows", "1", &digest, None).await.is_err());
+        assert_eq!(failing(), 0);
+        // The same upload again brings them.
+        let told = fleet.install("rows", "1", &digest, Some(bytes)).await.unwrap_err();
+        assert!(told.contains("no WebAssembly"), "{told}");
+        assert_eq!(failing(), 1);
+        assert!(fleet.retry().await.is_empty());
+        assert_eq!(fleet.held.read().unwrap().names_of(&digest), ["rows"]);
+        fleet.remove("rows", "1");
+        assert_eq!(failing(), 0);
+    }
 
     #[test]
     fn what_is_no_component_is_told_apart() {

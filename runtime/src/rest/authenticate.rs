@@ -14,6 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::ApiError;
+use super::admins::is_for_admins;
 use super::credentials::{Credentials, CredentialsError};
 use super::internal::is_internal;
 use super::settings::Authentication;
@@ -23,6 +24,7 @@ pub(super) struct Guard {
     basic: Option<Arc<Credentials>>,
     bearer: Option<Arc<Credentials>>,
     readers: BTreeSet<String>,
+    admins: BTreeSet<String>,
 }
 
 impl Guard {
@@ -33,8 +35,8 @@ impl Guard {
         };
         let (basic, bearer) = (open(&settings.basic)?, open(&settings.bearer)?);
         let is_open = basic.is_none() && bearer.is_none();
-        let readers = settings.readers.clone();
-        Ok((!is_open).then_some(Self { basic, bearer, readers }))
+        let (readers, admins) = (settings.readers.clone(), settings.admins.clone());
+        Ok((!is_open).then_some(Self { basic, bearer, readers, admins }))
     }
 
     /// The name that a request proves.
@@ -100,6 +102,10 @@ pub(super) async fn guarded(
     let Some(name) = guard.name(request.headers()).await else { return guard.refuse() };
     if guard.readers.contains(&name) && !only_reads(method, path) {
         let message = format!("User {name} may only read.");
+        return ApiError::new(StatusCode::FORBIDDEN, message).into_response();
+    }
+    if is_for_admins(method, path) && !guard.admins.is_empty() && !guard.admins.contains(&name) {
+        let message = format!("User {name} is not among `rest.auth.admins`.");
         return ApiError::new(StatusCode::FORBIDDEN, message).into_response();
     }
     next.run(request).await

@@ -2,6 +2,7 @@
 //! headers that every answer has (`response.http.headers.config`).
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -9,7 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::settings::{Cors, HeaderRule};
+use super::settings::{Cors, HeaderRule, RuleValue};
 
 /// What Kafka Connect allows when `access.control.allow.methods` is empty.
 const METHODS: &str = "GET, POST, HEAD";
@@ -85,17 +86,46 @@ pub(super) async fn with_headers(
     next: Next,
 ) -> Response {
     let mut response = next.run(request).await;
-    apply(&rules, response.headers_mut());
+    apply(&rules, response.headers_mut(), SystemTime::now());
     response
 }
 
-fn apply(rules: &[HeaderRule], headers: &mut HeaderMap) {
+fn apply(rules: &[HeaderRule], headers: &mut HeaderMap, now: SystemTime) {
     for HeaderRule { is_added, name, value } in rules {
         let name: HeaderName = name.clone();
+        let Some(value) = value_at(value, now) else { continue };
         if *is_added {
-            headers.append(name, value.clone());
+            headers.append(name, value);
         } else {
-            headers.insert(name, value.clone());
+            headers.insert(name, value);
         }
+    }
+}
+
+/// A rule's value; `None` for a date that no calendar has.
+fn value_at(value: &RuleValue, now: SystemTime) -> Option<HeaderValue> {
+    /// HTTP's dates have four digits for the year.
+    const YEAR_10000: u64 = 253_402_300_800;
+    let millis = match value {
+        RuleValue::Text(text) => return Some(text.clone()),
+        RuleValue::DateIn(millis) => *millis,
+    };
+    let offset = Duration::from_millis(millis.unsigned_abs());
+    let date = if millis < 0 { now.checked_sub(offset) } else { now.checked_add(offset) }?;
+    let since = date.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    (since.as_secs() < YEAR_10000).then(|| httpdate::fmt_http_date(date).parse().ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_so_long_after_the_answer() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(86_400);
+        let at = |millis| value_at(&RuleValue::DateIn(millis), now);
+        assert_eq!(at(3_600_000).unwrap(), "Fri, 02 Jan 1970 01:00:00 GMT");
+        assert_eq!(at(-86_400_000).unwrap(), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert!(at(i64::MAX).is_none() && at(i64::MIN).is_none());
     }
 }

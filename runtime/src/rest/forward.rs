@@ -65,6 +65,11 @@ fn hops(uri: &Uri) -> Option<&str> {
     pairs.filter_map(|pair| pair.split_once('=')).find(|(name, _)| *name == FORWARD).map(|it| it.1)
 }
 
+/// Whether a request says that another worker sent it on.
+pub(super) fn is_forwarded(uri: &Uri) -> bool {
+    hops(uri).is_some()
+}
+
 /// What is signed of a forwarded request.
 fn signed_text(method: &Method, path: &str, query: &str, body: &[u8]) -> Vec<u8> {
     let mut text = format!("{method} {path}?{query}\n").into_bytes();
@@ -99,8 +104,7 @@ pub(super) async fn to_leader(
     if !is_for_leader(request.method(), request.uri().path()) {
         return next.run(request).await;
     }
-    let is_forwarded = hops(request.uri()).is_some();
-    let request = match is_forwarded {
+    let request = match is_forwarded(request.uri()) {
         false => request,
         true => match forwarder.believed(request).await {
             Ok(request) => request,
@@ -150,10 +154,12 @@ impl Forwarder {
     /// Refuses what says that it was forwarded, and no worker of the fleet did.
     async fn believed(&self, request: Request) -> Result<Request, ApiError> {
         let (parts, body) = request.into_parts();
+        // What is not even signed is not read.
+        let signature = internal::signed(&parts.headers)?;
         let body = read(&parts, body).await?;
         let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
         let text = signed_text(&parts.method, path, query, &body);
-        self.herder.verify(&text, internal::signature(&parts.headers)?.as_ref())?;
+        self.herder.verify(&text, Some(&signature))?;
         Ok(Request::from_parts(parts, Body::from(body)))
     }
 

@@ -2,7 +2,8 @@
 //! and `PUT /connectors/{c}/fence`, signed with the fleet's session key as KIP-507
 //! says.
 
-use axum::extract::State;
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,9 +11,11 @@ use base64::engine::general_purpose::STANDARD;
 use super::extract::{Path, Raw, flat_config, unreadable};
 use super::routes::{About, Routes};
 use super::{ApiError, Worker};
-use crate::worker::herder::Object;
-use crate::worker::session_key::RequestSignature;
+use crate::worker::herder::{HerderError, Object};
+use crate::worker::session_key::{RequestSignature, SignatureError};
 
+/// How much is read of a body that nobody signed, in bytes.
+const UNSIGNED_BYTES_MAX: usize = 16 << 10;
 /// The signature, in base64.
 const SIGNATURE: HeaderName = HeaderName::from_static("x-connect-authorization");
 /// The hash that it was made with.
@@ -50,6 +53,31 @@ pub(super) fn signature(headers: &HeaderMap) -> Result<Option<RequestSignature>,
     Ok(Some(RequestSignature { algorithm: algorithm.to_owned(), mac }))
 }
 
+/// The same of a request that nobody but a worker sends.
+pub(super) fn signed(headers: &HeaderMap) -> Result<RequestSignature, ApiError> {
+    let missing = || HerderError::from(SignatureError::Missing).into();
+    signature(headers)?.ok_or_else(missing)
+}
+
+/// A body with its signature, which is still to be looked at. What is not even signed is
+/// read only as far as Kafka Connect's answer to what is no JSON needs it.
+struct Signed(Bytes, Option<RequestSignature>);
+
+impl<S: Send + Sync> FromRequest<S> for Signed {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let signature = signature(request.headers())?;
+        let body = match signature {
+            Some(_) => Raw::from_request(request, state).await?.0,
+            None => to_bytes(request.into_body(), UNSIGNED_BYTES_MAX)
+                .await
+                .map_err(|_| ApiError::from(HerderError::from(SignatureError::Missing)))?,
+        };
+        Ok(Self(body, signature))
+    }
+}
+
 /// The headers that carry it.
 pub(super) fn headers(signature: &RequestSignature) -> Result<HeaderMap, ApiError> {
     let value = |text: String| {
@@ -67,13 +95,12 @@ pub(super) fn headers(signature: &RequestSignature) -> Result<HeaderMap, ApiErro
 async fn put_tasks(
     State(herder): State<Worker>,
     Path(name): Path<String>,
-    headers: HeaderMap,
-    Raw(body): Raw,
+    Signed(body, signature): Signed,
 ) -> Result<StatusCode, ApiError> {
     let tasks: Vec<Object> =
         serde_json::from_slice(&body).map_err(|error| unreadable(&error.to_string()))?;
     let tasks = tasks.into_iter().map(flat_config).collect::<Result<Vec<_>, _>>()?;
-    herder.verify(&body, signature(&headers)?.as_ref())?;
+    herder.verify(&body, signature.as_ref())?;
     herder.put_task_configs(&name, tasks).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -81,10 +108,9 @@ async fn put_tasks(
 async fn fence(
     State(herder): State<Worker>,
     Path(name): Path<String>,
-    headers: HeaderMap,
-    Raw(body): Raw,
+    Signed(body, signature): Signed,
 ) -> Result<StatusCode, ApiError> {
-    herder.verify(&body, signature(&headers)?.as_ref())?;
+    herder.verify(&body, signature.as_ref())?;
     herder.fence(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

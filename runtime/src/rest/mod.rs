@@ -5,8 +5,10 @@
 //! | --- | --- |
 //! | [`settings`] | what the listeners are told |
 //! | `server` | the listeners, their limits, their end |
+//! | `serve`, `places` | their connections, bounded |
 //! | `tls` | a TLS listener |
 //! | `authenticate`, `credentials` | who sends a request, and whether he may |
+//! | `admins` | who may change what code the fleet runs |
 //! | `cors` | other origins' web pages, `OPTIONS`, headers of every answer |
 //! | `error` | Connect's error body, and which failure has which code |
 //! | `extract` | bodies and queries read into types, else Connect's errors |
@@ -21,7 +23,7 @@
 //! | `tasks` | `/connectors/{c}/tasks` and below |
 //! | `offsets` | `/connectors/{c}/offsets` |
 //! | `topics` | `/connectors/{c}/topics` |
-//! | `connections`, `pipelines` | `/connections`, `/pipelines` and below |
+//! | `versioned` | `/connections`, `/pipelines` and below |
 //! | `resources` | their versions and conditions |
 //! | `plugin_uploads` | `/plugins` and below |
 //! | `plugins` | `/connector-plugins` and below |
@@ -29,9 +31,9 @@
 //!
 //! Everything is asked of a [`crate::worker::herder::Herder`]; nothing is kept here.
 
+mod admins;
 mod authenticate;
 mod config;
-mod connections;
 mod connectors;
 mod cors;
 mod credentials;
@@ -43,18 +45,20 @@ mod loggers;
 mod negotiate;
 mod offsets;
 mod openapi;
-mod pipelines;
+mod places;
 mod plugin_uploads;
 mod plugins;
 mod resources;
 mod root;
 mod routes;
+mod serve;
 mod server;
 pub mod settings;
 mod status;
 mod tasks;
 mod tls;
 mod topics;
+mod versioned;
 
 use std::sync::Arc;
 
@@ -66,6 +70,7 @@ pub use error::{ApiError, ErrorBody};
 pub use server::{RestServer, ServeError};
 
 use crate::worker::herder::Herder;
+use admins::Door;
 use settings::{AdminListeners, RestSettings};
 
 /// What a request may cost.
@@ -86,7 +91,7 @@ pub mod limits {
 type Worker = Arc<dyn Herder>;
 
 /// The routes of REST's own listeners.
-fn router(herder: Worker, settings: &RestSettings) -> Router {
+fn router(herder: Worker, settings: &RestSettings, door: Door) -> Router {
     let forwarder = forward::Forwarder::new(herder.clone(), settings);
     let routes = root::routes()
         .merge(connectors::routes())
@@ -95,8 +100,7 @@ fn router(herder: Worker, settings: &RestSettings) -> Router {
         .merge(tasks::routes())
         .merge(offsets::routes())
         .merge(topics::routes())
-        .merge(connections::routes())
-        .merge(pipelines::routes())
+        .merge(versioned::routes())
         .merge(plugins::routes())
         .merge(plugin_uploads::routes())
         .merge(internal::routes());
@@ -107,13 +111,21 @@ fn router(herder: Worker, settings: &RestSettings) -> Router {
     openapi::described(routes)
         .router
         .route_layer(from_fn_with_state(forwarder, forward::to_leader))
+        .route_layer(from_fn_with_state(door, admins::admitted))
         .route_layer(from_fn(negotiate::negotiated))
         .with_state(herder)
 }
 
-/// The routes of `/admin`.
-fn admin_router(herder: Worker) -> Router {
-    loggers::routes().router.route_layer(from_fn(negotiate::negotiated)).with_state(herder)
+/// The routes of the admin listeners: `/admin`, and the fleet's plugins.
+fn admin_router(herder: Worker, settings: &RestSettings, door: Door) -> Router {
+    let forwarder = forward::Forwarder::new(herder.clone(), settings);
+    loggers::routes()
+        .merge(plugin_uploads::routes())
+        .router
+        .route_layer(from_fn_with_state(forwarder, forward::to_leader))
+        .route_layer(from_fn_with_state(door, admins::admitted))
+        .route_layer(from_fn(negotiate::negotiated))
+        .with_state(herder)
 }
 
 #[cfg(test)]

@@ -15,11 +15,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tower_service::Service as _;
 use tracing::{debug, info, warn};
 
+use super::admins::Door;
 use super::authenticate::{Guard, guarded};
 use super::cors::{cross_origin, options, with_headers};
 use super::credentials::CredentialsError;
 use super::limits::{BODY_BYTES_MAX, DRAIN_TIME_MAX, REQUEST_TIME_MAX};
 use super::negotiate::without_slash;
+use super::serve::{Bounds, serve};
 use super::settings::{AdminListeners, ListenAddress, RestSettings, RestTls, Scheme};
 use super::tls::Handshakes;
 use super::{ApiError, Worker, admin_router, root, router};
@@ -104,11 +106,13 @@ impl RestServer {
 
     /// From now on requests are answered by this worker.
     pub fn serve(&self, herder: Worker) {
+        let (door, admin_door) = Door::both(&self.settings);
         // Each is set once.
         if let AdminListeners::Own { .. } = self.settings.admin {
-            let _ = self.admin_routes.set(self.limited(admin_router(herder.clone())));
+            let routes = admin_router(herder.clone(), &self.settings, admin_door);
+            let _ = self.admin_routes.set(self.limited(routes));
         }
-        let _ = self.routes.set(self.limited(router(herder, &self.settings)));
+        let _ = self.routes.set(self.limited(router(herder, &self.settings, door)));
     }
 
     /// Where it listens; of several the first of the advertised scheme.
@@ -182,19 +186,15 @@ impl Listeners<'_> {
             let listener = TcpListener::bind(address).await.map_err(bind)?;
             let bound = listener.local_addr().map_err(bind)?;
             let app = Router::new().fallback(started).with_state(routes.clone());
-            let stopped = self.stopping.clone().cancelled_owned();
+            let (stopped, bounds) = (self.stopping.clone(), Bounds::default());
             let serving = match scheme {
-                Scheme::Http => tokio::spawn(async move {
-                    ended(axum::serve(listener, app).with_graceful_shutdown(stopped).await);
-                }),
+                Scheme::Http => tokio::spawn(serve(listener, app, stopped, bounds)),
                 Scheme::Https => {
                     let tls = tls.ok_or_else(|| ServeError::NoTls { address: address.clone() })?;
                     let tls = TlsListener::open(tls.server.clone())
                         .map_err(|source| ServeError::Tls { address: address.clone(), source })?;
                     let handshakes = Handshakes::start(listener, Arc::new(tls)).map_err(bind)?;
-                    tokio::spawn(async move {
-                        ended(axum::serve(handshakes, app).with_graceful_shutdown(stopped).await);
-                    })
+                    tokio::spawn(serve(handshakes, app, stopped, bounds))
                 }
             };
             self.serving.push(serving);
@@ -208,12 +208,6 @@ impl Listeners<'_> {
             source: std::io::ErrorKind::InvalidInput.into(),
         };
         first.map(|(_, address)| address).ok_or_else(missing)
-    }
-}
-
-fn ended(outcome: std::io::Result<()>) {
-    if let Err(error) = outcome {
-        warn!(%error, "a REST listener ended");
     }
 }
 

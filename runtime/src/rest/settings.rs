@@ -90,6 +90,9 @@ pub struct Authentication {
     pub bearer: Option<PathBuf>,
     /// Those of these names who may only read.
     pub readers: BTreeSet<String>,
+    /// Those of these names who alone may change what code the fleet runs; empty: all
+    /// who reach admin listeners.
+    pub admins: BTreeSet<String>,
 }
 
 /// `access.control.allow.*`: which web pages may send requests.
@@ -109,12 +112,21 @@ pub struct HeaderRule {
     /// The header.
     pub name: HeaderName,
     /// Its value.
-    pub value: HeaderValue,
+    pub value: RuleValue,
+}
+
+/// The value of a header that a rule gives answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RuleValue {
+    /// This.
+    Text(HeaderValue),
+    /// The date so many milliseconds from when the answer is given.
+    DateIn(i64),
 }
 
 impl HeaderRule {
-    /// Reads `set NAME: VALUE, add NAME: VALUE`; a rule whose value has a comma stands
-    /// in double quotes.
+    /// Reads `set NAME: VALUE, addDate NAME: MILLISECONDS`; a rule whose value has a comma
+    /// stands in double quotes.
     ///
     /// # Errors
     /// What is wrong with it.
@@ -129,17 +141,23 @@ impl HeaderRule {
     }
 
     fn parse(rule: &str) -> Result<Self, String> {
-        const FORM: &str = "a rule is `set NAME: VALUE` or `add NAME: VALUE`";
+        const FORM: &str = "a rule is `set NAME: VALUE`, `add NAME: VALUE`, \
+                            `setDate NAME: MILLISECONDS` or `addDate NAME: MILLISECONDS`";
         let wrong = || format!("{FORM}, not `{rule}`");
         let (action, header) = rule.split_once(char::is_whitespace).ok_or_else(wrong)?;
-        let is_added = match action.to_ascii_lowercase().as_str() {
-            "set" => false,
-            "add" => true,
+        let (is_added, is_date) = match action.to_ascii_lowercase().as_str() {
+            "set" => (false, false),
+            "add" => (true, false),
+            "setdate" => (false, true),
+            "adddate" => (true, true),
             _ => return Err(wrong()),
         };
         let (name, value) = header.split_once(':').ok_or_else(wrong)?;
         let name = HeaderName::try_from(name.trim()).map_err(|_| wrong())?;
-        let value = HeaderValue::try_from(value.trim()).map_err(|_| wrong())?;
+        let value = match is_date {
+            true => RuleValue::DateIn(value.trim().parse().map_err(|_| wrong())?),
+            false => RuleValue::Text(HeaderValue::try_from(value.trim()).map_err(|_| wrong())?),
+        };
         Ok(Self { is_added, name, value })
     }
 }
@@ -165,6 +183,12 @@ pub struct RestSettings {
 }
 
 impl RestSettings {
+    /// Whether nothing sets those apart who may change what code the fleet runs.
+    pub fn is_open_to_all(&self) -> bool {
+        let has_listeners = matches!(self.admin, AdminListeners::Own { .. });
+        self.authentication.admins.is_empty() && !has_listeners
+    }
+
     /// One listener without TLS, open to everybody, at `host:port`.
     pub fn plain(address: impl Into<String>) -> Self {
         let listener = ListenAddress { scheme: Scheme::Http, address: address.into() };
@@ -208,12 +232,20 @@ mod tests {
         let rules = HeaderRule::parse_all(text).unwrap();
         let told: Vec<_> = rules
             .iter()
-            .map(|rule| (rule.is_added, rule.name.as_str(), rule.value.to_str().unwrap()))
+            .map(|rule| (rule.is_added, rule.name.as_str(), rule.value.clone()))
             .collect();
-        let expected =
-            [(false, "x-frame-options", "DENY"), (true, "cache-control", "no-cache, no-store")];
+        let text = |text| RuleValue::Text(HeaderValue::from_static(text));
+        let expected = [
+            (false, "x-frame-options", text("DENY")),
+            (true, "cache-control", text("no-cache, no-store")),
+        ];
         assert_eq!(told, expected);
-        for wrong in ["X-Frame-Options: DENY", "set X", "set a b: c", "drop X: y"] {
+        let rules = HeaderRule::parse_all("setDate Expires: 60000, addDate X: -1").unwrap();
+        let told: Vec<_> = rules.iter().map(|it| (it.is_added, it.value.clone())).collect();
+        assert_eq!(told, [(false, RuleValue::DateIn(60_000)), (true, RuleValue::DateIn(-1))]);
+        for wrong in
+            ["X-Frame-Options: DENY", "set X", "set a b: c", "drop X: y", "setDate X: soon"]
+        {
             let error = HeaderRule::parse_all(wrong).unwrap_err();
             assert!(error.contains("set NAME: VALUE"), "{error}");
         }

@@ -8,15 +8,19 @@ use std::time::Duration;
 
 use longshore_broker::auth::TlsListener;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::places::Places;
+
 /// Longest time for a handshake.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 /// Handshakes under way at once.
-const HANDSHAKES_MAX: usize = 256;
+const HANDSHAKES_MAX: u32 = 256;
+/// Those of one address.
+const HANDSHAKES_OF_ONE_MAX: usize = 64;
 
 type Accepted = (TlsStream<TcpStream>, SocketAddr);
 
@@ -36,18 +40,22 @@ impl Drop for Handshakes {
 impl Handshakes {
     pub(super) fn start(listener: TcpListener, tls: Arc<TlsListener>) -> io::Result<Self> {
         let address = listener.local_addr()?;
-        let (sender, done) = mpsc::channel(HANDSHAKES_MAX);
+        let (sender, done) = mpsc::channel(HANDSHAKES_MAX as usize);
         let accepting = tokio::spawn(accept(listener, tls, sender));
         Ok(Self { address, done, accepting })
     }
 }
 
 async fn accept(mut listener: TcpListener, tls: Arc<TlsListener>, done: mpsc::Sender<Accepted>) {
-    let places = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+    let places = Places::new(HANDSHAKES_MAX, HANDSHAKES_OF_ONE_MAX);
     loop {
-        let place = places.clone().acquire_owned().await.expect("nobody closes it");
         // Axum's own waits when the process is out of files.
         let (stream, peer) = axum::serve::Listener::accept(&mut listener).await;
+        // Nobody waits for those who say nothing.
+        let Some(place) = places.take(peer.ip()) else {
+            tracing::debug!(%peer, "too many handshakes: closed");
+            continue;
+        };
         let (tls, done) = (tls.clone(), done.clone());
         tokio::spawn(async move {
             let acceptor = TlsAcceptor::from(tls.current().await);

@@ -190,6 +190,11 @@ impl WorkerConfig {
         format!("{}-{connector}-{number}", self.group_id)
     }
 
+    /// The `transactional.id` that the fleet's leader writes as, as KIP-618 has it.
+    pub fn leader_transactional_id(&self) -> String {
+        format!("connect-cluster-{}", self.group_id)
+    }
+
     /// How long a record may stay unacknowledged (`delivery.timeout.ms`). A task
     /// hands over a record only when its lease lasts longer than this, so that
     /// none is sent by a worker that others took for dead.

@@ -19,16 +19,17 @@ use crate::yaml::is_secret;
 /// are held by every worker.
 pub(super) const DEFINITION_BYTES_MAX: usize = 64 << 10;
 
-/// The connections that a connector's options name, as its plugin marks them.
-pub(super) fn named(core: &Core, config: &ConnectorConfig) -> BTreeSet<String> {
-    let Ok(plugin) = core.plugin_of(config) else { return BTreeSet::new() };
+/// The connections that a connector's options name, as its plugin marks them; `None`
+/// when it cannot be loaded, so that nobody knows.
+pub(super) fn named(core: &Core, config: &ConnectorConfig) -> Option<BTreeSet<String>> {
+    let plugin = core.plugin_of(config).ok()?;
     let properties = plugin.config_schema()["properties"].as_object().cloned().unwrap_or_default();
     let marked = properties.iter().filter(|(_, property)| property["x-connection"].is_string());
     let given = marked.filter_map(|(option, property)| {
         let default = || property["default"].as_str().map(str::to_owned);
         config.get(option).cloned().or_else(default)
     });
-    given.collect()
+    Some(given.collect())
 }
 
 /// Options of a connector whose names say that they hold secrets.
@@ -37,14 +38,25 @@ pub(super) fn secrets_in_clear(config: &ConnectorConfig) -> impl Iterator<Item =
     given.map(|(option, _)| option.as_str()).filter(|option| is_secret(option))
 }
 
-/// The connectors whose options name a connection.
+/// The connectors whose options name a connection; those any of whose options does,
+/// where the plugin does not tell which it would be.
 pub(super) fn users(core: &Core, connection: &str) -> BTreeSet<String> {
-    let all: Vec<(String, ConnectorConfig)> = {
-        let configs = core.configs.read().expect("no holder panics");
-        configs.connectors().iter().map(|(name, it)| (name.clone(), it.config.clone())).collect()
-    };
-    let used = all.into_iter().filter(|(_, config)| named(core, config).contains(connection));
+    let used = all_connectors(core).into_iter().filter(|(_, config)| match named(core, config) {
+        Some(named) => named.contains(connection),
+        None => config.values().any(|value| value == connection),
+    });
     used.map(|(name, _)| name).collect()
+}
+
+/// The connectors whose plugins cannot be loaded.
+fn unknown_users(core: &Core) -> impl Iterator<Item = String> {
+    let unknown = all_connectors(core).into_iter();
+    unknown.filter(|(_, config)| named(core, config).is_none()).map(|(name, _)| name)
+}
+
+fn all_connectors(core: &Core) -> Vec<(String, ConnectorConfig)> {
+    let configs = core.configs.read().expect("no holder panics");
+    configs.connectors().iter().map(|(name, it)| (name.clone(), it.config.clone())).collect()
 }
 
 /// Looks at what references stand for, for ever.
@@ -131,7 +143,7 @@ impl Answers {
     ) -> Result<(), HerderError> {
         self.takes_connections()?;
         self.not_own(name)?;
-        let _changing = self.changing().await?;
+        let mut change = self.core.change().await?;
         let key = ConfigKey::Connection(name.to_owned());
         let present = self.versioned(&key).ok_or_else(|| unknown(name))?;
         expected.check(&told(&key), Some(&present.etag()))?;
@@ -143,7 +155,18 @@ impl Answers {
                  another connection in them, first"
             )));
         }
-        self.write(&[(key.encode().into_bytes(), None)]).await
+        // A plugin that cannot be loaded may name it by default.
+        let hosts = self.core.plugins.connections();
+        let is_allowed = |connector: &String| hosts.allows(&present.definition, connector);
+        let unknown: Vec<String> = unknown_users(&self.core).filter(is_allowed).collect();
+        if !unknown.is_empty() {
+            return Err(HerderError::Conflict(format!(
+                "the connection `{name}` may be used by {}, whose plugins cannot be loaded: bring \
+                 these back, delete the connectors, or leave them out of its `allow`, first",
+                unknown.join(", ")
+            )));
+        }
+        change.write(&[(key.encode().into_bytes(), None)]).await
     }
 
     fn takes_connections(&self) -> Result<(), HerderError> {
@@ -151,8 +174,7 @@ impl Answers {
             true => Ok(()),
             false => Err(HerderError::Forbidden(
                 "this worker takes no connections from requests: define them in the workers' files, \
-                 or set `connection.resources.enable: true` there, with which whoever may send \
-                 requests reads and writes what the workers' processes may"
+                 or set `connection.resources.enable: true` there, and what they may reach"
                     .to_owned(),
             )),
         }
@@ -184,7 +206,7 @@ impl Answers {
         expected: Expected,
         check: impl FnOnce(&ConfigState) -> Result<(), HerderError> + Send,
     ) -> Result<bool, HerderError> {
-        let _changing = self.changing().await?;
+        let mut change = self.core.change().await?;
         check(&self.core.configs.read().expect("no holder panics"))?;
         let present = self.versioned(&key);
         let etag = present.as_ref().map(Versioned::etag);
@@ -194,7 +216,7 @@ impl Answers {
         }
         let version = present.as_ref().map_or(1, |present| present.version + 1);
         let value = records::encode(&Versioned { version, definition });
-        self.write(&[(key.encode().into_bytes(), Some(value))]).await?;
+        change.write(&[(key.encode().into_bytes(), Some(value))]).await?;
         Ok(present.is_none())
     }
 }

@@ -14,10 +14,11 @@ use super::clients::{Clients, Producers, SharedConsumer};
 use super::compacted::{CompactedLog, Write};
 use super::config::WorkerConfig;
 use super::config_state::ConfigState;
-use super::herder::{ConnectorConfig, ConnectorKind, Leadership, State, TaskId};
+use super::herder::{ConnectorConfig, ConnectorKind, Health, Leadership, State, TaskId};
 use super::metrics::{TaskMetrics, WorkerMetrics};
 use super::options;
 use super::plugin::{Plugin, Plugins};
+use super::privileges::Privileges;
 use super::records::{self, Status, StatusKey};
 use super::restarts::Restarts;
 use super::stores::{Checkpoints, Statuses};
@@ -55,7 +56,7 @@ pub(super) struct Core {
     /// The group's generation, -1 before the first.
     pub(super) generation: Arc<AtomicI32>,
     /// Held from a look at the connectors to the write that rests on it.
-    pub(super) changing: tokio::sync::Mutex<()>,
+    pub(super) changing: tokio::sync::Mutex<Privileges>,
     /// Held while the leader deals out tasks, and while it changes the offsets of
     /// a connector that has none: none starts meanwhile.
     pub(super) dealing: tokio::sync::Mutex<()>,
@@ -63,6 +64,8 @@ pub(super) struct Core {
     pub(super) ready: AtomicBool,
     /// This worker is being stopped, and is to say so when it joins next.
     pub(super) leaving: AtomicBool,
+    /// The worker's health when it was last looked at.
+    pub(super) health: tokio::sync::Mutex<Option<(Instant, Health)>>,
     /// What this worker has not let go of, for its next join.
     pub(super) told: Mutex<Told>,
     /// Who leads the fleet, and what this worker knows as its leader.

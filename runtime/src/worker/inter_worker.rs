@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::compacted::{LogError, Write};
+use super::compacted::Write;
 use super::core::Core;
 use super::herder::{ConnectorConfig, ConnectorKind, HerderError, Leadership};
 use super::plan;
@@ -17,10 +17,21 @@ use crate::task::error::TaskError;
 const ERROR_PAUSE: Duration = Duration::from_secs(1);
 
 /// While this worker leads, makes a session key whenever there is none, or one that
-/// has grown old.
+/// has grown old. As long as it does not, it has no right to change the fleet either.
 pub(super) async fn keep_key(core: Arc<Core>) {
     let mut led = core.led.subscribe();
-    while led.wait_for(|led| led.leader == Leadership::Own).await.is_ok() {
+    loop {
+        if led.borrow_and_update().leader != Leadership::Own {
+            core.drop_privileges().await;
+            match led.changed().await {
+                Ok(()) => continue,
+                Err(_) => return,
+            }
+        }
+        // What a new leader is asked first need not wait for a producer.
+        if let Err(error) = core.change().await {
+            tracing::warn!("this worker leads, and cannot change the fleet yet: {error}");
+        }
         let mut left = time_left(&core);
         if left.is_zero() {
             match renew(&core).await {
@@ -47,16 +58,16 @@ fn time_left(core: &Core) -> Duration {
 /// over.
 async fn renew(core: &Core) -> Result<(), HerderError> {
     let work = async {
-        core.logs.config.read_to_end().await?;
+        let mut change = core.change().await?;
         if time_left(core).is_zero() {
             let key = SessionKey::generate(&core.config.inter_worker, now_ms());
             let write = (ConfigKey::SessionKey.encode().into_bytes(), Some(records::encode(&key)));
-            core.logs.config.write_and_read(&[write]).await?;
+            change.write(&[write]).await?;
         }
-        Ok::<(), LogError>(())
+        Ok(())
     };
     let held = core.writes().hold(work).await;
-    Ok(held.map_err(|over| HerderError::Conflict(over.to_string()))??)
+    held.map_err(|over| HerderError::Conflict(over.to_string()))?
 }
 
 /// Asks whoever owns the connector to plan its tasks anew.
@@ -87,15 +98,14 @@ pub(super) async fn put_task_configs(
     tasks: &[ConnectorConfig],
 ) -> Result<(), HerderError> {
     check_leads(core, "write task configurations")?;
-    let _changing = core.changing.lock().await;
-    core.logs.config.read_to_end().await?;
+    let mut change = core.change().await?;
     let writes: Vec<Write> = {
         let configs = core.configs.read().expect("no holder panics");
         let missing = || HerderError::NotFound(format!("Connector {name} not found"));
         let entry = configs.get(name).ok_or_else(missing)?;
         plan::task_writes(name, tasks, &entry.digest)
     };
-    Ok(core.logs.config.write_and_read(&writes).await?)
+    change.write(&writes).await
 }
 
 /// Makes sure that no task of the past still writes for a source. Each task takes its

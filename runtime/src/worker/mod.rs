@@ -33,6 +33,7 @@
 //! | [`plugin_topic`] | the plugin topic, folded |
 //! | `uploads` | plugins taken in, put together, installed |
 //! | `core` | what all parts share |
+//! | `privileges` | the leader's right to change what the fleet goes by |
 //! | `member` | the worker in its group, and as its leader |
 //! | `status_writer` | states on their way to the status topic |
 //! | `told` | what the worker tells its group that it has |
@@ -73,6 +74,7 @@ pub mod options;
 pub mod overrides;
 pub mod plugin;
 pub mod plugin_topic;
+mod privileges;
 pub mod protocol;
 pub mod records;
 pub mod resources;

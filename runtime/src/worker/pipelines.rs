@@ -52,11 +52,11 @@ impl Answers {
         name: &str,
         expected: Expected,
     ) -> Result<(), HerderError> {
-        let _changing = self.changing().await?;
+        let mut change = self.core.change().await?;
         let key = ConfigKey::Pipeline(name.to_owned());
         let present = self.versioned(&key).ok_or_else(|| unknown(name))?;
         expected.check(&told(&key), Some(&present.etag()))?;
-        self.write(&[(key.encode().into_bytes(), None)]).await
+        change.write(&[(key.encode().into_bytes(), None)]).await
     }
 }
 

@@ -130,9 +130,13 @@ pub trait Uploads: Send + Sync {
         sha256: &str,
         component: Option<Arc<[u8]>>,
     ) -> Result<(), String>;
+    /// Tries again what could not be used though its bytes are there; the plugins that
+    /// can be used since.
+    async fn retry(&self) -> Vec<String>;
     /// The fleet has this version no more.
     fn remove(&self, name: &str, version: &str);
-    /// Whoever names no version gets this one; `None`: the worker's own.
+    /// Whoever names no version gets this one, or nothing when it is not there; `None`:
+    /// the worker's own.
     fn activate(&self, name: &str, version: Option<&str>);
 }
 
@@ -142,6 +146,8 @@ pub trait Uploads: Send + Sync {
 pub trait Connections: Send + Sync {
     /// What is wrong with a definition, without any value of it.
     fn check(&self, definition: &Object) -> Vec<String>;
+    /// Whether a definition lets a connector use it at all.
+    fn allows(&self, definition: &Object, connector: &str) -> bool;
     /// Those of this worker's own file, which count before the fleet's; no secret
     /// is in them.
     fn own(&self) -> BTreeMap<String, Object>;

@@ -134,6 +134,26 @@ impl PluginTopic {
         self.versions.values().flat_map(BTreeMap::values).any(|it| it.sha256 == digest)
     }
 
+    /// The bytes of all components together.
+    pub fn bytes(&self) -> u64 {
+        let all = self.versions.values().flat_map(BTreeMap::values);
+        let sizes: BTreeMap<&str, u64> = all.map(|it| (it.sha256.as_str(), it.bytes)).collect();
+        sizes.values().sum()
+    }
+
+    /// Whether the topic has every chunk of a version's component.
+    pub fn is_whole(&self, manifest: &Manifest) -> bool {
+        let there = self.chunks.get(&manifest.sha256).into_iter().flatten();
+        (0..manifest.chunks).eq(there.copied())
+    }
+
+    /// In how many chunks a component is there that a version has, if it is whole.
+    pub fn whole_chunks(&self, digest: &str) -> Option<u32> {
+        let all = self.versions.values().flat_map(BTreeMap::values);
+        let mut of_digest = all.filter(|manifest| manifest.sha256 == digest);
+        of_digest.next().filter(|manifest| self.is_whole(manifest)).map(|it| it.chunks)
+    }
+
     /// The keys of all chunks of a component.
     pub fn chunks_of(&self, digest: &str) -> Vec<PluginKey> {
         let numbers = self.chunks.get(digest).into_iter().flatten();
@@ -258,6 +278,22 @@ mod tests {
         // The same component again needs no bytes, and they are not kept.
         assert_eq!(version(&mut topic, "2", &manifest("d", 2, 2)), None);
         assert_eq!(topic.next_upload(), 3);
+    }
+
+    #[test]
+    fn a_component_that_lost_a_chunk_is_not_whole_until_it_comes_again() {
+        let mut topic = PluginTopic::default();
+        let of = manifest("d", 2, 1);
+        chunk(&mut topic, "d", 0, b"ab");
+        chunk(&mut topic, "d", 1, b"cd");
+        version(&mut topic, "1", &of);
+        assert!(topic.is_whole(&of) && topic.whole_chunks("d") == Some(2));
+        put(&mut topic, PluginKey::Chunk("d".to_owned(), 0), None);
+        assert!(!topic.is_whole(&of) && topic.whole_chunks("d").is_none());
+        chunk(&mut topic, "d", 0, b"ab");
+        chunk(&mut topic, "d", 1, b"cd");
+        assert_eq!(version(&mut topic, "1", &of).as_deref(), Some(&b"abcd"[..]));
+        assert_eq!(topic.whole_chunks("d"), Some(2));
     }
 
     #[test]

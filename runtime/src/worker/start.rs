@@ -190,6 +190,7 @@ impl Worker {
             ready: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
             told: Mutex::default(),
+            health: tokio::sync::Mutex::default(),
             led: watch::channel(Led::default()).0,
             active_topics,
             connectors: RwLock::default(),

@@ -12,10 +12,11 @@ use super::answers::Answers;
 use super::compacted::{CompactedLog, Entry, LogError, Write};
 use super::config_state::ConfigState;
 use super::herd::Event;
-use super::herder::{ConnectorConfig, HerderError};
+use super::herder::{ConnectorConfig, ConnectorKind, HerderError};
 use super::options;
 use super::plugin::Uploads;
 use super::plugin_topic::{Active, Manifest, PluginChange, PluginKey, PluginTopic};
+use super::privileges::Change;
 use super::records;
 use super::resources::{PluginVersion, UploadedPlugin, is_name};
 
@@ -25,6 +26,12 @@ const CHUNK_BYTES_MAX: usize = 512 << 10;
 const RECORD_BYTES: usize = 4 << 10;
 /// The least that a topic's largest record must leave for a chunk, in bytes.
 const CHUNK_BYTES_MIN: usize = 16 << 10;
+
+/// All components of a fleet together, in bytes: every worker reads them at its start,
+/// and has them compiled in its memory and on its disk.
+pub(super) const UPLOADED_BYTES_MAX: u64 = 256 << 20;
+/// All versions of a fleet's plugins.
+const VERSIONS_MAX: usize = 200;
 
 /// The topic as this worker follows it, and what it made of it.
 pub(super) struct PluginStore {
@@ -93,6 +100,10 @@ impl Installer {
             let event = self.install(change).await;
             self.done.send_modify(|done| *done += 1);
             let _ = events.send(event);
+            // What failed for a lack that has passed, or for too little time.
+            for class in self.uploads.retry().await {
+                let _ = events.send(Event::Plugin { class, switched: false });
+            }
         }
     }
 
@@ -141,8 +152,10 @@ impl PluginStore {
         let _ = self.done.clone().wait_for(|done| *done >= goal).await;
     }
 
-    async fn write(&self, writes: &[Write]) -> Result<(), LogError> {
-        self.log.write_and_read(writes).await?;
+    /// Writes all of it, or nothing where changes are fenced; returns once what it
+    /// changes is installed here.
+    async fn write(&self, change: &mut Change<'_>, writes: &[Write]) -> Result<(), HerderError> {
+        change.write_to(&self.log, writes).await?;
         self.settled().await;
         Ok(())
     }
@@ -152,6 +165,85 @@ impl PluginStore {
         self.settled().await;
         Ok(())
     }
+}
+
+/// A version that is to be there.
+struct Uploaded<'a> {
+    name: &'a str,
+    version: &'a str,
+    kind: ConnectorKind,
+    upload: u64,
+}
+
+impl PluginStore {
+    /// What brings a component to the topic: away with what uploads that were cut off
+    /// have left, then its chunks, then what it is.
+    fn writes(
+        &self,
+        topic: &PluginTopic,
+        uploaded: &Uploaded<'_>,
+        component: &[u8],
+        digest: &str,
+    ) -> Result<Vec<Write>, HerderError> {
+        if self.chunk_bytes < CHUNK_BYTES_MIN {
+            return Err(HerderError::Internal(format!(
+                "the topic `{}` takes records that are too small for plugins: raise its \
+                 max.message.bytes, and restart the workers",
+                self.log.topic()
+            )));
+        }
+        let mut writes: Vec<Write> = Vec::new();
+        for orphan in topic.orphans() {
+            writes.extend(topic.chunks_of(&orphan).iter().map(|key| (bytes(key), None)));
+        }
+        let chunks = match topic.whole_chunks(digest) {
+            Some(chunks) => chunks,
+            None => {
+                // What is left of one that lost chunks was perhaps cut otherwise.
+                let left = topic.is_used(digest).then(|| topic.chunks_of(digest));
+                writes.extend(left.iter().flatten().map(|key| (bytes(key), None)));
+                let mut chunks = 0;
+                for chunk in component.chunks(self.chunk_bytes) {
+                    let key = PluginKey::Chunk(digest.to_owned(), chunks);
+                    writes.push((bytes(&key), Some(chunk.to_vec())));
+                    chunks += 1;
+                }
+                chunks
+            }
+        };
+        let manifest = Manifest {
+            sha256: digest.to_owned(),
+            bytes: component.len() as u64,
+            chunks,
+            kind: uploaded.kind,
+            upload: uploaded.upload,
+        };
+        let key = PluginKey::Version(uploaded.name.to_owned(), uploaded.version.to_owned());
+        writes.push((bytes(&key), Some(records::encode(&manifest))));
+        Ok(writes)
+    }
+}
+
+/// Refuses what is more than the workers of a fleet should hold.
+fn has_room(topic: &PluginTopic, digest: &str, bytes: u64) -> Result<(), HerderError> {
+    let full = |what: String| {
+        Err(HerderError::Conflict(format!(
+            "{what}: delete versions that nothing uses first (`longshore plugin versions`, \
+             `longshore plugin remove`)"
+        )))
+    };
+    let versions: usize = topic.versions().values().map(BTreeMap::len).sum();
+    if versions >= VERSIONS_MAX {
+        return full(format!("the fleet has {versions} versions of plugins, and may have no more"));
+    }
+    let there = topic.bytes();
+    if !topic.is_used(digest) && there + bytes > UPLOADED_BYTES_MAX {
+        return full(format!(
+            "the fleet's plugins have {there} bytes, this one has {bytes}, and together they may \
+             have {UPLOADED_BYTES_MAX}"
+        ));
+    }
+    Ok(())
 }
 
 /// What Kafka's topic names allow, with what semantic versions have beside.
@@ -165,7 +257,7 @@ impl Answers {
         let none = || {
             HerderError::Forbidden(
                 "this worker takes no plugins: its file lacks `plugin.upload.enable: true`, with \
-                 which whoever may send requests decides what code connectors run"
+                 which those whom it lets upload decide what code connectors run"
                     .to_owned(),
             )
         };
@@ -236,11 +328,9 @@ impl Answers {
             )));
         }
 
-        let _changing = self.changing().await?;
+        let mut change = self.core.change().await?;
         store.read().await?;
-        let key = PluginKey::Version(name.clone(), version.clone());
-        let mut writes: Vec<Write> = Vec::new();
-        let is_new = {
+        let (writes, is_new) = {
             let topic = store.topic.read().expect("no holder panics");
             let present = topic.version(&name, &version);
             if present.is_some_and(|present| present.sha256 != digest) {
@@ -256,63 +346,26 @@ impl Answers {
                     other.kind, info.kind
                 )));
             }
-            // What uploads that were cut off have left, this one's own as well.
-            for orphan in topic.orphans() {
-                writes.extend(topic.chunks_of(&orphan).iter().map(|key| (bytes(key), None)));
-            }
-            present.is_none()
-        };
-        if is_new {
-            self.write_component(store, &component, &digest, writes).await?;
-            let manifest = {
-                let topic = store.topic.read().expect("no holder panics");
-                Manifest {
-                    sha256: digest,
-                    bytes: component.len() as u64,
-                    chunks: component.chunks(store.chunk_bytes).len() as u32,
-                    kind: info.kind,
-                    upload: topic.next_upload(),
+            let mut writes = Vec::new();
+            // One whose chunks were lost is made whole by the same upload again.
+            if present.is_none_or(|present| !topic.is_whole(present)) {
+                if present.is_none() {
+                    has_room(&topic, &digest, component.len() as u64)?;
                 }
-            };
-            store.write(&[(bytes(&key), Some(records::encode(&manifest)))]).await?;
-        }
-        let is_active = {
-            let topic = store.topic.read().expect("no holder panics");
-            topic.active(&name) == Some(version.as_str())
+                let upload = present.map_or_else(|| topic.next_upload(), |it| it.upload);
+                let uploaded = Uploaded { name: &name, version: &version, kind: info.kind, upload };
+                writes = store.writes(&topic, &uploaded, &component, &digest)?;
+            }
+            if activate && topic.active(&name) != Some(version.as_str()) {
+                writes.push(active(&name, Some(version.clone())));
+            }
+            (writes, present.is_none())
         };
-        if activate && !is_active {
-            store.write(&[active(&name, Some(version))]).await?;
+        if !writes.is_empty() {
+            store.write(&mut change, &writes).await?;
         }
         let topic = store.topic.read().expect("no holder panics");
         Ok((self.uploaded(&topic, &name), is_new))
-    }
-
-    /// Writes the chunks, after what is to be swept away.
-    async fn write_component(
-        &self,
-        store: &PluginStore,
-        component: &[u8],
-        digest: &str,
-        swept: Vec<Write>,
-    ) -> Result<(), HerderError> {
-        if store.chunk_bytes < CHUNK_BYTES_MIN {
-            return Err(HerderError::Internal(format!(
-                "the topic `{}` takes records that are too small for plugins: raise its \
-                 max.message.bytes, and restart the workers",
-                store.log.topic()
-            )));
-        }
-        if !swept.is_empty() {
-            store.write(&swept).await?;
-        }
-        let is_there = store.topic.read().expect("no holder panics").is_used(digest);
-        if !is_there {
-            for (number, chunk) in (0..).zip(component.chunks(store.chunk_bytes)) {
-                let key = PluginKey::Chunk(digest.to_owned(), number);
-                store.log.write(&[(bytes(&key), Some(chunk.to_vec()))]).await?;
-            }
-        }
-        Ok(())
     }
 
     /// Makes another version the active one; `None`: the workers' own.
@@ -322,7 +375,7 @@ impl Answers {
         version: Option<String>,
     ) -> Result<UploadedPlugin, HerderError> {
         let store = self.store()?;
-        let _changing = self.changing().await?;
+        let mut change = self.core.change().await?;
         store.read().await?;
         let present = {
             let topic = store.topic.read().expect("no holder panics");
@@ -333,7 +386,7 @@ impl Answers {
             topic.active(name).map(str::to_owned)
         };
         if present != version {
-            store.write(&[active(name, version)]).await?;
+            store.write(&mut change, &[active(name, version)]).await?;
         }
         let topic = store.topic.read().expect("no holder panics");
         Ok(self.uploaded(&topic, name))
@@ -346,7 +399,7 @@ impl Answers {
         version: &str,
     ) -> Result<(), HerderError> {
         let store = self.store()?;
-        let _changing = self.changing().await?;
+        let mut change = self.core.change().await?;
         store.read().await?;
         let writes: Vec<Write> = {
             let topic = store.topic.read().expect("no holder panics");
@@ -373,7 +426,7 @@ impl Answers {
             // The version first: it is never there without its chunks.
             std::iter::once(key).chain(chunks).map(|key| (bytes(&key), None)).collect()
         };
-        Ok(store.write(&writes).await?)
+        store.write(&mut change, &writes).await
     }
 }
 

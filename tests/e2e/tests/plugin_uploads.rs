@@ -2,6 +2,7 @@
 //! one, rolling back, kills, and files that are no plugins.
 #![allow(missing_docs, reason = "tests")]
 
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use longshore_e2e::process::Stream;
@@ -15,6 +16,14 @@ use tempfile::TempDir;
 struct Place {
     node: Node,
     folder: TempDir,
+    /// Where its plugins are changed.
+    admin: SocketAddr,
+}
+
+/// An address that nobody listens on.
+fn free_address() -> SocketAddr {
+    let socket = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    socket.local_addr().expect("it is bound")
 }
 
 impl Place {
@@ -23,6 +32,7 @@ impl Place {
         for name in ["in", "plugins"] {
             std::fs::create_dir(folder.path().join(name)).expect("a folder can be made");
         }
+        let admin = free_address();
         let allow = json!({ "connectors": ["*"], "verbs": ["read"] });
         let root = folder.path().join("in");
         let files = json!({ "driver": "objects", "kind": "local", "root": root, "allow": allow });
@@ -30,12 +40,13 @@ impl Place {
             .roles("broker,controller,worker")
             .property("rest.listeners", "http://127.0.0.1:0")
             .property("plugin.upload.enable", "true")
+            .property("admin.listeners", format!("http://{admin}"))
             .property("plugin.path", json!([folder.path().join("plugins")]))
             .property("plugin.cache.dir", folder.path().join("cache").display())
             .property("offsets.topic.num.partitions", 4)
             .property("connections", json!({ "files": files }))
             .start();
-        Self { node, folder }
+        Self { node, folder, admin }
     }
 
     fn file(&self, name: &str, bytes: &[u8]) -> String {
@@ -45,7 +56,7 @@ impl Place {
     }
 
     fn plugin(&self, arguments: &[&str]) -> (i32, String, String) {
-        let url = format!("http://{}", self.node.rest().expect("the node is a worker"));
+        let url = format!("http://{}", self.admin);
         let all = [&["plugin"], arguments, &["--rest-url", &url]].concat();
         let mut process = Process::spawn("plugin", &mut cli::command(&all));
         let code = process.ended(limits::CLIENT).code().expect("it ended by itself");
@@ -159,10 +170,14 @@ fn files_that_are_no_plugins_are_refused_with_what_they_are() {
 
     let rest = place.node.rest().expect("the node is a worker");
     let other = "0".repeat(64);
-    let answer = rest::upload(rest, &format!("/plugins?sha256={other}"), &component);
+    let path = format!("/plugins?sha256={other}");
+    let answer = rest::upload(rest, &path, &component);
+    assert_eq!(answer.status, 403, "{answer:?}");
+    assert!(answer.body["message"].to_string().contains("admin.listeners"), "{answer:?}");
+    let answer = rest::upload(place.admin, &path, &component);
     assert_eq!(answer.status, 400, "{answer:?}");
     assert!(answer.body["message"].to_string().contains("SHA-256"), "{answer:?}");
-    let answer = rest::upload(rest, "/plugins", &component);
+    let answer = rest::upload(place.admin, "/plugins", &component);
     assert_eq!(answer.status, 400, "{answer:?}");
     assert_eq!(place.get("/plugins"), json!([]));
 }

@@ -60,7 +60,10 @@ fn connectors_are_created_run_restarted_and_deleted() {
 #[test]
 fn the_workers_state_is_in_four_compacted_topics() {
     let count = WordCount::new();
-    let node = worker(&count).property("plugin.upload.enable", "true").start();
+    let node = worker(&count)
+        .property("plugin.upload.enable", "true")
+        .property("admin.listeners", "http://127.0.0.1:0")
+        .start();
     for topic in ["connect-configs", "connect-offsets", "connect-status", "connect-plugins"] {
         let arguments = [
             "topic",

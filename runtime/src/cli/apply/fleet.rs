@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use super::super::CliError;
 use super::super::cluster::Cluster;
-use super::super::rest::Rest;
+use super::super::rest::{Condition, Rest};
 use super::files::{Files, PipelineFile};
 use crate::kafka::Admin;
 use crate::pipeline::compare::{Fleet, FleetTopic, Wanted};
@@ -77,7 +77,7 @@ impl FleetClient {
             return Ok(vec![file.problem(&path, message, "unknown").help(help)]);
         }
         let path = format!("/connector-plugins/{}/config/validate", Rest::segment(class));
-        let answer = self.rest.change(&path, &json!(connector.config), None).await?;
+        let answer = self.rest.change(&path, &json!(connector.config), Condition::None).await?;
         let infos: ConfigInfos = serde_json::from_value(answer)
             .map_err(|error| CliError::failed(format!("the worker's answer: {error}")))?;
         let mut problems = Vec::new();

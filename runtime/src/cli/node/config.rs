@@ -60,6 +60,9 @@ pub struct WorkerSettings {
     pub cache_dir: PathBuf,
     /// Connections by name; their references to secrets are still references.
     pub connections: BTreeMap<String, Connection>,
+    /// `plugin.upload.replace.enable`: plugins from requests may take the place of the
+    /// worker's own.
+    pub replaces_plugins: bool,
     /// What those from requests may reach of the machine.
     pub allowed: Allowed,
     /// Where else the process keeps what is its own: the broker's log.
@@ -231,9 +234,11 @@ impl Reader<'_> {
         };
         config.security = self.client_security();
         config.inter_worker = self.inter_worker();
+        let rest = self.rest();
+        self.check_uploads(config.fleet_resources, &rest);
         WorkerSettings {
             config,
-            rest: self.rest(),
+            rest,
             advertised_host: self.flat.get("rest.advertised.host.name").cloned(),
             advertised_port: self
                 .flat
@@ -243,8 +248,25 @@ impl Reader<'_> {
             plugin_path: split(&self.text("plugin.path", "")).iter().map(PathBuf::from).collect(),
             cache_dir: self.flat.get("plugin.cache.dir").map_or_else(cache_folder, PathBuf::from),
             connections: self.connections(),
+            replaces_plugins: self.flag("plugin.upload.replace.enable", false),
             allowed: self.allowed(),
             state_dirs: Vec::new(),
+        }
+    }
+
+    /// Not everybody who may send requests may say what code the fleet runs.
+    fn check_uploads(&mut self, taken: FleetResources, rest: &RestSettings) {
+        const UPLOADS: &str = "plugin.upload.enable";
+        const REPLACE: &str = "plugin.upload.replace.enable";
+        if taken.plugins && rest.is_open_to_all() {
+            let help = "write `rest.auth.admins: [USER]` with a file of users or tokens, or \
+                        `admin.listeners: http://host:port`";
+            let message = "whoever may send requests would decide what code connectors run";
+            self.wrong(UPLOADS, message, Some(help.to_owned()));
+        }
+        if !taken.plugins && self.flag(REPLACE, false) {
+            let message = format!("it has no effect without `{UPLOADS}: true`");
+            self.wrong(REPLACE, message, None);
         }
     }
 
@@ -426,8 +448,21 @@ pub(super) mod tests {
     fn requests_bring_connectors_alone_unless_the_file_says_otherwise() {
         let taken = |text: &str| load(text).unwrap().worker.unwrap().config.fleet_resources;
         assert_eq!(taken(""), FleetResources { connections: false, plugins: false });
-        let on = "connection.resources.enable: true\nplugin.upload.enable: TRUE\n";
+        let on = "connection.resources.enable: true\nplugin.upload.enable: TRUE\n\
+                  admin.listeners: http://127.0.0.1:0\n";
         assert_eq!(taken(on), FleetResources { connections: true, plugins: true });
+        let named = "plugin.upload.enable: true\nrest.auth.basic.file: users\n\
+                     rest.auth.admins: ana\n";
+        assert!(taken(named).plugins);
+        for text in [
+            "plugin.upload.enable: true\n",
+            "plugin.upload.enable: true\nadmin.listeners: []\n",
+            "plugin.upload.enable: true\nrest.auth.basic.file: users\n",
+        ] {
+            let told = told(text);
+            assert!(told[0].contains("what code connectors run"), "{told:?}");
+        }
+        assert!(told("plugin.upload.replace.enable: true")[0].contains("no effect"));
     }
 
     #[test]

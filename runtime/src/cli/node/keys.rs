@@ -101,6 +101,12 @@ pub(super) const NODE_KEYS: &[NodeKey] = &[
         "Those of these users and names of tokens who may only read.",
     ),
     key(
+        "rest.auth.admins",
+        List,
+        "none",
+        "Those of them who alone may upload, activate and delete plugins.",
+    ),
+    key(
         "access.control.allow.origin",
         List,
         "none",
@@ -111,7 +117,7 @@ pub(super) const NODE_KEYS: &[NodeKey] = &[
         "response.http.headers.config",
         String,
         "none",
-        "Headers of every answer of REST, `set NAME: VALUE, add NAME: VALUE`.",
+        "Headers of every answer of REST, `set NAME: VALUE, add NAME: VALUE, setDate NAME: MILLISECONDS`.",
     ),
     key(
         "inter.worker.key.generation.algorithm",
@@ -162,7 +168,13 @@ pub(super) const NODE_KEYS: &[NodeKey] = &[
         "plugin.upload.enable",
         Boolean,
         "false",
-        "Whether requests may bring plugins, which take the place of those of the same name: whoever may send requests decides what code connectors run.",
+        "Whether requests may bring plugins: those of users that rest.auth.admins names, or on admin.listeners of their own.",
+    ),
+    key(
+        "plugin.upload.replace.enable",
+        Boolean,
+        "false",
+        "Whether such a plugin may take the place of one of the same name in plugin.path.",
     ),
     key(
         "connection.resources.enable",

@@ -155,16 +155,24 @@ impl Reader<'_> {
 
     fn authentication(&mut self) -> Authentication {
         const READERS: &str = "rest.auth.readers";
+        const ADMINS: &str = "rest.auth.admins";
         let file = |name: &str| self.flat.get(name).map(PathBuf::from);
         let basic = file("rest.auth.basic.file");
         let bearer = file("rest.auth.bearer.file");
-        let readers = split(&self.text(READERS, "")).into_iter().collect();
-        let settings = Authentication { basic, bearer, readers };
+        let names = |key| split(&self.text(key, "")).into_iter().collect();
+        let (readers, admins) = (names(READERS), names(ADMINS));
+        let settings = Authentication { basic, bearer, readers, admins };
         let is_open = settings.basic.is_none() && settings.bearer.is_none();
-        if is_open && !settings.readers.is_empty() {
-            let help = "write `rest.auth.basic.file: FILE` or `rest.auth.bearer.file: FILE`";
-            let message = "it has no effect: everybody may send requests";
-            self.wrong(READERS, message, Some(help.to_owned()));
+        for (key, names) in [(READERS, &settings.readers), (ADMINS, &settings.admins)] {
+            if is_open && !names.is_empty() {
+                let help = "write `rest.auth.basic.file: FILE` or `rest.auth.bearer.file: FILE`";
+                let message = "it has no effect: everybody may send requests";
+                self.wrong(key, message, Some(help.to_owned()));
+            }
+        }
+        if let Some(both) = settings.admins.intersection(&settings.readers).next() {
+            let message = format!("`{both}` is among `{READERS}`, who may only read");
+            self.wrong(ADMINS, message, None);
         }
         settings
     }
@@ -299,6 +307,11 @@ mod tests {
         assert_eq!(settings.headers.len(), 1);
         for (text, part) in [
             ("rest.auth.readers: ana", "no effect"),
+            ("rest.auth.admins: ana", "no effect"),
+            (
+                "rest.auth.basic.file: u\nrest.auth.readers: [a, b]\nrest.auth.admins: b",
+                "only read",
+            ),
             ("access.control.allow.origin: a.example", "no origin"),
             ("response.http.headers.config: \"X: y\"", "set NAME: VALUE"),
         ] {

@@ -14,7 +14,7 @@ use super::super::CliError;
 use super::super::plugins::Plugins;
 use super::{NodeConfig, WorkerSettings};
 use crate::host::adapt::WorkerPlugins;
-use crate::host::{ConnectionConfig, Connections, FleetPlugins, Reach};
+use crate::host::{ConnectionConfig, Connections, FleetPlugins, OwnPlugins, Reach};
 use crate::kafka::ClientError;
 use crate::pipeline::PluginCatalog as _;
 use crate::pipeline::model::Connection;
@@ -168,7 +168,12 @@ impl RunningWorker {
         let connections =
             connections(&settings.connections, reach).map_err(NodeError::Connections)?;
         let connections = Arc::new(connections);
-        let fleet = Arc::new(FleetPlugins::new(plugins.host().clone()));
+        let kinds = plugins.catalog().iter().map(|plugin| plugin.manifest());
+        let own = OwnPlugins {
+            kinds: kinds.map(|it| (it.name.clone(), it.kind)).collect(),
+            may_be_replaced: settings.replaces_plugins,
+        };
+        let fleet = Arc::new(FleetPlugins::new(plugins.host().clone(), own));
         let plugins = WorkerPlugins { catalog: plugins.catalog().clone(), connections, fleet };
         let clients = Arc::new(KafkaClients::new(&config)?);
         let group = config.group_id.clone();

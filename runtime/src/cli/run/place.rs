@@ -87,6 +87,7 @@ pub(super) fn node(
             plugin_path: Vec::new(),
             cache_dir: cache_folder(),
             connections: rendered.connections.clone(),
+            replaces_plugins: false,
             allowed: Allowed::default(),
             state_dirs: vec![log],
         }),

@@ -28,9 +28,9 @@ use sha2::{Digest as _, Sha256};
 
 pub use definition::{Allow, ConnectionConfig, Verb};
 pub use reach::{Allowed, AllowedPaths, Pattern, Reach};
-pub(crate) use references::resolve_text;
+pub(crate) use references::{Secrets, resolve_text};
 
-use self::references::{Resolver, Unresolved, hide};
+use self::references::{Resolver, Unresolved};
 use self::users::{Digest, Users};
 use super::error::Fault;
 use super::plugin::OpenContext;
@@ -61,7 +61,7 @@ pub struct Connections {
 /// A connection's settings with their references resolved. It is shown nowhere.
 struct Resolved {
     settings: Value,
-    secrets: Vec<String>,
+    secrets: Secrets,
     digest: Digest,
 }
 
@@ -99,8 +99,12 @@ impl Connections {
         Ok(Self { own, reach: Arc::new(reach), ..Self::default() })
     }
 
-    /// Opens an object store for a task.
-    pub(crate) async fn objects(&self, name: &str, context: &OpenContext) -> Result<Bucket, Fault> {
+    /// Opens an object store for a task, with what must not be shown of it.
+    pub(crate) async fn objects(
+        &self,
+        name: &str,
+        context: &OpenContext,
+    ) -> Result<(Bucket, Secrets), Fault> {
         let (definition, verb) = self.granted(name, &context.id.connector)?;
         if definition.driver != "objects" {
             return Err(config(
@@ -126,7 +130,10 @@ impl Connections {
         };
         let is_own = self.own.contains_key(name);
         let bucket = within(&self.reach, is_own, &settings, access).await;
-        bucket.map_err(|fault| fault.hiding(&resolved.secrets))
+        match bucket {
+            Ok(bucket) => Ok((bucket, resolved.secrets)),
+            Err(fault) => Err(fault.hiding(&resolved.secrets)),
+        }
     }
 
     /// Resolves a definition for a task, which is noted as its user.
@@ -204,6 +211,11 @@ impl asked::Connections for Connections {
         reasons.extend(definition.wrong());
         reasons.extend(definition.refused(&self.reach));
         reasons
+    }
+
+    fn allows(&self, definition: &Object, connector: &str) -> bool {
+        // One that cannot be read is opened by nobody.
+        read(definition).is_ok_and(|definition| definition.allow.most(connector).is_some())
     }
 
     fn own(&self) -> BTreeMap<String, Object> {
@@ -311,11 +323,11 @@ fn config(code: &str, message: impl fmt::Display) -> Fault {
 
 impl Fault {
     /// The same without the secrets that its words may hold.
-    fn hiding(mut self, secrets: &[String]) -> Self {
+    pub(super) fn hiding(mut self, secrets: &Secrets) -> Self {
         let (Self::Retry { message, .. }
         | Self::Config { message, .. }
         | Self::Fatal { message, .. }) = &mut self;
-        *message = hide(std::mem::take(message), secrets);
+        *message = secrets.hide(std::mem::take(message));
         self
     }
 }

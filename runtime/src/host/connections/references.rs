@@ -16,6 +16,9 @@ use super::reach::{Allowed, real_of, refused_file};
 /// What stands in the place of a secret wherever something is shown.
 pub(crate) const MASK: &str = "********";
 
+/// The shortest text that is hidden, in bytes.
+const SECRET_BYTES_MIN: usize = 4;
+
 /// The largest file that a reference may name, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -188,8 +191,7 @@ pub(super) struct Resolver<'a> {
     env: &'a dyn Fn(&str) -> Option<String>,
     /// What they may name, of a connection from a request.
     allowed: Option<&'a Allowed>,
-    /// What must not be shown.
-    pub(super) secrets: Vec<String>,
+    pub(super) secrets: Secrets,
 }
 
 impl<'a> Resolver<'a> {
@@ -197,7 +199,7 @@ impl<'a> Resolver<'a> {
         env: &'a dyn Fn(&str) -> Option<String>,
         allowed: Option<&'a Allowed>,
     ) -> Self {
-        Self { env, allowed, secrets: Vec::new() }
+        Self { env, allowed, secrets: Secrets::default() }
     }
 
     /// The value with every reference in its strings replaced.
@@ -226,7 +228,7 @@ impl<'a> Resolver<'a> {
                 Err(reference) => {
                     let secret = reference.resolve(self.env, self.allowed)?;
                     out.push_str(&secret);
-                    self.secrets.push(secret);
+                    self.secrets.add(&secret);
                 }
             }
         }
@@ -242,12 +244,36 @@ pub(crate) fn resolve_text(
     Resolver::new(env, None).text(text).map_err(Unresolved::reason)
 }
 
-/// `text` with no secret in it.
-pub(super) fn hide(text: String, secrets: &[String]) -> String {
-    let mut longest_first: Vec<&String> =
-        secrets.iter().filter(|secret| !secret.is_empty()).collect();
-    longest_first.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-    longest_first.into_iter().fold(text, |text, secret| text.replace(secret.as_str(), MASK))
+/// What references stood for, which must not be shown.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Secrets(Vec<String>);
+
+impl Secrets {
+    fn add(&mut self, secret: &str) {
+        // What is shorter is no secret, and would make words unreadable.
+        let is_new = !self.0.iter().any(|known| known == secret);
+        if is_new && secret.len() >= SECRET_BYTES_MIN {
+            self.0.push(secret.to_owned());
+        }
+    }
+
+    /// These, for tests.
+    #[cfg(test)]
+    pub(crate) fn of(secrets: &[&str]) -> Self {
+        Self(secrets.iter().map(|secret| (*secret).to_owned()).collect())
+    }
+
+    /// These too.
+    pub(crate) fn extend(&mut self, more: &Self) {
+        more.0.iter().for_each(|secret| self.add(secret));
+    }
+
+    /// `text` with no secret in it.
+    pub(crate) fn hide(&self, text: String) -> String {
+        let mut longest_first: Vec<&String> = self.0.iter().collect();
+        longest_first.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        longest_first.into_iter().fold(text, |text, secret| text.replace(secret.as_str(), MASK))
+    }
 }
 
 #[cfg(test)]
@@ -320,11 +346,10 @@ mod tests {
         let value = serde_json::json!({ "a": [{ "b": "${env:X}" }], "c": "${env:X}-${env:XY}" });
         let resolved = resolver.value(&value).unwrap();
         assert_eq!(resolved["a"][0]["b"], "value-of-X");
-        let shown = hide(resolved.to_string(), &resolver.secrets);
+        let shown = resolver.secrets.hide(resolved.to_string());
         assert!(!shown.contains("value-of"), "{shown}");
-        assert_eq!(
-            hide("a longer one".to_owned(), &["long".into(), "longer".into()]),
-            format!("a {MASK} one")
-        );
+        let mut secrets = Secrets::default();
+        ["long", "longer", "a", ""].iter().for_each(|secret| secrets.add(secret));
+        assert_eq!(secrets.hide("a longer one".to_owned()), format!("a {MASK} one"));
     }
 }

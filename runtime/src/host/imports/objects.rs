@@ -11,7 +11,7 @@ use crate::format::{Decoded, Scan, ScanError};
 use crate::host::bindings::describe::longshore::formats::formats;
 use crate::host::bindings::describe::longshore::object_store::store;
 use crate::host::bindings::types;
-use crate::host::connections::objects_fault;
+use crate::host::connections::{Secrets, objects_fault};
 use crate::host::convert;
 use crate::host::guest::Guest;
 use crate::host::limits::{
@@ -36,8 +36,10 @@ pub struct HostUpload(Upload);
 
 type Answer<T> = wasmtime::Result<Result<T, types::Fault>>;
 
-fn answer<T>(result: Result<T, ObjectsError>) -> Result<T, types::Fault> {
-    result.map_err(|error| convert::to_guest_fault(objects_fault(&error)))
+/// What a driver answered. Its words go further than to the guest: into errors, traces
+/// and logs.
+fn answer<T>(secrets: &Secrets, result: Result<T, ObjectsError>) -> Result<T, types::Fault> {
+    result.map_err(|error| convert::to_guest_fault(objects_fault(&error).hiding(secrets)))
 }
 
 /// A list of objects that one call may name.
@@ -76,7 +78,10 @@ impl store::HostBucket for Guest {
             })));
         };
         match context.connections.objects(&connection, context).await {
-            Ok(bucket) => Ok(Ok(self.table.push(HostBucket(bucket))?)),
+            Ok((bucket, secrets)) => {
+                self.secrets.extend(&secrets);
+                Ok(Ok(self.table.push(HostBucket(bucket))?))
+            }
             Err(fault) => Ok(Err(convert::to_guest_fault(fault))),
         }
     }
@@ -90,7 +95,7 @@ impl store::HostBucket for Guest {
     ) -> Answer<Vec<store::Object>> {
         let HostBucket(bucket) = self.table.get(&bucket)?;
         let page = bucket.list(&glob, after.as_deref(), max.min(OBJECTS_OF_A_CALL_MAX)).await;
-        Ok(answer(page).map(|page| page.into_iter().map(object).collect()))
+        Ok(answer(&self.secrets, page).map(|page| page.into_iter().map(object).collect()))
     }
 
     async fn blob(
@@ -102,7 +107,7 @@ impl store::HostBucket for Guest {
         if self.files >= FILES_MAX {
             return Ok(Err(too_many_files()));
         }
-        let blob = answer(bucket.blob(&path).await);
+        let blob = answer(&self.secrets, bucket.blob(&path).await);
         self.hold_file(blob.map(HostBlob))
     }
 
@@ -113,7 +118,7 @@ impl store::HostBucket for Guest {
         body: Vec<u8>,
     ) -> Answer<bool> {
         let HostBucket(bucket) = self.table.get(&bucket)?;
-        Ok(answer(bucket.put_if_absent(&path, body).await))
+        Ok(answer(&self.secrets, bucket.put_if_absent(&path, body).await))
     }
 
     async fn upload(
@@ -125,7 +130,7 @@ impl store::HostBucket for Guest {
         if self.files >= FILES_MAX {
             return Ok(Err(too_many_files()));
         }
-        let upload = answer(bucket.upload(&path).await);
+        let upload = answer(&self.secrets, bucket.upload(&path).await);
         self.hold_file(upload.map(HostUpload))
     }
 
@@ -136,13 +141,14 @@ impl store::HostBucket for Guest {
         if_absent: bool,
     ) -> wasmtime::Result<Vec<Result<bool, types::Fault>>> {
         bound("finish", uploads.len())?;
+        let secrets = self.secrets.clone();
         let mut finishing = Vec::with_capacity(uploads.len());
         for upload in &uploads {
             let HostUpload(upload) = self.table.get(upload)?;
             finishing.push(upload.finish(if_absent));
         }
         let finished = stream::iter(finishing).buffered(OBJECTS_AT_ONCE_MAX);
-        Ok(finished.map(answer).collect().await)
+        Ok(finished.map(|it| answer(&secrets, it)).collect().await)
     }
 
     async fn delete(
@@ -151,10 +157,11 @@ impl store::HostBucket for Guest {
         paths: Vec<String>,
     ) -> wasmtime::Result<Vec<Result<(), types::Fault>>> {
         bound("delete", paths.len())?;
+        let secrets = self.secrets.clone();
         let HostBucket(bucket) = self.table.get(&bucket)?;
         let deleting: Vec<_> = paths.iter().map(|path| bucket.delete(path)).collect();
         let deleted = stream::iter(deleting).buffered(OBJECTS_AT_ONCE_MAX);
-        Ok(deleted.map(answer).collect().await)
+        Ok(deleted.map(|it| answer(&secrets, it)).collect().await)
     }
 
     async fn drop(&mut self, bucket: Resource<HostBucket>) -> wasmtime::Result<()> {
@@ -166,12 +173,12 @@ impl store::HostBucket for Guest {
 impl store::HostBlob for Guest {
     async fn about(&mut self, blob: Resource<HostBlob>) -> Answer<store::Object> {
         let HostBlob(blob) = self.table.get(&blob)?;
-        Ok(answer(blob.about()).map(object))
+        Ok(answer(&self.secrets, blob.about()).map(object))
     }
 
     async fn read(&mut self, blob: Resource<HostBlob>, at: u64, max: u32) -> Answer<Vec<u8>> {
         let HostBlob(blob) = self.table.get(&blob)?;
-        Ok(answer(blob.read(at, max).await))
+        Ok(answer(&self.secrets, blob.read(at, max).await))
     }
 
     async fn scan(
@@ -220,11 +227,11 @@ impl store::HostScan for Guest {
                 batch: convert::to_guest_batch(batch),
                 ends,
             })),
-            Err(ScanError::Objects(error)) => answer(Err(error)),
+            Err(ScanError::Objects(error)) => answer(&self.secrets, Err(error)),
             Err(ScanError::Decode { path, source: error }) => {
                 Err(types::Fault::Fatal(types::Detail {
                     code: error.code().to_owned(),
-                    message: format!("`{path}`: {error}"),
+                    message: self.secrets.hide(format!("`{path}`: {error}")),
                 }))
             }
         })
@@ -241,7 +248,7 @@ impl store::HostScan for Guest {
 impl store::HostUpload for Guest {
     async fn write(&mut self, upload: Resource<HostUpload>, part: Vec<u8>) -> Answer<()> {
         let HostUpload(upload) = self.table.get(&upload)?;
-        Ok(answer(upload.write(part).await))
+        Ok(answer(&self.secrets, upload.write(part).await))
     }
 
     async fn write_from(
@@ -263,7 +270,7 @@ impl store::HostUpload for Guest {
         if written.is_ok() {
             self.encoded -= self.table.get_mut(&writer)?.0.take().len();
         }
-        Ok(answer(written))
+        Ok(answer(&self.secrets, written))
     }
 
     async fn drop(&mut self, upload: Resource<HostUpload>) -> wasmtime::Result<()> {
@@ -289,5 +296,17 @@ fn object(object: Object) -> store::Object {
         size: object.size,
         etag: object.etag,
         modified_ms: object.modified_ms,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drivers_words_hold_no_secret_after_it_is_open_either() {
+        let error = ObjectsError::NotFound { path: "in/hunter22/a".to_owned() };
+        let fault = answer::<()>(&Secrets::of(&["hunter22"]), Err(error)).unwrap_err();
+        assert!(format!("{fault:?}").contains("in/********/a"), "{fault:?}");
     }
 }

@@ -21,7 +21,8 @@ impl Files {
     fn authentication(&self) -> Authentication {
         let file = |name: &str| -> Option<PathBuf> { Some(self.folder.path().join(name)) };
         let readers = ["look", "probe"].map(str::to_owned).into();
-        Authentication { basic: file("users"), bearer: file("tokens"), readers }
+        let admins = ["ana"].map(str::to_owned).into();
+        Authentication { basic: file("users"), bearer: file("tokens"), readers, admins }
     }
 }
 
@@ -98,4 +99,22 @@ async fn a_file_that_is_not_there_is_told_before_anybody_is_let_in() {
     settings.authentication.basic = Some(PathBuf::from("/no/such/users"));
     let error = RestServer::start(settings).await.err().unwrap().to_string();
     assert!(error.contains("/no/such/users"), "{error}");
+}
+
+#[tokio::test]
+async fn only_those_who_are_named_change_plugins() {
+    let files = Files::new();
+    let api = Api::with(|settings| settings.authentication = files.authentication()).await;
+    let path = format!("/plugins?sha256={}", "a".repeat(64));
+    let post = || {
+        let request = api.request(Method::POST, &path).body(vec![0; 8]);
+        request.header(header::CONTENT_TYPE, "application/wasm")
+    };
+    api.fails(post().bearer_auth("t0ken"), StatusCode::FORBIDDEN, "rest.auth.admins").await;
+    let reader = post().basic_auth("look", Some("only"));
+    api.fails(reader, StatusCode::FORBIDDEN, "may only read").await;
+    let admin = post().basic_auth("ana", Some("p:w"));
+    assert_eq!(answer(admin).await.0, StatusCode::CREATED);
+    let listed = api.request(Method::GET, "/plugins").bearer_auth("t0ken");
+    assert_eq!(answer(listed).await.1[0]["name"], "p8");
 }

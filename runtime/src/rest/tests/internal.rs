@@ -21,6 +21,9 @@ async fn tasks_and_fencing_are_for_workers_that_sign_with_the_fleets_key() {
     let signed = |text: &str| headers(&api.shelf.sign(text.as_bytes()).unwrap()).unwrap();
     let other = post("[]").headers(signed(tasks));
     api.fails(other, StatusCode::FORBIDDEN, "invalid signature").await;
+    // What nobody signed is not read, however long it is; what a worker sends is.
+    let long = api.request(Method::POST, "/connectors/read/tasks").body(vec![b' '; 3 << 20]);
+    api.fails(long, StatusCode::BAD_REQUEST, "missing required signature").await;
     api.fails(post("{torn"), StatusCode::INTERNAL_SERVER_ERROR, "body").await;
     let odd = |signature: &str, algorithm: &str| {
         fence()

@@ -1,5 +1,6 @@
 //! Connections and pipelines over HTTP: versions, conditions, forwarding.
 
+use super::super::settings::{AdminListeners, ListenAddress, Scheme};
 use super::*;
 use crate::worker::herder::Leadership;
 
@@ -84,13 +85,64 @@ async fn a_body_of_ten_megabytes_is_refused_wherever_it_is_sent() {
     }
 }
 
+/// A worker with admin listeners of their own.
+async fn with_admin() -> Api {
+    Api::with(|settings| {
+        let address = ListenAddress { scheme: Scheme::Http, address: "127.0.0.1:0".to_owned() };
+        settings.admin = AdminListeners::Own { listeners: vec![address], tls: None };
+    })
+    .await
+}
+
+impl Api {
+    fn admin(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+        let address = self.server.admin_address().unwrap();
+        self.client.request(method, format!("http://{address}{path}"))
+    }
+}
+
+#[tokio::test]
+async fn plugins_are_changed_on_the_admin_listener_alone() {
+    let (leader, follower) = (with_admin().await, with_admin().await);
+    follower.shelf.led_by(Leadership::Of(leader.server.address().to_string()));
+    let path = format!("/plugins?sha256={}", "a".repeat(64));
+    let wasm = |request: reqwest::RequestBuilder| {
+        request.header(header::CONTENT_TYPE, "application/wasm").body(vec![0; 8])
+    };
+    for api in [&leader, &follower] {
+        let post = wasm(api.request(Method::POST, &path));
+        api.fails(post, StatusCode::FORBIDDEN, "admin.listeners").await;
+        let active = api.request(Method::PUT, "/plugins/p8/active").json(&json!({}));
+        api.fails(active, StatusCode::FORBIDDEN, "admin.listeners").await;
+        let delete = api.request(Method::DELETE, "/plugins/p8/versions/1");
+        api.fails(delete, StatusCode::FORBIDDEN, "admin.listeners").await;
+    }
+    // Whoever says that he is a worker must sign it, and is not listened to before.
+    let forged = wasm(leader.request(Method::POST, &format!("{path}&forward=true")));
+    leader.fails(forged, StatusCode::BAD_REQUEST, "missing required signature").await;
+    let sent_on = wasm(follower.admin(Method::POST, &path));
+    assert_eq!(answer(sent_on).await.0, StatusCode::CREATED);
+    assert_eq!(leader.get("/plugins").await.1[0]["name"], "p8");
+    let listed = leader.admin(Method::GET, "/plugins");
+    assert_eq!(answer(listed).await.1[0]["name"], "p8");
+}
+
+#[tokio::test]
+async fn where_nobody_is_set_apart_nobody_changes_plugins() {
+    let api = Api::start().await;
+    let path = format!("/plugins?sha256={}", "a".repeat(64));
+    let post = api.request(Method::POST, &path).header(header::CONTENT_TYPE, "application/wasm");
+    api.fails(post.body(vec![0; 8]), StatusCode::FORBIDDEN, "rest.auth.admins").await;
+    assert_eq!(api.get("/plugins").await, (StatusCode::OK, json!([])));
+}
+
 #[tokio::test]
 async fn a_component_is_taken_whole_by_the_leader_and_others_are_refused() {
-    let (leader, follower) = (Api::start().await, Api::start().await);
+    let (leader, follower) = (with_admin().await, with_admin().await);
     follower.shelf.led_by(Leadership::Of(leader.server.address().to_string()));
     let digest = "a".repeat(64);
     let post = |path: &str, bytes: usize| {
-        let request = follower.request(Method::POST, path).body(vec![0; bytes]);
+        let request = follower.admin(Method::POST, path).body(vec![0; bytes]);
         request.header(header::CONTENT_TYPE, "application/wasm")
     };
     let path = format!("/plugins?sha256={digest}");
@@ -102,16 +154,16 @@ async fn a_component_is_taken_whole_by_the_leader_and_others_are_refused() {
     assert_eq!(follower.get("/plugins").await.1, json!([]));
     assert_eq!(leader.get(&format!("/plugins/p{}", 3 << 20)).await.0, StatusCode::OK);
     follower.fails(post("/plugins", 8), StatusCode::BAD_REQUEST, "sha256").await;
-    let json = follower.request(Method::POST, &path).json(&json!({}));
+    let json = follower.admin(Method::POST, &path).json(&json!({}));
     follower.fails(json, StatusCode::UNSUPPORTED_MEDIA_TYPE, "application/wasm").await;
     let large = post(&path, (64 << 20) + 1);
     follower.fails(large, StatusCode::PAYLOAD_TOO_LARGE, "bytes").await;
     let put = |body: Json| {
         let path = format!("/plugins/p{}/active", 3 << 20);
-        follower.request(Method::PUT, &path).json(&body)
+        follower.admin(Method::PUT, &path).json(&body)
     };
     assert_eq!(answer(put(json!({ "version": "1" }))).await.1["active"], "1");
     assert_eq!(answer(put(json!({ "version": null }))).await.1["active"], Json::Null);
-    let deleted = follower.request(Method::DELETE, "/plugins/p/versions/1");
+    let deleted = follower.admin(Method::DELETE, "/plugins/p/versions/1");
     assert_eq!(answer(deleted).await.0, StatusCode::NO_CONTENT);
 }

@@ -121,6 +121,13 @@ impl Memory {
         self.changed.send_modify(|version| *version += 1);
     }
 
+    /// A record that deletes a key.
+    pub(super) fn delete(&self, topic: &str, key: &str) {
+        let record = (Some(key.as_bytes().to_vec()), None);
+        self.state.lock().unwrap().topics.get_mut(topic).unwrap()[0].push(record);
+        self.changed.send_modify(|version| *version += 1);
+    }
+
     /// A record of a transaction that was aborted.
     pub(super) fn append_aborted(&self, topic: &str, partition: usize, key: &str, value: &str) {
         self.append(topic, partition, key, value);

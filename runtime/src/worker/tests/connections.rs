@@ -199,3 +199,70 @@ async fn a_configuration_that_no_record_can_hold_is_refused_and_secrets_in_it_ar
     assert_eq!(named, ["My.Secret", "sasl.password"]);
     house.worker.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_leader_that_was_deposed_changes_nothing_that_it_has_not_read() {
+    const LEADER: &str = "connect-cluster-fleet";
+    let house = house().await;
+    house.put("files", local("/", "*")).await.unwrap();
+    let first = house.herder.connections()[0].etag.clone();
+    // Another worker leads, and has changed it; this one does not know yet.
+    house.cluster.next_epoch(LEADER);
+    let theirs = r#"{"version":2,"definition":{"driver":"objects","kind":"local","root":"/tmp"}}"#;
+    house.cluster.append("connect-configs", 0, "connection-files", theirs);
+    let late = house.put("files", local("/var", "*")).await.unwrap_err();
+    assert!(matches!(&late, HerderError::Conflict(why) if why.contains("another worker leads")));
+    let put = config(&READS);
+    house.cluster.next_epoch(LEADER);
+    // It leads again, or takes it that it does: it goes on from what the other wrote.
+    let tags = Expected::Tags(vec![first]);
+    let stale = house.herder.put_connection("files", local("/var", "*"), tags).await;
+    assert!(matches!(stale, Err(HerderError::Precondition(_))), "{stale:?}");
+    assert_eq!(house.put("files", local("/var", "*")).await, Ok(3));
+    house.cluster.next_epoch(LEADER);
+    let late = house.herder.create("read", put.clone()).await.unwrap_err();
+    assert!(matches!(late, HerderError::Conflict(_)), "{late}");
+    assert!(house.herder.connectors().is_empty());
+    house.herder.create("read", put).await.unwrap();
+    house.worker.shutdown().await;
+}
+
+#[tokio::test]
+async fn without_transactions_a_fleet_is_changed_as_before() {
+    let set = |config: &mut WorkerConfig| {
+        config.exactly_once_sources = crate::worker::config::SourceSupport::Disabled;
+    };
+    let house = House::with(Memory::new(), Arc::default(), "w1:8083", set).await;
+    house.cluster.create("t", 1);
+    house.create("read", &READS[..3]).await;
+    house.task_is("read", 0, State::Running).await;
+    assert_eq!(house.cluster.epoch("connect-cluster-fleet"), 0);
+    house.worker.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_connection_whose_users_plugin_cannot_be_loaded_is_not_deleted() {
+    let house = house().await;
+    house.put("files", local("/", "*")).await.unwrap();
+    house.put("other", local("/", "*")).await.unwrap();
+    house.create("read", &READS).await;
+    // Its plugin is of a version that is gone by now.
+    let lost = r#"{"properties":{"connector.class":"rows","connector.plugin.version":"9",
+        "name":"read","connection":"files"}}"#;
+    house.cluster.append("connect-configs", 0, "connector-read", lost);
+    until("it is lost", || {
+        house
+            .herder
+            .connector("read")
+            .is_ok_and(|info| info.config.contains_key("connector.plugin.version"))
+    })
+    .await;
+    let deleted = house.herder.delete_connection("files", Expected::Any).await.unwrap_err();
+    assert!(matches!(&deleted, HerderError::Conflict(why) if why.contains("used by read")));
+    let deleted = house.herder.delete_connection("other", Expected::Any).await.unwrap_err();
+    assert!(matches!(&deleted, HerderError::Conflict(why) if why.contains("cannot be loaded")));
+    // It would not be let in.
+    house.put("other", local("/", "write-*")).await.unwrap();
+    house.herder.delete_connection("other", Expected::Any).await.unwrap();
+    house.worker.shutdown().await;
+}

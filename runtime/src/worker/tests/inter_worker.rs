@@ -70,6 +70,12 @@ async fn only_sources_are_fenced_and_by_the_leader_alone() {
 async fn a_worker_is_healthy_while_it_is_a_member_and_reads_its_topics() {
     let house = House::new().await;
     assert_eq!(house.herder.health().await, Health::Healthy);
+    // Whoever asks again at once asks nobody else.
+    house.cluster.freeze("connect-configs");
+    house.cluster.append("connect-configs", 0, "connector-late", "{}");
+    let again = tokio::time::timeout(Duration::from_millis(200), house.herder.health()).await;
+    assert_eq!(again, Ok(Health::Healthy));
+    house.cluster.thaw("connect-configs");
     house.cluster.lose("m1");
     until("it is no member", || !house.herder.ready()).await;
     assert!(matches!(house.herder.health().await, Health::Starting(_)));

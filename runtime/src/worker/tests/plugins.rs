@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::json;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use crate::batch::Batch;
 use crate::host::{Connections, OpenContext};
@@ -80,6 +80,8 @@ pub(super) struct Scene {
     pub(super) connections: Arc<Connections>,
     /// The plugins of the fleet, if this worker takes any.
     pub(super) fleet: Option<Arc<FleetStage>>,
+    /// The next configuration to be looked at says so, and waits.
+    pub(super) validating: Mutex<Option<(oneshot::Sender<()>, oneshot::Receiver<()>)>>,
     /// The versions that sources were opened in, in turn.
     pub(super) versions: Mutex<Vec<String>>,
 }
@@ -225,6 +227,10 @@ impl Uploads for FleetStage {
         Ok(())
     }
 
+    async fn retry(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     fn remove(&self, name: &str, version: &str) {
         self.0.lock().unwrap().versions.remove(&(name.to_owned(), version.to_owned()));
     }
@@ -266,6 +272,11 @@ impl Plugin for Actor {
     }
 
     async fn validate(&self, config: &ConnectorConfig) -> Result<Vec<ConfigProblem>, TaskError> {
+        let gate = self.scene.validating.lock().unwrap().take();
+        if let Some((reached, go_on)) = gate {
+            let _ = reached.send(());
+            let _ = go_on.await;
+        }
         let wrong = config.get("rows").is_some_and(|rows| rows.parse::<u32>().is_err());
         let problem = ConfigProblem { option: "rows".into(), message: "is no number".into() };
         Ok(wrong.then_some(problem).into_iter().collect())

@@ -149,3 +149,73 @@ async fn a_plugin_topic_that_would_lose_plugins_is_refused_with_the_remedy() {
     let told = refused.err().expect("it is refused").to_string();
     assert!(told.contains("cleanup.policy=delete") && told.contains("alter the topic"), "{told}");
 }
+
+#[tokio::test]
+async fn a_version_that_is_deleted_while_a_connector_is_checked_is_not_named_by_it() {
+    let (house, _) = worker(Memory::new(), "w1:8083").await;
+    house.cluster.create("t", 1);
+    house.upload(&component("rows 2 source")).await.unwrap();
+    house.upload(&component("rows 3 source")).await.unwrap();
+    let (reached, is_reached) = tokio::sync::oneshot::channel();
+    let (go_on, goes_on) = tokio::sync::oneshot::channel();
+    *house.scene.validating.lock().unwrap() = Some((reached, goes_on));
+    let pinned = config(&[
+        ("connector.class", "rows"),
+        ("connector.plugin.version", "2"),
+        ("topic", "t"),
+        ("rows", "4"),
+    ]);
+    let herder = house.herder.clone();
+    let creating = tokio::spawn(async move { herder.create("pinned", pinned).await });
+    is_reached.await.unwrap();
+    house.herder.delete_plugin("rows", "2").await.unwrap();
+    go_on.send(()).unwrap();
+    let refused = creating.await.unwrap().unwrap_err();
+    assert!(matches!(&refused, HerderError::BadRequest(why) if why.contains("version 2")));
+    assert!(house.herder.connectors().is_empty());
+    house.worker.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_component_that_lost_a_chunk_is_made_whole_by_the_same_upload() {
+    let cluster = Memory::new();
+    let (house, _) = worker(cluster.clone(), "w1:8083").await;
+    let first = component("rows 2 source");
+    house.upload(&first).await.unwrap();
+    cluster.delete(TOPIC, &format!("chunk-{}-1", sha256(&first)));
+    assert!(!house.upload(&first).await.unwrap().1);
+    let (late, installed) = worker(cluster, "w2:8083").await;
+    assert_eq!(installed.component("rows", "2"), Some(first));
+    house.worker.shutdown().await;
+    late.worker.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_upload_that_is_refused_by_the_log_leaves_nothing_to_be_seen() {
+    let (house, own) = worker(Memory::new(), "w1:8083").await;
+    house.upload(&component("rows 2 source")).await.unwrap();
+    let before = house.cluster.records(TOPIC).len();
+    house.cluster.fail_sends(TOPIC, 1);
+    let third = component("rows 3 source");
+    let failed = house.upload(&third).await.unwrap_err();
+    assert!(matches!(failed, HerderError::Internal(_)), "{failed}");
+    assert_eq!(house.cluster.records(TOPIC).len(), before, "all of it, or nothing");
+    assert!(house.upload(&third).await.unwrap().1);
+    assert_eq!(own.component("rows", "3"), Some(third));
+    house.worker.shutdown().await;
+}
+
+#[tokio::test]
+async fn plugins_have_room_for_so_many_bytes_together() {
+    let (house, _) = worker(Memory::new(), "w1:8083").await;
+    let large =
+        |version: u32| format!("rows {version} source {}", "x".repeat(60 << 20)).into_bytes();
+    for version in 1..=4 {
+        house.upload(&large(version)).await.unwrap();
+    }
+    let full = house.upload(&large(5)).await.unwrap_err();
+    assert!(matches!(&full, HerderError::Conflict(why) if why.contains("plugin remove")), "{full}");
+    house.herder.delete_plugin("rows", "1").await.unwrap();
+    house.upload(&large(5)).await.unwrap();
+    house.worker.shutdown().await;
+}

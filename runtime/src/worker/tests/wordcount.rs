@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::*;
 use crate::host::adapt::WorkerPlugins;
-use crate::host::{Connections, FleetPlugins, HostConfig, Limits, PluginHost, Reach};
+use crate::host::{Connections, FleetPlugins, HostConfig, Limits, OwnPlugins, PluginHost, Reach};
 use crate::kafka::admin::NewTopic;
 use crate::worker::clients::Clients;
 use crate::worker::kafka_clients::KafkaClients;
@@ -58,7 +58,7 @@ impl Run {
         let host = HostConfig { cache_dir: dir.join("cache"), limits: Limits::default() };
         let host = PluginHost::new(host).unwrap();
         let catalog = host.scan(&[plugins]).await;
-        let fleet = Arc::new(FleetPlugins::new(host));
+        let fleet = Arc::new(FleetPlugins::new(host, OwnPlugins::default()));
         assert!(catalog.broken().is_empty(), "{:?}", catalog.broken());
         let output = dir.join("out");
         std::fs::create_dir_all(&output).unwrap();

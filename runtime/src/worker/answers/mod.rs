@@ -1,49 +1,47 @@
 //! The herder: answers from what the internal topics hold, changes by writing
 //! to them. Any worker of the fleet can answer and change; who runs what
 //! follows from the config topic.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | `checks` | a configuration looked at before it is taken |
+//! | `drained` | when a connector has done all that there is to do |
+//! | `resources` | connections, pipelines and plugins of the fleet |
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod checks;
+mod drained;
+mod resources;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use tokio::sync::{MutexGuard, mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::sync::{mpsc, oneshot};
 
+use self::drained::is_done;
 use super::compacted::{LogError, Write};
 use super::config_state::{ConfigState, ConnectorEntry};
-use super::connections;
-use super::core::{Connector, Core};
+use super::core::Core;
 use super::definitions::{self, ConfigInfos, ConfigKeyInfo};
 use super::herd::Event;
 use super::herder::{
     ConnectorConfig, ConnectorInfo, ConnectorKind, ConnectorOffsets, ConnectorProgress,
-    ConnectorState, ConnectorStatus, Health, Herder, HerderError, Leadership, Object, PluginInfo,
-    State, TargetState, TaskId, TaskState,
+    ConnectorState, ConnectorStatus, Health, Herder, HerderError, Leadership, PluginInfo, State,
+    TargetState, TaskId, TaskState,
 };
 use super::inter_worker;
-use super::lag::input_partitions;
 use super::offsets;
 use super::options;
-use super::plan::changelog_topic;
-use super::plugin::{ConfigProblem, Plugin};
+use super::privileges::Change;
 use super::records::{self, Commit, ConfigKey, LoggerLevelValue, Properties, Restart, Status};
-use super::resources::{
-    ConnectionInfo, Expected, PipelineInfo, PipelineParts, Resources, UploadedPlugin,
-};
 use super::session_key::{RequestSignature, now_ms};
-use crate::kafka::{ClientError, Lease, Start, TopicPartition};
+use crate::kafka::{ClientError, Lease};
 use crate::logging::LoggerLevel;
-use crate::task::schedule::Targets;
 
-/// How often `drained` looks.
-const DRAINED_LOOK: Duration = Duration::from_millis(50);
-/// The largest configuration of a connector, in bytes: it must fit into a record of the
-/// config topic, whose size brokers bound by a megabyte.
-const CONFIG_BYTES_MAX: usize = 512 << 10;
-/// How often it asks the cluster what other workers have committed.
-const COMMITTED_LOOK: Duration = Duration::from_secs(1);
+/// How long what was found out of the worker's health is told again.
+const HEALTH_AGE_MAX: Duration = Duration::from_secs(1);
 
 /// The handle that [`Worker::herder`](super::Worker::herder) gives.
 pub(super) struct Answers {
@@ -89,170 +87,36 @@ impl Answers {
         Ok(self.core.logs.config.write_and_read(writes).await?)
     }
 
-    /// Whoever changes what is there looks at all that was written before: another
-    /// worker may have changed it.
-    pub(super) async fn changing(&self) -> Result<MutexGuard<'_, ()>, HerderError> {
-        let changing = self.core.changing.lock().await;
-        self.core.logs.config.read_to_end().await?;
-        Ok(changing)
-    }
-
-    async fn check(&self, name: &str, config: &mut ConnectorConfig) -> Result<(), HerderError> {
-        if name.is_empty() || name.chars().any(|c| c.is_control() || c == '/') {
-            return Err(HerderError::BadRequest(format!("`{name}` is no name for a connector")));
-        }
-        if config.get(options::NAME).is_some_and(|inside| inside != name) {
-            return Err(HerderError::BadRequest(format!(
-                "the configuration's `name` is `{}`, but the connector is `{name}`",
-                config[options::NAME]
-            )));
-        }
-        config.insert(options::NAME.to_owned(), name.to_owned());
-        let bytes = records::encode(config).len();
-        if bytes > CONFIG_BYTES_MAX {
-            return Err(HerderError::BadRequest(format!(
-                "the configuration has {bytes} bytes, and each task has a copy of it: a connector's \
-                 may have {CONFIG_BYTES_MAX}. Large lists belong in a file that a connection reads"
-            )));
-        }
-        for option in connections::secrets_in_clear(config) {
-            tracing::warn!(
-                connector = name,
-                "`{option}` holds a secret in clear, which REST shows and a topic keeps: put it into \
-                 a connection, as a reference"
-            );
-        }
-        let plugin = self.plugin_of(config)?;
-        let topic = changelog_topic(name);
-        if plugin.info().kind == ConnectorKind::Processor && !is_topic_name(&topic) {
-            return Err(HerderError::BadRequest(format!(
-                "a processor's name is part of a topic's, `{topic}`: it may hold ASCII letters, \
-                 digits, `.`, `_` and `-`"
-            )));
-        }
-        let given = config.iter().map(|(key, value)| (key.clone(), Some(value.clone())));
-        let infos = self.look_at(&*plugin, given.collect()).await?;
-        infos.refusal().map_or(Ok(()), |refusal| Err(HerderError::BadRequest(refusal)))
-    }
-
-    /// The plugin of a configuration.
-    fn plugin_of(&self, config: &ConnectorConfig) -> Result<Arc<dyn Plugin>, HerderError> {
-        if !config.contains_key(options::CLASS) {
-            return Err(HerderError::BadRequest(format!(
-                "Connector config contains no connector type: name a plugin in `{}`",
-                options::CLASS
-            )));
-        }
-        self.core.plugin_of(config).map_err(HerderError::BadRequest)
-    }
-
-    /// What is right and wrong with a configuration for `plugin`.
-    async fn look_at(
-        &self,
-        plugin: &dyn Plugin,
-        given: BTreeMap<String, Option<String>>,
-    ) -> Result<ConfigInfos, HerderError> {
-        let present = given.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
-        let config: ConnectorConfig = present.collect();
-        let support = self.core.config.exactly_once_sources;
-        let mut problems = options::validate(plugin, &config, support).await.map_err(internal)?;
-        let nulls = given.iter().filter(|(_, value)| value.is_none());
-        problems.extend(nulls.map(|(option, _)| ConfigProblem {
-            option: option.clone(),
-            message: "is null: give it a value, or leave it out".to_owned(),
-        }));
-        if config.get(options::NAME).is_none_or(|name| name.trim().is_empty()) {
-            let message = "is missing: a connector has a name".to_owned();
-            problems.push(ConfigProblem { option: options::NAME.to_owned(), message });
-        }
-        let class = config.get(options::CLASS).map(String::as_str).unwrap_or_default();
-        let kind = plugin.info().kind;
-        Ok(definitions::infos(class, kind, plugin.config_schema(), &given, &problems))
-    }
-
     async fn write_config(
         &self,
         name: &str,
         config: ConnectorConfig,
         target: Option<TargetState>,
+        change: &mut Change<'_>,
     ) -> Result<(), HerderError> {
         let writes = {
             let configs = self.core.configs.read().expect("no holder panics");
             config_writes(&configs, name, config, target)
         };
-        self.write(&writes).await
+        change.write(&writes).await
+    }
+
+    async fn look_at_health(&self) -> Health {
+        let (answer, answered) = oneshot::channel();
+        let asked = self.events.send(Event::AreYouThere(answer));
+        if asked.is_err() || answered.await.is_err() {
+            return Health::Unhealthy("The worker's loop has ended.".to_owned());
+        }
+        match self.core.logs.config.read_to_end().await {
+            Ok(()) => Health::Healthy,
+            Err(error) => Health::Unhealthy(error.to_string()),
+        }
     }
 
     async fn write_restart(&self, name: &str, restart: &Restart) -> Result<(), HerderError> {
         let key = ConfigKey::Restart(name.to_owned()).encode().into_bytes();
         self.write(&[(key, Some(records::encode(restart)))]).await
     }
-
-    /// An error if the connector or one of its tasks is FAILED.
-    fn check_not_failed(&self, name: &str) -> Result<(), HerderError> {
-        let status = self.status(name)?;
-        let failed = |what: String, trace: Option<String>| {
-            Err(HerderError::Internal(format!("{what} failed: {}", trace.unwrap_or_default())))
-        };
-        if status.connector.state == State::Failed {
-            return failed(format!("connector `{name}`"), status.connector.trace);
-        }
-        match status.tasks.into_iter().find(|task| task.state == State::Failed) {
-            Some(task) => failed(format!("task {} of connector `{name}`", task.id), task.trace),
-            None => Ok(()),
-        }
-    }
-
-    async fn source_drained(&self, name: &str) -> Result<(), HerderError> {
-        loop {
-            self.check_not_failed(name)?;
-            if is_done(&self.core.connector(name), &self.entry(name)?) {
-                return Ok(());
-            }
-            tokio::time::sleep(DRAINED_LOOK).await;
-        }
-    }
-
-    async fn inputs_drained(&self, name: &str) -> Result<(), HerderError> {
-        let admin = self.core.clients.admin();
-        let inputs = input_partitions(&self.core, name).await?;
-        let ask = |start| inputs.iter().map(|at| (at.clone(), start)).collect::<Vec<_>>();
-        let begins = admin.list_offsets(&ask(Start::Earliest)).await?;
-        let mut targets: Targets = admin.list_offsets(&ask(Start::Latest)).await?;
-        targets.retain(|at, end| begins.get(at).is_none_or(|begin| begin < end));
-
-        let connector = self.core.connector(name);
-        connector.targets.send_replace(Some(Arc::new(targets.clone())));
-        let mut elsewhere: HashMap<TopicPartition, i64> = HashMap::new();
-        let mut look_at = Instant::now() + COMMITTED_LOOK;
-        loop {
-            self.check_not_failed(name)?;
-            let reached = {
-                let here = connector.positions.read().expect("no holder panics");
-                // A partition that moved away meanwhile has an old offset here.
-                let reached = |at, end| {
-                    [here.get(at), elsewhere.get(at)].into_iter().flatten().any(|it| it >= end)
-                };
-                targets.iter().all(|(at, end)| reached(at, end))
-            };
-            if reached {
-                return Ok(());
-            }
-            if Instant::now() >= look_at {
-                let committed = admin.committed_offsets(&connector.group, Some(&inputs)).await?;
-                elsewhere = committed.into_iter().map(|(at, it)| (at, it.offset)).collect();
-                look_at = Instant::now() + COMMITTED_LOOK;
-            }
-            tokio::time::sleep(DRAINED_LOOK).await;
-        }
-    }
-}
-
-/// Whether Kafka takes this as a topic's name.
-fn is_topic_name(name: &str) -> bool {
-    const CHARACTERS_MAX: usize = 249;
-    let legal = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-    name.len() <= CHARACTERS_MAX && name.chars().all(legal)
 }
 
 /// What deletes a connector and its tasks.
@@ -312,74 +176,6 @@ fn target_state(name: &str, target: TargetState) -> Write {
     (key, Some(records::encode_target_state(target)))
 }
 
-/// True when every task of a source has read all that it ever will.
-fn is_done(connector: &Connector, entry: &ConnectorEntry) -> bool {
-    let done = connector.done.lock().expect("no holder panics");
-    !entry.needs_plan() && (0..entry.tasks.len() as u32).all(|task| done.contains(&task))
-}
-
-#[async_trait]
-impl Resources for Answers {
-    fn connections(&self) -> Vec<ConnectionInfo> {
-        self.all_connections()
-    }
-
-    async fn put_connection(
-        &self,
-        name: &str,
-        definition: Object,
-        expected: Expected,
-    ) -> Result<(ConnectionInfo, bool), HerderError> {
-        self.change_connection(name, definition, expected).await
-    }
-
-    async fn delete_connection(&self, name: &str, expected: Expected) -> Result<(), HerderError> {
-        self.remove_connection(name, expected).await
-    }
-
-    fn pipelines(&self) -> Vec<PipelineInfo> {
-        self.all_pipelines()
-    }
-
-    async fn put_pipeline(
-        &self,
-        name: &str,
-        parts: PipelineParts,
-        expected: Expected,
-    ) -> Result<(PipelineInfo, bool), HerderError> {
-        self.change_pipeline(name, parts, expected).await
-    }
-
-    async fn delete_pipeline(&self, name: &str, expected: Expected) -> Result<(), HerderError> {
-        self.remove_pipeline(name, expected).await
-    }
-
-    fn uploaded_plugins(&self) -> Vec<UploadedPlugin> {
-        self.all_uploaded()
-    }
-
-    async fn upload_plugin(
-        &self,
-        component: Vec<u8>,
-        sha256: &str,
-        activate: bool,
-    ) -> Result<(UploadedPlugin, bool), HerderError> {
-        self.take_plugin(component, sha256, activate).await
-    }
-
-    async fn activate_plugin(
-        &self,
-        name: &str,
-        version: Option<String>,
-    ) -> Result<UploadedPlugin, HerderError> {
-        self.activate(name, version).await
-    }
-
-    async fn delete_plugin(&self, name: &str, version: &str) -> Result<(), HerderError> {
-        self.delete_version(name, version).await
-    }
-}
-
 #[async_trait]
 impl Herder for Answers {
     fn cluster_id(&self) -> String {
@@ -405,15 +201,16 @@ impl Herder for Answers {
         if !self.core.ready.load(Ordering::Acquire) {
             return Health::Starting("The worker is no member of its group yet.".to_owned());
         }
-        let (answer, answered) = oneshot::channel();
-        let asked = self.events.send(Event::AreYouThere(answer));
-        if asked.is_err() || answered.await.is_err() {
-            return Health::Unhealthy("The worker's loop has ended.".to_owned());
+        // Whoever may not send requests may ask this: the cluster is asked for all of them.
+        let mut known = self.core.health.lock().await;
+        if let Some((at, health)) = &*known
+            && at.elapsed() < HEALTH_AGE_MAX
+        {
+            return health.clone();
         }
-        match self.core.logs.config.read_to_end().await {
-            Ok(()) => Health::Healthy,
-            Err(error) => Health::Unhealthy(error.to_string()),
-        }
+        let health = self.look_at_health().await;
+        *known = Some((Instant::now(), health.clone()));
+        health
     }
 
     fn connectors(&self) -> Vec<String> {
@@ -461,11 +258,12 @@ impl Herder for Answers {
         initial_state: Option<TargetState>,
     ) -> Result<ConnectorInfo, HerderError> {
         self.check(name, &mut config).await?;
-        let _changing = self.changing().await?;
+        let mut change = self.core.change().await?;
+        self.is_there(&config)?;
         if self.entry(name).is_ok() {
             return Err(HerderError::Conflict(format!("Connector {name} already exists")));
         }
-        self.write_config(name, config, initial_state).await?;
+        self.write_config(name, config, initial_state, &mut change).await?;
         // Its tasks may be planned by now, or not: nobody can count on them yet.
         Ok(ConnectorInfo { tasks: Vec::new(), ..self.connector(name)? })
     }
@@ -476,9 +274,10 @@ impl Herder for Answers {
         mut config: ConnectorConfig,
     ) -> Result<(ConnectorInfo, bool), HerderError> {
         self.check(name, &mut config).await?;
-        let _changing = self.changing().await?;
+        let mut change = self.core.change().await?;
+        self.is_there(&config)?;
         let created = self.entry(name).is_err();
-        self.write_config(name, config, None).await?;
+        self.write_config(name, config, None, &mut change).await?;
         Ok((self.connector(name)?, created))
     }
 
@@ -487,7 +286,7 @@ impl Herder for Answers {
         name: &str,
         patch: BTreeMap<String, Option<String>>,
     ) -> Result<ConnectorInfo, HerderError> {
-        let _changing = self.changing().await?;
+        let mut change = self.core.change().await?;
         let mut config = self.entry(name)?.config;
         for (option, value) in patch {
             match value {
@@ -496,15 +295,15 @@ impl Herder for Answers {
             }
         }
         self.check(name, &mut config).await?;
-        self.write_config(name, config, None).await?;
+        self.write_config(name, config, None, &mut change).await?;
         self.connector(name)
     }
 
     async fn delete(&self, name: &str) -> Result<(), HerderError> {
-        let _changing = self.changing().await?;
+        let mut change = self.core.change().await?;
         self.entry(name)?;
         let tasks = self.core.configs.read().expect("no holder panics").known_tasks(name);
-        self.write(&deletion(name, tasks)).await
+        change.write(&deletion(name, tasks)).await
     }
 
     async fn restart(
@@ -531,9 +330,9 @@ impl Herder for Answers {
     }
 
     async fn set_target_state(&self, name: &str, target: TargetState) -> Result<(), HerderError> {
-        let _changing = self.changing().await?;
+        let mut change = self.core.change().await?;
         let from = self.entry(name)?.target;
-        self.write(&target_writes(name, from, target)).await
+        change.write(&target_writes(name, from, target)).await
     }
 
     async fn offsets(&self, name: &str) -> Result<ConnectorOffsets, HerderError> {
