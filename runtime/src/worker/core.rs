@@ -56,7 +56,9 @@ pub(super) struct Core {
     /// The group's generation, -1 before the first.
     pub(super) generation: Arc<AtomicI32>,
     /// Held from a look at the connectors to the write that rests on it.
-    pub(super) changing: tokio::sync::Mutex<Privileges>,
+    pub(super) changing: tokio::sync::Mutex<()>,
+    /// As the leader: what it changes the fleet with.
+    pub(super) privileges: Arc<Privileges>,
     /// Held while the leader deals out tasks, and while it changes the offsets of
     /// a connector that has none: none starts meanwhile.
     pub(super) dealing: tokio::sync::Mutex<()>,

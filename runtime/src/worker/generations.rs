@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use super::config_state::{ConfigState, Unfenced};
 use super::core::Core;
-use super::herder::Leadership;
+use super::herder::{HerderError, Leadership};
 use super::records::{self, ConfigKey};
 use crate::kafka::{Admin, TopicPartition};
 use crate::task::error::TaskError;
@@ -63,8 +63,14 @@ async fn fence(core: &Core, name: &str) -> Result<(), TaskError> {
         admin.fence_producer(&id, timeout).await
     });
     fencing.await?;
-    let key = ConfigKey::TasksFencing(name.to_owned()).encode().into_bytes();
-    core.logs.config.write_and_read(&[(key, Some(records::encode(&record)))]).await?;
+    let failed = |error: HerderError| TaskError::retry(error.to_string());
+    let mut change = core.change().await.map_err(failed)?;
+    let unfenced = core.configs.read().expect("no holder panics").fencing(name);
+    // Another plan may have come meanwhile, or another leader.
+    if unfenced.is_some_and(|unfenced| unfenced.record == record) {
+        let key = ConfigKey::TasksFencing(name.to_owned()).encode().into_bytes();
+        change.write(&[(key, Some(records::encode(&record)))]).await.map_err(failed)?;
+    }
     Ok(())
 }
 

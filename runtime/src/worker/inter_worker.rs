@@ -16,8 +16,8 @@ use crate::task::error::TaskError;
 /// Pause after a key that could not be written.
 const ERROR_PAUSE: Duration = Duration::from_secs(1);
 
-/// While this worker leads, makes a session key whenever there is none, or one that
-/// has grown old. As long as it does not, it has no right to change the fleet either.
+/// While this worker leads, has the right to change the fleet, and makes a session key
+/// whenever there is none, or one that has grown old.
 pub(super) async fn keep_key(core: Arc<Core>) {
     let mut led = core.led.subscribe();
     loop {
@@ -28,22 +28,21 @@ pub(super) async fn keep_key(core: Arc<Core>) {
                 Err(_) => return,
             }
         }
-        // What a new leader is asked first need not wait for a producer.
-        if let Err(error) = core.change().await {
-            tracing::warn!("this worker leads, and cannot change the fleet yet: {error}");
-        }
-        let mut left = time_left(&core);
-        if left.is_zero() {
-            match renew(&core).await {
+        let mut left = ERROR_PAUSE;
+        // What a leader of the past left open ends here; and what a new one is asked
+        // first need not wait for a producer.
+        match core.claim_privileges().await {
+            Ok(_) => match renew(&core).await {
                 Ok(()) => left = time_left(&core),
-                Err(error) => {
-                    tracing::warn!("the session key is not renewed: {error}");
-                    left = ERROR_PAUSE;
-                }
+                Err(error) => tracing::warn!("the session key is not renewed: {error}"),
+            },
+            Err(error) => {
+                tracing::warn!("this worker leads, and cannot change the fleet yet: {error}");
             }
         }
         tokio::select! {
             () = tokio::time::sleep(left) => {}
+            () = core.privileges_lost() => {}
             _ = led.changed() => {}
         }
     }
@@ -57,6 +56,9 @@ fn time_left(core: &Core) -> Duration {
 /// Writes a key, unless another leader has done so meanwhile or this one's lease is
 /// over.
 async fn renew(core: &Core) -> Result<(), HerderError> {
+    if !time_left(core).is_zero() {
+        return Ok(());
+    }
     let work = async {
         let mut change = core.change().await?;
         if time_left(core).is_zero() {
@@ -80,7 +82,7 @@ pub(super) async fn ask_to_plan(core: &Core, name: &str) -> Result<(), TaskError
 
 /// Only the leader does this, as in Kafka's `DistributedHerder`.
 fn check_leads(core: &Core, what: &str) -> Result<(), HerderError> {
-    match &core.led.borrow().leader {
+    match core.leader() {
         Leadership::Own => Ok(()),
         Leadership::Of(leader) => {
             Err(HerderError::Conflict(format!("Only the leader may {what}: it is at {leader}")))

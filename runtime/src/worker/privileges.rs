@@ -4,55 +4,103 @@
 //! `connect-cluster-GROUP`, which it takes over before it reads what a change rests on.
 //! A worker that leads no more, and does not know it yet, is fenced by whoever leads
 //! since: its change is refused, so nothing is overwritten that it has not read. Like
-//! there, fleets with `exactly.once.source.support=disabled` have no such fence.
+//! there, fleets with `exactly.once.source.support=disabled` have no such fence, and a
+//! connector is paused and resumed by any worker.
 
 use std::sync::Arc;
 
-use tokio::sync::MutexGuard;
+use tokio::sync::{Mutex, MutexGuard, Notify};
 
+use super::answers::internal;
 use super::compacted::{CompactedLog, LogError, Write, at_once};
 use super::config::SourceSupport;
 use super::core::Core;
 use super::herder::{HerderError, Leadership};
 use crate::batch::Batch;
-use crate::kafka::{ErrorClass, ProduceError, TransactionalProducer};
+use crate::kafka::{ErrorClass, Lease, ProduceError, TransactionalProducer};
 
 /// What is sent before its acknowledgement is waited for, in bytes.
 const SEND_BYTES_MAX: usize = 1 << 20;
 
 /// The producer that has the fleet's `transactional.id`, if this worker took it over.
 #[derive(Default)]
-pub(super) struct Privileges(Option<Arc<dyn TransactionalProducer>>);
+pub(super) struct Privileges {
+    /// Held for a whole transaction.
+    producer: Mutex<Option<Arc<dyn TransactionalProducer>>>,
+    /// A transaction failed that may still be open: nobody reads on until its id is
+    /// taken over.
+    lost: Notify,
+}
 
 /// A change under way: nothing else is changed by this worker meanwhile, and what
 /// others change shows when it is written.
 pub(super) struct Change<'a> {
     core: &'a Core,
-    privileges: MutexGuard<'a, Privileges>,
+    is_fenced: bool,
+    _changing: MutexGuard<'a, ()>,
 }
 
 impl Core {
-    /// Begins a change of what the config topic has, once all of it is read.
+    /// Who leads the fleet. A worker that leads and has no lease was frozen, and may not
+    /// have heard yet that another leads.
+    pub(super) fn leader(&self) -> Leadership {
+        let leader = self.led.borrow().leader.clone();
+        let is_member = self.lease.get().is_some_and(Lease::is_valid);
+        match leader {
+            Leadership::Own if !is_member => Leadership::Unknown,
+            leader => leader,
+        }
+    }
+
+    /// Begins a change that is the leader's to make, once all of the config topic is
+    /// read.
     pub(super) async fn change(&self) -> Result<Change<'_>, HerderError> {
-        let mut privileges = self.changing.lock().await;
-        if self.is_privileged() && privileges.0.is_none() {
-            privileges.0 = Some(self.take_privileges().await?);
+        self.begin(self.fences_leaders()).await
+    }
+
+    /// The same of one that every worker makes.
+    pub(super) async fn change_as_any(&self) -> Result<Change<'_>, HerderError> {
+        self.begin(false).await
+    }
+
+    async fn begin(&self, is_fenced: bool) -> Result<Change<'_>, HerderError> {
+        let changing = self.changing.lock().await;
+        if is_fenced && !self.claim_privileges().await? {
+            return Err(leads_no_more());
         }
         self.logs.config.read_to_end().await?;
-        Ok(Change { core: self, privileges })
+        Ok(Change { core: self, is_fenced, _changing: changing })
+    }
+
+    fn fences_leaders(&self) -> bool {
+        self.config.exactly_once_sources != SourceSupport::Disabled
+    }
+
+    /// As the leader: takes the fleet's `transactional.id` over, which ends what was
+    /// begun with it. True if this worker has it, which it need not in fleets that fence
+    /// no leaders.
+    pub(super) async fn claim_privileges(&self) -> Result<bool, HerderError> {
+        let mut producer = self.privileges.producer.lock().await;
+        if !self.fences_leaders() || self.leader() != Leadership::Own {
+            return Ok(false);
+        }
+        if producer.is_none() {
+            *producer = Some(self.take_over().await?);
+        }
+        Ok(true)
     }
 
     /// Lets go of the right to change, as a leader no more.
     pub(super) async fn drop_privileges(&self) {
-        self.changing.lock().await.0 = None;
+        *self.privileges.producer.lock().await = None;
     }
 
-    fn is_privileged(&self) -> bool {
-        self.config.exactly_once_sources != SourceSupport::Disabled
-            && self.led.borrow().leader == Leadership::Own
+    /// Returns once a change failed so that its right is to be claimed again at once.
+    pub(super) async fn privileges_lost(&self) {
+        self.privileges.lost.notified().await;
     }
 
-    async fn take_privileges(&self) -> Result<Arc<dyn TransactionalProducer>, HerderError> {
+    async fn take_over(&self) -> Result<Arc<dyn TransactionalProducer>, HerderError> {
         let id = self.config.leader_transactional_id();
         let timeout = self.config.transaction_timeout();
         let failed = |error: ProduceError| {
@@ -79,21 +127,24 @@ impl Change<'_> {
         self.write_to(&log, writes).await
     }
 
-    /// The same to another topic. What a leader writes is visible all at once.
+    /// The same to another topic. What a leader writes is visible all at once, or never.
     pub(super) async fn write_to(
         &mut self,
         log: &CompactedLog,
         writes: &[Write],
     ) -> Result<(), HerderError> {
-        // Whoever is cut off here leaves no producer that is in the midst of something.
-        match self.privileges.0.take() {
-            Some(producer) => {
-                in_transaction(&*producer, log.topic(), writes).await?;
-                self.privileges.0 = Some(producer);
+        let batches = batches(writes);
+        match self.is_fenced {
+            true => {
+                let (privileges, topic) = (self.core.privileges.clone(), log.topic().to_owned());
+                // Whoever asked for it may go: a transaction that nobody ends holds up
+                // all readers.
+                let writing = tokio::spawn(async move { privileges.write(&topic, &batches).await });
+                writing.await.map_err(internal)??;
             }
-            None => {
-                for batch in batches(writes) {
-                    log.write_batch(&batch).await?;
+            false => {
+                for batch in &batches {
+                    log.write_batch(batch).await?;
                 }
             }
         }
@@ -101,38 +152,58 @@ impl Change<'_> {
     }
 }
 
+impl Privileges {
+    async fn write(&self, topic: &str, batches: &[Batch]) -> Result<(), HerderError> {
+        let mut held = self.producer.lock().await;
+        let producer = held.take().ok_or_else(leads_no_more)?;
+        let failed = match in_transaction(&*producer, topic, batches).await {
+            Ok(()) => {
+                *held = Some(producer);
+                return Ok(());
+            }
+            Err(failed) => failed,
+        };
+        // Whoever took it over ended what was open.
+        if failed.class() == ErrorClass::Fenced {
+            return Err(leads_no_more());
+        }
+        self.lost.notify_one();
+        Err(LogError::Write { topic: topic.to_owned(), source: failed }.into())
+    }
+}
+
+fn leads_no_more() -> HerderError {
+    HerderError::Conflict(
+        "Cannot complete request because this worker leads the fleet no more, or another led it \
+         meanwhile. Look at what is there, and send the request again"
+            .to_owned(),
+    )
+}
+
 async fn in_transaction(
     producer: &dyn TransactionalProducer,
     topic: &str,
-    writes: &[Write],
-) -> Result<(), HerderError> {
-    let failed = |error: ProduceError| match error.class() {
-        ErrorClass::Fenced => HerderError::Conflict(
-            "Cannot complete request because another worker leads the fleet since it was looked \
-             at: nothing was changed. Look again, and send the request again"
-                .to_owned(),
-        ),
-        _ => LogError::Write { topic: topic.to_owned(), source: error }.into(),
-    };
-    producer.begin().await.map_err(failed)?;
-    if let Err(error) = send_all(producer, topic, writes).await {
+    batches: &[Batch],
+) -> Result<(), ProduceError> {
+    producer.begin().await?;
+    if let Err(error) = send_all(producer, topic, batches).await {
         // After a lost answer the next producer of the id ends it; after a refusal nobody
         // need wait for that.
         if matches!(error.class(), ErrorClass::Fatal | ErrorClass::Authorization) {
             producer.abort().await;
         }
-        return Err(failed(error));
+        return Err(error);
     }
-    producer.commit().await.map_err(failed)
+    producer.commit().await
 }
 
 async fn send_all(
     producer: &dyn TransactionalProducer,
     topic: &str,
-    writes: &[Write],
+    batches: &[Batch],
 ) -> Result<(), ProduceError> {
-    for batch in batches(writes) {
-        let receipt = producer.records().send(topic, None, &batch).await?;
+    for batch in batches {
+        let receipt = producer.records().send(topic, None, batch).await?;
         receipt.wait().await.map_err(|error| producer.cause(error))?;
     }
     Ok(())

@@ -186,6 +186,7 @@ impl Worker {
             lease: OnceLock::new(),
             generation,
             changing: tokio::sync::Mutex::default(),
+            privileges: Arc::default(),
             dealing: tokio::sync::Mutex::default(),
             ready: AtomicBool::new(false),
             leaving: AtomicBool::new(false),

@@ -1,6 +1,6 @@
 //! The herder: answers from what the internal topics hold, changes by writing
-//! to them. Any worker of the fleet can answer and change; who runs what
-//! follows from the config topic.
+//! to them. Any worker of the fleet can answer, and its leader changes it; who runs
+//! what follows from the config topic.
 //!
 //! | module | what it is |
 //! | --- | --- |
@@ -37,7 +37,7 @@ use super::options;
 use super::privileges::Change;
 use super::records::{self, Commit, ConfigKey, LoggerLevelValue, Properties, Restart, Status};
 use super::session_key::{RequestSignature, now_ms};
-use crate::kafka::{ClientError, Lease};
+use crate::kafka::ClientError;
 use crate::logging::LoggerLevel;
 
 /// How long what was found out of the worker's health is told again.
@@ -49,7 +49,7 @@ pub(super) struct Answers {
     pub(super) events: mpsc::UnboundedSender<Event>,
 }
 
-fn internal(error: impl std::fmt::Display) -> HerderError {
+pub(super) fn internal(error: impl std::fmt::Display) -> HerderError {
     HerderError::Internal(error.to_string())
 }
 
@@ -330,7 +330,10 @@ impl Herder for Answers {
     }
 
     async fn set_target_state(&self, name: &str, target: TargetState) -> Result<(), HerderError> {
-        let mut change = self.core.change().await?;
+        let mut change = match target {
+            TargetState::Stopped => self.core.change().await?,
+            TargetState::Started | TargetState::Paused => self.core.change_as_any().await?,
+        };
         let from = self.entry(name)?.target;
         change.write(&target_writes(name, from, target)).await
     }
@@ -419,13 +422,7 @@ impl Herder for Answers {
     }
 
     fn leader(&self) -> Leadership {
-        let leader = self.core.led.borrow().leader.clone();
-        let is_member = self.core.lease.get().is_some_and(Lease::is_valid);
-        match leader {
-            // It was frozen, and may not have heard yet that another leads.
-            Leadership::Own if !is_member => Leadership::Unknown,
-            leader => leader,
-        }
+        self.core.leader()
     }
 
     fn sign(&self, request: &[u8]) -> Result<RequestSignature, HerderError> {

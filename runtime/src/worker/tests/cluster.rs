@@ -35,12 +35,14 @@ struct State {
     begins: HashMap<TopicPartition, i64>,
     /// Producers' epochs, by `transactional.id`.
     epochs: HashMap<String, u64>,
+    /// Sends to this topic go well, so many times, before any fails.
+    passing: HashMap<String, u32>,
     /// Sends to this topic fail, so many times.
     failing: HashMap<String, u32>,
     /// Transactions that others have open on partitions, by id: a record each,
     /// which no reader sees.
     open: HashMap<TopicPartition, String>,
-    /// Records of aborted transactions.
+    /// Records of aborted transactions, and those that a cleaner took.
     aborted: HashSet<(TopicPartition, i64)>,
     /// Topics that nobody can write to, nor read on in, for now.
     frozen: HashSet<String>,
@@ -121,10 +123,17 @@ impl Memory {
         self.changed.send_modify(|version| *version += 1);
     }
 
-    /// A record that deletes a key.
+    /// A key is deleted, and the cleaner has been there already.
     pub(super) fn delete(&self, topic: &str, key: &str) {
-        let record = (Some(key.as_bytes().to_vec()), None);
-        self.state.lock().unwrap().topics.get_mut(topic).unwrap()[0].push(record);
+        let mut guard = self.state.lock().unwrap();
+        let State { topics, aborted, .. } = &mut *guard;
+        let log = &mut topics.get_mut(topic).unwrap()[0];
+        let at = TopicPartition::new(topic, 0);
+        let is_of_key = |(_, record): &(i64, &Record)| record.0.as_deref() == Some(key.as_bytes());
+        let former = (0..).zip(&*log).filter(is_of_key).map(|(offset, _)| (at.clone(), offset));
+        aborted.extend(former);
+        log.push((Some(key.as_bytes().to_vec()), None));
+        drop(guard);
         self.changed.send_modify(|version| *version += 1);
     }
 
@@ -188,6 +197,12 @@ impl Memory {
         self.state.lock().unwrap().refusals.get(topic).copied().unwrap_or(0)
     }
 
+    /// One send to this topic fails, after so many that do not.
+    pub(super) fn fail_send_after(&self, topic: &str, sends: u32) {
+        self.state.lock().unwrap().passing.insert(topic.to_owned(), sends);
+        self.fail_sends(topic, 1);
+    }
+
     pub(super) fn fail_sends(&self, topic: &str, times: u32) {
         self.state.lock().unwrap().failing.insert(topic.to_owned(), times);
     }
@@ -222,7 +237,7 @@ impl Memory {
         self.state.lock().unwrap().waiting > 0
     }
 
-    async fn thawed(&self, topic: &str) {
+    pub(super) async fn thawed(&self, topic: &str) {
         let is_frozen = |_: &u64| self.state.lock().unwrap().frozen.contains(topic);
         if is_frozen(&0) {
             let mut changes = self.changed.subscribe();
@@ -426,8 +441,12 @@ impl Memory {
 
     pub(super) fn is_failing(&self, topic: &str) -> bool {
         let mut state = self.state.lock().unwrap();
-        let failing = state.failing.get_mut(topic).filter(|times| **times > 0);
-        failing.map(|times| *times -= 1).is_some()
+        let State { passing, failing, .. } = &mut *state;
+        let count = |counts: &mut HashMap<String, u32>| {
+            let left = counts.get_mut(topic).filter(|times| **times > 0);
+            left.map(|times| *times -= 1).is_some()
+        };
+        !count(passing) && count(failing)
     }
 
     pub(super) fn write(&self, topic: &str, partition: Option<i32>, batch: &Batch) {

@@ -211,7 +211,7 @@ async fn a_leader_that_was_deposed_changes_nothing_that_it_has_not_read() {
     let theirs = r#"{"version":2,"definition":{"driver":"objects","kind":"local","root":"/tmp"}}"#;
     house.cluster.append("connect-configs", 0, "connection-files", theirs);
     let late = house.put("files", local("/var", "*")).await.unwrap_err();
-    assert!(matches!(&late, HerderError::Conflict(why) if why.contains("another worker leads")));
+    assert!(matches!(&late, HerderError::Conflict(why) if why.contains("another led it")));
     let put = config(&READS);
     house.cluster.next_epoch(LEADER);
     // It leads again, or takes it that it does: it goes on from what the other wrote.

@@ -200,7 +200,11 @@ async fn a_frozen_worker_whose_lease_is_over_writes_nothing_when_it_goes_on() {
 
     house.cluster.set_lease("m1", false).await;
     house.cluster.append("lines", 0, "word", "x");
-    house.create("rows", &ROWS[..3]).await;
+    // Another leads, and creates one.
+    let rows = config(&[&ROWS[..3], &[("name", "rows")]].concat());
+    let rows = serde_json::json!({ "properties": rows }).to_string();
+    house.cluster.append("connect-configs", 0, "connector-rows", &rows);
+    until("it knows of it", || house.herder.connector("rows").is_ok()).await;
     let waits = |name: &str| {
         let status = house.herder.status(name).unwrap();
         let trace = status.tasks.first().and_then(|task| task.trace.clone());

@@ -83,6 +83,21 @@ async fn a_generation_is_over_with_the_record_of_the_next_even_if_that_was_not_r
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn that_a_generation_may_start_is_written_as_the_leader_that_nobody_has_fenced() {
+    const CONFIGS: &str = "connect-configs";
+    let house = House::new().await;
+    house.cluster.create("lines", 1);
+    until("there is a key", || house.herder.sign(b"a").is_ok()).await;
+    let before = house.cluster.sent(CONFIGS);
+    house.create("rows", &ROWS).await;
+    house.drained("rows").await;
+    // The connector's record, and this one.
+    assert_eq!(house.cluster.sent(CONFIGS) - before, 2);
+    let written = house.cluster.records(CONFIGS);
+    assert_eq!(written.iter().filter(|(key, _)| key == "tasks-fencing-rows").count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plan_of_a_configuration_that_is_another_meanwhile_is_not_put_in_effect() {
     let house = House::new().await;
     house.cluster.create("lines", 1);

@@ -14,6 +14,7 @@ mod kept_positions;
 mod life;
 mod overlaps;
 mod plugins;
+mod privileges;
 mod real;
 mod transactions;
 mod transforms;

@@ -108,6 +108,7 @@ impl Producer for Transactions {
         partition: Option<i32>,
         batch: &Batch,
     ) -> Result<Receipt, ProduceError> {
+        self.cluster.thawed(topic).await;
         let (done, receipt) = Receipt::new();
         let record = (topic.to_owned(), partition, batch.clone());
         let sent = match self.cluster.is_failing(topic) {

@@ -8,6 +8,7 @@ use super::plugins::FleetStage;
 use super::*;
 use crate::worker::herder::HerderError;
 use crate::worker::resources::UploadedPlugin;
+use crate::worker::uploads::UPLOADED_BYTES_MAX;
 
 const TOPIC: &str = "connect-plugins";
 
@@ -183,24 +184,35 @@ async fn a_component_that_lost_a_chunk_is_made_whole_by_the_same_upload() {
     let first = component("rows 2 source");
     house.upload(&first).await.unwrap();
     cluster.delete(TOPIC, &format!("chunk-{}-1", sha256(&first)));
-    assert!(!house.upload(&first).await.unwrap().1);
-    let (late, installed) = worker(cluster, "w2:8083").await;
-    assert_eq!(installed.component("rows", "2"), Some(first));
-    house.worker.shutdown().await;
-    late.worker.shutdown().await;
+    let (early, lacking) = worker(cluster.clone(), "w2:8083").await;
+    assert!(lacking.component("rows", "2").is_none(), "it is not whole");
+    assert!(!house.upload(&first).await.unwrap().1, "its version was there");
+    until("who lacked it has it", || lacking.component("rows", "2").is_some()).await;
+    let (late, installed) = worker(cluster, "w3:8083").await;
+    for fleet in [lacking, installed] {
+        assert!(fleet.component("rows", "2").as_ref() == Some(&first));
+    }
+    assert_eq!(late.herder.uploaded_plugins(), house.herder.uploaded_plugins());
+    for house in [house, early, late] {
+        house.worker.shutdown().await;
+    }
 }
 
 #[tokio::test]
 async fn an_upload_that_is_refused_by_the_log_leaves_nothing_to_be_seen() {
     let (house, own) = worker(Memory::new(), "w1:8083").await;
     house.upload(&component("rows 2 source")).await.unwrap();
-    let before = house.cluster.records(TOPIC).len();
-    house.cluster.fail_sends(TOPIC, 1);
+    let before = (house.cluster.records(TOPIC), house.herder.uploaded_plugins());
+    // The first chunk is taken.
+    house.cluster.fail_send_after(TOPIC, 1);
     let third = component("rows 3 source");
     let failed = house.upload(&third).await.unwrap_err();
-    assert!(matches!(failed, HerderError::Internal(_)), "{failed}");
-    assert_eq!(house.cluster.records(TOPIC).len(), before, "all of it, or nothing");
-    assert!(house.upload(&third).await.unwrap().1);
+    assert!(matches!(&failed, HerderError::Internal(why) if why.contains(TOPIC)), "{failed}");
+    let after = (house.cluster.records(TOPIC), house.herder.uploaded_plugins());
+    assert!(after == before, "all of it, or nothing");
+    assert_eq!(own.component("rows", "3"), None);
+    let (plugin, is_new) = house.upload(&third).await.unwrap();
+    assert!(is_new && plugin.active.as_deref() == Some("3"));
     assert_eq!(own.component("rows", "3"), Some(third));
     house.worker.shutdown().await;
 }
@@ -213,9 +225,13 @@ async fn plugins_have_room_for_so_many_bytes_together() {
     for version in 1..=4 {
         house.upload(&large(version)).await.unwrap();
     }
+    let written = house.cluster.records(TOPIC).len();
     let full = house.upload(&large(5)).await.unwrap_err();
-    assert!(matches!(&full, HerderError::Conflict(why) if why.contains("plugin remove")), "{full}");
+    let limit = UPLOADED_BYTES_MAX.to_string();
+    assert!(matches!(&full, HerderError::Conflict(why) if why.contains(&limit)), "{full}");
+    assert!(full.to_string().contains("longshore plugin remove"), "{full}");
+    assert_eq!(house.cluster.records(TOPIC).len(), written);
     house.herder.delete_plugin("rows", "1").await.unwrap();
-    house.upload(&large(5)).await.unwrap();
+    assert!(house.upload(&large(5)).await.unwrap().1);
     house.worker.shutdown().await;
 }
