@@ -15,7 +15,7 @@ use super::assignment::{Holding, Work};
 use super::config::SourceSupport;
 use super::core::Core;
 use super::guarantees::Guarantee;
-use super::herder::{ConnectorKind, State, TaskId};
+use super::herder::{ConnectorKind, Leadership, State, TaskId};
 use crate::kafka::Admin;
 
 /// Requests under way at once.
@@ -43,6 +43,22 @@ pub(super) async fn fence_lost(core: &Core, work: &BTreeMap<String, Work>, held:
     });
     if tokio::time::timeout(TIME_MAX, all).await.is_err() {
         tracing::warn!("not all producers of lost tasks are fenced; the others are by their tasks");
+    }
+}
+
+/// Ends what the leader before this one left open in the config topic, which nobody reads
+/// past: before the new one reads it to its end, to deal out by it.
+pub(super) async fn fence_former_leader(core: &Core) {
+    let leads = core.led.borrow().leader == Leadership::Own;
+    if leads || core.config.exactly_once_sources == SourceSupport::Disabled {
+        return;
+    }
+    let (admin, timeout) = (core.clients.admin(), core.config.transaction_timeout());
+    let id = core.config.leader_transactional_id();
+    match tokio::time::timeout(TIME_MAX, admin.fence_producer(&id, timeout)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!("the leader before is not fenced yet: {error}"),
+        Err(_) => tracing::warn!(id, "the leader before is not fenced yet: no answer in time"),
     }
 }
 

@@ -28,20 +28,24 @@ pub(super) async fn keep_key(core: Arc<Core>) {
                 Err(_) => return,
             }
         }
-        let mut left = ERROR_PAUSE;
         // What a leader of the past left open ends here; and what a new one is asked
         // first need not wait for a producer.
-        match core.claim_privileges().await {
-            Ok(_) => match renew(&core).await {
-                Ok(()) => left = time_left(&core),
-                Err(error) => tracing::warn!("the session key is not renewed: {error}"),
-            },
+        let kept = match core.claim_privileges().await {
+            Ok(_) => renew(&core)
+                .await
+                .inspect_err(|error| tracing::warn!("the session key is not renewed: {error}")),
             Err(error) => {
                 tracing::warn!("this worker leads, and cannot change the fleet yet: {error}");
+                Err(error)
             }
+        };
+        if kept.is_err() {
+            // Whatever else happens: a failed change has lost its right, too.
+            tokio::time::sleep(ERROR_PAUSE).await;
+            continue;
         }
         tokio::select! {
-            () = tokio::time::sleep(left) => {}
+            () = tokio::time::sleep(time_left(&core)) => {}
             () = core.privileges_lost() => {}
             _ = led.changed() => {}
         }

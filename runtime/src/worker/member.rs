@@ -65,6 +65,7 @@ impl Delegate for Voice {
 
     async fn assign(&mut self, members: Vec<Member>) -> Result<Vec<(String, Bytes)>, String> {
         let _dealing = self.core.dealing.lock().await;
+        fencing::fence_former_leader(&self.core).await;
         self.core.logs.config.read_to_end().await.map_err(|error| error.to_string())?;
         let core = self.core.clone();
         let (config_topic, offset) = position(&core);

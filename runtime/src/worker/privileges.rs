@@ -133,22 +133,35 @@ impl Change<'_> {
         log: &CompactedLog,
         writes: &[Write],
     ) -> Result<(), HerderError> {
-        let batches = batches(writes);
-        match self.is_fenced {
-            true => {
-                let (privileges, topic) = (self.core.privileges.clone(), log.topic().to_owned());
-                // Whoever asked for it may go: a transaction that nobody ends holds up
-                // all readers.
-                let writing = tokio::spawn(async move { privileges.write(&topic, &batches).await });
-                writing.await.map_err(internal)??;
-            }
-            false => {
-                for batch in &batches {
-                    log.write_batch(batch).await?;
-                }
-            }
-        }
+        self.send(log, parts(writes).map(batch).collect()).await?;
         Ok(log.read_to_end().await?)
+    }
+
+    /// Writes what means nothing before what is written after it: a part at a time, as
+    /// all of it might not fit into the time that a transaction has.
+    pub(super) async fn prepare(
+        &mut self,
+        log: &CompactedLog,
+        writes: &[Write],
+    ) -> Result<(), HerderError> {
+        for part in parts(writes) {
+            self.send(log, vec![batch(part)]).await?;
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, log: &CompactedLog, batches: Vec<Batch>) -> Result<(), HerderError> {
+        if !self.is_fenced {
+            for batch in &batches {
+                log.write_batch(batch).await?;
+            }
+            return Ok(());
+        }
+        let (privileges, topic) = (self.core.privileges.clone(), log.topic().to_owned());
+        // Whoever asked for it may go: a transaction that nobody ends holds up all
+        // readers.
+        let writing = tokio::spawn(async move { privileges.write(&topic, &batches).await });
+        writing.await.map_err(internal)?
     }
 }
 
@@ -209,20 +222,26 @@ async fn send_all(
     Ok(())
 }
 
-/// The writes in their order, in batches that a producer's buffer holds.
-fn batches(writes: &[Write]) -> Vec<Batch> {
-    let mut all = vec![Batch::default()];
-    let mut bytes = 0;
+/// The writes in their order, in parts that a producer's buffer holds.
+fn parts(writes: &[Write]) -> impl Iterator<Item = &[Write]> {
+    let size = |(key, value): &Write| key.len() + value.as_ref().map_or(0, Vec::len);
+    let mut left = writes;
+    std::iter::from_fn(move || {
+        let mut bytes = size(left.first()?);
+        let fits = left[1..].iter().take_while(|write| {
+            bytes += size(write);
+            bytes <= SEND_BYTES_MAX
+        });
+        let (part, rest) = left.split_at(1 + fits.count());
+        left = rest;
+        Some(part)
+    })
+}
+
+fn batch(writes: &[Write]) -> Batch {
+    let mut batch = Batch::default();
     for (key, value) in writes {
-        let size = key.len() + value.as_ref().map_or(0, Vec::len);
-        if bytes > 0 && bytes + size > SEND_BYTES_MAX {
-            all.push(Batch::default());
-            bytes = 0;
-        }
-        bytes += size;
-        if let Some(batch) = all.last_mut() {
-            batch.push(Some(key), value.as_deref(), -1);
-        }
+        batch.push(Some(key), value.as_deref(), -1);
     }
-    all
+    batch
 }

@@ -125,7 +125,11 @@ impl Worker {
         claim.take(&config_log, &config.group_id).await??;
         if let Some(only) = &config.only {
             let writes = leftovers(&configs.read().expect("no holder panics"), only);
-            config_log.write_and_read(&writes).await?;
+            // Nothing to write is nothing to wait for, such as what a worker that died
+            // left open.
+            if !writes.is_empty() {
+                config_log.write_and_read(&writes).await?;
+            }
         }
         live.store(true, Ordering::Release);
 

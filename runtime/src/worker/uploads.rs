@@ -177,14 +177,14 @@ struct Uploaded<'a> {
 
 impl PluginStore {
     /// What brings a component to the topic: away with what uploads that were cut off
-    /// have left, then its chunks, then what it is.
+    /// have left, then its chunks; and then what it is.
     fn writes(
         &self,
         topic: &PluginTopic,
         uploaded: &Uploaded<'_>,
         component: &[u8],
         digest: &str,
-    ) -> Result<Vec<Write>, HerderError> {
+    ) -> Result<(Vec<Write>, Write), HerderError> {
         if self.chunk_bytes < CHUNK_BYTES_MIN {
             return Err(HerderError::Internal(format!(
                 "the topic `{}` takes records that are too small for plugins: raise its \
@@ -219,8 +219,7 @@ impl PluginStore {
             upload: uploaded.upload,
         };
         let key = PluginKey::Version(uploaded.name.to_owned(), uploaded.version.to_owned());
-        writes.push((bytes(&key), Some(records::encode(&manifest))));
-        Ok(writes)
+        Ok((writes, (bytes(&key), Some(records::encode(&manifest)))))
     }
 }
 
@@ -330,7 +329,7 @@ impl Answers {
 
         let mut change = self.core.change().await?;
         store.read().await?;
-        let (writes, is_new) = {
+        let (parts, writes, is_new) = {
             let topic = store.topic.read().expect("no holder panics");
             let present = topic.version(&name, &version);
             if present.is_some_and(|present| present.sha256 != digest) {
@@ -346,7 +345,7 @@ impl Answers {
                     other.kind, info.kind
                 )));
             }
-            let mut writes = Vec::new();
+            let (mut parts, mut writes) = (Vec::new(), Vec::new());
             // One whose chunks were lost is made whole by the same upload again.
             if present.is_none_or(|present| !topic.is_whole(present)) {
                 if present.is_none() {
@@ -354,13 +353,16 @@ impl Answers {
                 }
                 let upload = present.map_or_else(|| topic.next_upload(), |it| it.upload);
                 let uploaded = Uploaded { name: &name, version: &version, kind: info.kind, upload };
-                writes = store.writes(&topic, &uploaded, &component, &digest)?;
+                let manifest;
+                (parts, manifest) = store.writes(&topic, &uploaded, &component, &digest)?;
+                writes.push(manifest);
             }
             if activate && topic.active(&name) != Some(version.as_str()) {
                 writes.push(active(&name, Some(version.clone())));
             }
-            (writes, present.is_none())
+            (parts, writes, present.is_none())
         };
+        change.prepare(&store.log, &parts).await?;
         if !writes.is_empty() {
             store.write(&mut change, &writes).await?;
         }

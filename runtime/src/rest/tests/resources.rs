@@ -1,8 +1,10 @@
 //! Connections and pipelines over HTTP: versions, conditions, forwarding.
 
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+
 use super::super::settings::{AdminListeners, ListenAddress, Scheme};
 use super::*;
-use crate::worker::herder::Leadership;
+use crate::worker::herder::{Herder as _, Leadership};
 
 fn definition(root: &str) -> Json {
     json!({ "driver": "objects", "kind": "local", "root": root })
@@ -120,6 +122,17 @@ async fn plugins_are_changed_on_the_admin_listener_alone() {
     // Whoever says that he is a worker must sign it, and is not listened to before.
     let forged = wasm(leader.request(Method::POST, &format!("{path}&forward=true")));
     leader.fails(forged, StatusCode::BAD_REQUEST, "missing required signature").await;
+    // A signature is looked at before a component is read: of this one nothing comes.
+    let of_another = leader.shelf.sign(b"POST /plugins?forward=true\n").unwrap();
+    let signature = super::super::internal::headers(&of_another).unwrap();
+    let mut head = format!("POST {path}&forward=true HTTP/1.1\r\nHost: w\r\nContent-Length: 9\r\n");
+    for (name, value) in &signature {
+        head.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
+    }
+    let mut stream = tokio::net::TcpStream::connect(leader.server.address()).await.unwrap();
+    stream.write_all(format!("{head}\r\n").as_bytes()).await.unwrap();
+    let answer_to_forged = BufReader::new(stream).lines().next_line().await.unwrap().unwrap();
+    assert!(answer_to_forged.contains("403"), "{answer_to_forged}");
     let sent_on = wasm(follower.admin(Method::POST, &path));
     assert_eq!(answer(sent_on).await.0, StatusCode::CREATED);
     assert_eq!(leader.get("/plugins").await.1[0]["name"], "p8");

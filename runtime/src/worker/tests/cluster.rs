@@ -54,6 +54,7 @@ struct State {
     waiting: usize,
     /// How often a group's offsets were committed.
     commits: HashMap<String, u32>,
+    longest_transaction: usize,
     /// Records sent in transactions, committed or not, by topic.
     sent: HashMap<String, usize>,
     /// Headers of records that were produced, where they have any.
@@ -158,6 +159,16 @@ impl Memory {
     /// How many records were sent in transactions, committed or not.
     pub(super) fn sent(&self, topic: &str) -> usize {
         self.state.lock().unwrap().sent.get(topic).copied().unwrap_or(0)
+    }
+
+    /// The most sends of one transaction that was committed.
+    pub(super) fn longest_transaction(&self) -> usize {
+        self.state.lock().unwrap().longest_transaction
+    }
+
+    pub(super) fn note_transaction(&self, sends: usize) {
+        let longest = &mut self.state.lock().unwrap().longest_transaction;
+        *longest = sends.max(*longest);
     }
 
     pub(super) fn note_sent(&self, topic: &str, records: usize) {
@@ -431,9 +442,10 @@ impl Memory {
         self.state.lock().unwrap().epochs.get(id).copied().unwrap_or(0)
     }
 
-    /// Takes it over once more.
+    /// Takes it over once more, which ends what is open of it.
     pub(super) fn next_epoch(&self, id: &str) -> u64 {
         let mut state = self.state.lock().unwrap();
+        state.open.retain(|_, owner| owner != id);
         let epoch = state.epochs.entry(id.to_owned()).or_default();
         *epoch += 1;
         *epoch

@@ -86,6 +86,7 @@ impl TransactionalProducer for Transactions {
 
     async fn commit(&self) -> Result<(), ProduceError> {
         let Open { records, offsets } = self.in_open("committing", Option::take)?;
+        self.cluster.note_transaction(records.len());
         for (topic, partition, batch) in records {
             self.cluster.write(&topic, partition, &batch);
         }
