@@ -15,6 +15,7 @@
 //! | [`inflight`] | one batch unacknowledged at a time: sources and processors |
 //! | [`delivery`] | how a batch becomes durable: in a transaction, or in order |
 //! | [`source`] | poll, produce, save the checkpoint |
+//! | [`unsealed`] | what polls of a source brought that waits for their seal |
 //! | [`marks`] | how far a sink's partition is durable |
 //! | [`schedule`] | what a sink does next |
 //! | [`waiting`] | a sink's partitions that wait for their system |
@@ -48,5 +49,6 @@ pub mod source;
 pub mod start;
 pub mod topics;
 pub mod transforms;
+mod unsealed;
 pub mod waiting;
 pub mod writes;

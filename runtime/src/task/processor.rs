@@ -369,6 +369,7 @@ impl ProcessorSession {
         let (delivery, consumer) = (self.delivery.clone(), self.consumer.clone());
         let (group, writes) = (self.group.clone(), self.writes.clone());
         let (observer, counters) = (self.observer.clone(), self.counters.clone());
+        let failures = self.failures.clone();
         Box::pin(async move {
             let committed = async {
                 match &delivery {
@@ -384,6 +385,7 @@ impl ProcessorSession {
             let held = async { writes.hold(committed).await? };
             counters.commits.measure(held).await?;
             counters.committed();
+            failures.committed();
             crash::point("processor-after-commit");
             observer.committed(&offsets);
             Ok(())

@@ -28,6 +28,7 @@ use super::inflight::{InFlight, Lot, Seal, Step};
 use super::plugin::{Checkpoint, Next, Output, Polled, SourcePlugin, TransactionEnd};
 use super::topics::OutputTopics;
 use super::transforms::BatchTransform;
+use super::unsealed::{Payload, Unsealed};
 use super::writes::Writes;
 
 /// How long one poll may wait for something to read.
@@ -96,34 +97,6 @@ enum Answer {
 type GuestCall = BoxFuture<'static, (Guest, Result<Answer, TaskError>)>;
 type Landing = BoxFuture<'static, Result<(), TaskError>>;
 
-/// A poll's payload on its way.
-#[derive(Default)]
-struct Payload {
-    outputs: Vec<Output>,
-    letters: Option<DeadLetters>,
-    saved: Vec<Checkpoint>,
-    /// The transaction that it would be in is given up.
-    aborts: bool,
-}
-
-/// What seals polls.
-#[derive(Default)]
-struct Unsealed {
-    saved: Vec<Checkpoint>,
-    /// Kept until then where the plugin may give the transaction up.
-    letters: Vec<DeadLetters>,
-    aborts: bool,
-}
-
-impl Unsealed {
-    fn add(&mut self, payload: Payload) {
-        let Payload { letters, saved, aborts, .. } = payload;
-        supersede(&mut self.saved, saved);
-        self.letters.extend(letters);
-        self.aborts |= aborts;
-    }
-}
-
 impl SourceSession {
     /// Runs until stopped or failed. The plugin is closed when the session
     /// ends in order, and dropped when it fails.
@@ -173,7 +146,10 @@ impl SourceSession {
                     }
                     Step::Send(_) => {
                         let outputs = std::mem::take(&mut waiting.outputs);
-                        let letters = waiting.letters.take_if(|_| !told_ends);
+                        let letters = match told_ends {
+                            true => unsealed.overflow(&mut waiting),
+                            false => waiting.letters.take().into_iter().collect(),
+                        };
                         unsealed.add(std::mem::take(&mut waiting));
                         if let Boundary::Interval(interval) = self.boundary {
                             commit_at.get_or_insert_with(|| Instant::now() + interval);
@@ -187,9 +163,10 @@ impl SourceSession {
                     }
                 }
             }
-            // A poll that brought nothing is durable at once, and nothing would
-            // wake this loop to acknowledge it.
-            if machine.durable() > acknowledged && guest.is_some() {
+            // A poll that brought nothing is durable at once, one without records has nothing
+            // in flight, and nothing would wake this loop to acknowledge or seal it.
+            let waits_for_its_seal = due && machine.rests() && !machine.is_idle();
+            if waits_for_its_seal || (machine.durable() > acknowledged && guest.is_some()) {
                 continue;
             }
             if machine.is_idle() && guest.is_some() && machine.durable() == acknowledged {
@@ -228,7 +205,11 @@ impl SourceSession {
                             None => Seal::AtOnce,
                         };
                         // Where the plugin may give them up, letters wait for the seal.
-                        let records = !waiting.outputs.is_empty() || (came && !told_ends);
+                        let letters = match told_ends {
+                            true => unsealed.overflows(&waiting),
+                            false => waiting.letters.is_some(),
+                        };
+                        let records = !waiting.outputs.is_empty() || letters;
                         if !records && seal == Seal::Later {
                             unsealed.add(std::mem::take(&mut waiting));
                         }
@@ -308,7 +289,7 @@ impl SourceSession {
         Ok(Payload { outputs, letters, saved: polled.saved, aborts })
     }
 
-    fn send(&self, outputs: Vec<Output>, letters: Option<DeadLetters>) -> Landing {
+    fn send(&self, outputs: Vec<Output>, letters: Vec<DeadLetters>) -> Landing {
         let (delivery, counters) = (self.delivery.clone(), self.counters.clone());
         let writes = self.writes.clone();
         let records: usize = outputs.iter().map(|output| output.batch.len()).sum();
@@ -318,36 +299,41 @@ impl SourceSession {
                 delivery.begin().await?;
                 crash::point("source-after-begin");
                 delivery.send(&counters, outputs, None).await?;
-                delivery.send_dead_letters(&counters, letters).await
+                for letters in letters {
+                    delivery.send_dead_letters(&counters, Some(letters)).await?;
+                }
+                Ok(())
             };
             writes.hold(sent).await?
         })
     }
 
     fn seal(&self, unsealed: Unsealed) -> Landing {
-        let Unsealed { saved, letters, aborts } = unsealed;
         let (delivery, checkpoints) = (self.delivery.clone(), self.checkpoints.clone());
+        let (failures, label) = (self.failures.clone(), self.label.clone());
         let (counters, writes) = (self.counters.clone(), self.writes.clone());
         Box::pin(async move {
             let sealed = async {
-                if aborts {
+                if unsealed.aborts {
                     delivery.abort().await;
                     counters.committed();
+                    unsealed.given_up(&counters, &label);
                 }
                 delivery.begin().await?;
-                for letters in letters {
+                for letters in unsealed.letters {
                     delivery.send_dead_letters(&counters, Some(letters)).await?;
                 }
-                if !saved.is_empty() {
-                    let records = checkpoints.records(&saved)?;
+                if !unsealed.saved.is_empty() {
+                    let records = checkpoints.records(&unsealed.saved)?;
                     let topic = records.topic.clone();
                     delivery.send(&counters, vec![records], Some(&topic)).await?;
                 }
                 crash::point("source-after-checkpoint-before-commit");
                 delivery.commit().await?;
+                failures.committed();
                 Ok::<_, TaskError>(())
             };
-            let held = async { writes.hold(sealed).await? };
+            let held = Box::pin(async { writes.hold(sealed).await? });
             counters.commits.measure(held).await?;
             let records = counters.committed();
             if delivery.is_exactly_once() && records > 0 {
@@ -371,12 +357,6 @@ fn acknowledge(mut plugin: Guest, polls: u64) -> GuestCall {
         let done = plugin.committed(polls).await;
         (plugin, done.map(|()| Answer::Acknowledged))
     })
-}
-
-/// Keeps the last checkpoint of each partition.
-fn supersede(saved: &mut Vec<Checkpoint>, newer: Vec<Checkpoint>) {
-    saved.retain(|old| newer.iter().all(|new| new.partition != old.partition));
-    saved.extend(newer);
 }
 
 /// A source that has nothing is left alone for a moment, even when it answers at once

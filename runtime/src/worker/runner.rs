@@ -35,7 +35,7 @@ use crate::task::backoff::{Backoff, Patience, Verdict, chance};
 use crate::task::calls::Call;
 use crate::task::delivery::Delivery;
 use crate::task::error::TaskError;
-use crate::task::failures::{Failures, Origin, Room};
+use crate::task::failures::{Failures, Origin, Rooms};
 use crate::task::topics::OutputTopics;
 use crate::task::transforms::BatchTransform;
 use crate::transform::Chain;
@@ -68,7 +68,7 @@ pub(super) struct Runner {
     /// Its plugin was open at least once.
     pub(super) started: Arc<AtomicBool>,
     /// What its dead-letter topic takes.
-    pub(super) room: Arc<Room>,
+    pub(super) rooms: Arc<Rooms>,
 }
 
 impl Runner {
@@ -180,7 +180,7 @@ impl Runner {
             label: label(&self.id),
             origin: Arc::new(origin),
             policy: options.errors.clone(),
-            room: self.room.clone(),
+            room: self.rooms.of(0),
             counters: self.metrics().counters.clone(),
         }
     }
@@ -277,7 +277,7 @@ impl Runner {
             let admin = self.core.clients.admin();
             dead_letters::ensure(&*admin, topic).await?;
             let overrides = &options.producer_overrides;
-            self.room.learn(dead_letters::bytes_max(&*admin, topic, overrides).await);
+            self.rooms.learn(dead_letters::bytes_max(&*admin, topic, overrides).await);
         }
         match kind {
             ConnectorKind::Source => self.source(&*plugin, &options, progressed).await,

@@ -69,7 +69,7 @@ impl Slot {
             replan: Arc::new(Notify::new()),
             stop: stop.clone(),
             started: Arc::default(),
-            room: Arc::default(),
+            rooms: Arc::default(),
         };
         let watching = tokio::spawn(watch_over(runner, run, events.clone(), holds.clone()));
         let (abort, phase) = (watching.abort_handle(), Phase::Running);

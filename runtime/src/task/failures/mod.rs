@@ -22,20 +22,17 @@ pub mod send;
 pub mod stage;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 pub use letter::Origin;
 pub use policy::{DeadLetterTopic, ErrorPolicy};
 pub use reread::Reread;
-pub use room::Room;
+pub use room::{Room, Rooms};
 pub use send::DeadLetters;
 pub use stage::{Failure, Stage};
 
-use room::Fitted;
-
 use super::counters::Counters;
 use super::error::TaskError;
-use super::plugin::{LateReject, Output, Refused, Reject};
+use super::plugin::{LateReject, Refused, Reject};
 use crate::batch::Batch;
 use crate::kafka::TopicPartition;
 
@@ -51,7 +48,7 @@ pub struct Failures {
     pub origin: Arc<Origin>,
     /// What the connector's options say.
     pub policy: Arc<ErrorPolicy>,
-    /// What its dead-letter topic takes.
+    /// What its dead-letter topic takes of one writer of transactions.
     pub room: Arc<Room>,
     /// The connector's counts.
     pub counters: Arc<Counters>,
@@ -138,19 +135,13 @@ impl Failures {
     /// they have headers.
     fn letters(&self, fill: impl FnOnce(bool) -> Batch) -> Option<DeadLetters> {
         let topic = self.policy.dead_letters.as_ref()?;
-        let Fitted { batches, unwritten } = self.room.fit(fill(topic.context_headers));
-        for told in &unwritten {
-            self.counters.errors.dead_letter_requests.fetch_add(1, Ordering::Relaxed);
-            letter::given_up(
-                &self.counters,
-                &topic.name,
-                told,
-                &"the topic takes not even the cause of a failure (`max.message.bytes`)",
-            );
-        }
-        let output = |batch| Output { topic: topic.name.clone(), partition: None, batch };
-        let outputs: Vec<_> = batches.into_iter().map(output).collect();
-        (!outputs.is_empty()).then(|| DeadLetters { outputs, room: self.room.clone() })
+        let letters = fill(topic.context_headers);
+        Some(DeadLetters { topic: topic.name.clone(), letters, room: self.room.clone() })
+    }
+
+    /// A transaction is committed: what its topic refused of its letters holds no longer.
+    pub fn committed(&self) {
+        self.room.committed();
     }
 
     /// Counts failures, and answers with the error that they are unless such are

@@ -2,8 +2,10 @@
 //! `max.message.bytes`, and a letter is longer than its record by its story: what does
 //! not fit is cut, so that no record can stop a task by its size.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::letter::{self, PREFIX};
 use crate::batch::Batch;
@@ -23,17 +25,40 @@ const CUT_BYTES_MAX: usize = CUT.len() + HEADER_BYTES + 64;
 
 /// The room of one task's letters, session after session.
 #[derive(Debug)]
-pub struct Room {
+pub struct Rooms {
     /// What one request may bring; `usize::MAX` while it is not known.
-    bytes_max: AtomicUsize,
-    /// How often in a row letters were refused for what they are.
-    refusals: AtomicU32,
+    bytes_max: Arc<AtomicUsize>,
+    of_writers: Mutex<HashMap<i32, Arc<Room>>>,
 }
 
-impl Default for Room {
+impl Default for Rooms {
     fn default() -> Self {
-        Self { bytes_max: AtomicUsize::new(usize::MAX), refusals: AtomicU32::new(0) }
+        let bytes_max = Arc::new(AtomicUsize::new(usize::MAX));
+        Self { bytes_max, of_writers: Mutex::default() }
     }
+}
+
+impl Rooms {
+    /// The topic's limit, or the producer's.
+    pub fn learn(&self, bytes_max: usize) {
+        self.bytes_max.store(bytes_max, Ordering::Relaxed);
+    }
+
+    /// The room of a writer of transactions: a partition number of a processor is one,
+    /// and others may commit while its own are refused.
+    pub fn of(&self, writer: i32) -> Arc<Room> {
+        let mut rooms = self.of_writers.lock().expect("no holder panics");
+        let new = || Room { bytes_max: self.bytes_max.clone(), refusals: AtomicU32::new(0) };
+        rooms.entry(writer).or_insert_with(|| Arc::new(new())).clone()
+    }
+}
+
+/// The room of letters whose transactions come one after the other.
+#[derive(Debug)]
+pub struct Room {
+    bytes_max: Arc<AtomicUsize>,
+    /// How often letters were refused for what they are since the last commit.
+    refusals: AtomicU32,
 }
 
 /// Letters, cut to fit.
@@ -46,37 +71,32 @@ pub(super) struct Fitted {
 }
 
 impl Room {
-    /// The topic's limit, or the producer's.
-    pub fn learn(&self, bytes_max: usize) {
-        self.bytes_max.store(bytes_max, Ordering::Relaxed);
-    }
-
     /// Letters of a transaction were refused, and would be again as they are.
     pub(super) fn refused(&self) {
         self.refusals.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Letters were written.
-    pub(super) fn taken(&self) {
+    /// The transaction is committed, with as much of its letters as was taken.
+    pub(super) fn committed(&self) {
         self.refusals.store(0, Ordering::Relaxed);
     }
 
     /// Divides letters into batches that fit. After a refusal nothing but their stories
-    /// is tried, and after one of these nothing at all, once.
+    /// is tried, and after one of these nothing at all, until there is a commit: a
+    /// transaction may have letters of many lots, and is made again from its first.
     pub(super) fn fit(&self, letters: Batch) -> Fitted {
         let refusals = self.refusals.load(Ordering::Relaxed);
         if refusals > 1 {
-            self.taken();
             let all = sizes(&letters).map(|(_, headers, _)| letter::told(&letters, headers));
             return Fitted { batches: Vec::new(), unwritten: all.collect() };
         }
         let room = self.bytes_max.load(Ordering::Relaxed).saturating_sub(BATCH_BYTES);
         let mut fitted = Fitted::default();
-        if refusals == 0 && sizes(&letters).map(|(_, _, size)| size).sum::<usize>() <= room {
+        if refusals == 0 && bytes(&letters) <= room {
             fitted.batches.push(letters);
             return fitted;
         }
-        let mut taken = room;
+        let mut taken = 0;
         for (at, headers, size) in sizes(&letters) {
             let whole = refusals == 0 && size <= room;
             let cut = match whole {
@@ -93,7 +113,7 @@ impl Room {
                 fitted.unwritten.push(letter::told(from, headers));
                 continue;
             }
-            if taken + size > room {
+            if fitted.batches.is_empty() || taken + size > room {
                 fitted.batches.push(Batch::default());
                 taken = 0;
             }
@@ -124,6 +144,11 @@ fn sizes(letters: &Batch) -> impl Iterator<Item = (usize, Range<usize>, usize)> 
         next += letters.columns.header_count.get(at).copied().unwrap_or(0) as usize;
         (at, begin..next, size_of(letters, at, begin..next))
     })
+}
+
+/// Letters' size in requests at the most.
+pub(super) fn bytes(letters: &Batch) -> usize {
+    sizes(letters).map(|(_, _, size)| size).sum()
 }
 
 fn size_of(letters: &Batch, at: usize, headers: Range<usize>) -> usize {
@@ -204,10 +229,10 @@ mod tests {
         letters
     }
 
-    fn room(bytes_max: usize) -> Room {
-        let room = Room::default();
-        room.learn(bytes_max);
-        room
+    fn room(bytes_max: usize) -> Arc<Room> {
+        let rooms = Rooms::default();
+        rooms.learn(bytes_max);
+        rooms.of(0)
     }
 
     fn header(letters: &Batch, at: usize, wanted: &str) -> Option<String> {
@@ -220,15 +245,14 @@ mod tests {
 
     #[test]
     fn letters_that_fit_are_written_as_they_are_in_requests_that_fit() {
-        let fitted = Room::default().fit(letters(&[10, 10_000_000]));
+        let fitted = Rooms::default().of(0).fit(letters(&[10, 10_000_000]));
         assert_eq!(fitted.batches, [letters(&[10, 10_000_000])]);
         let fitted = room(10_000).fit(letters(&[100, 100, 5_000, 100]));
         let lengths: Vec<_> = fitted.batches.iter().map(Batch::len).collect();
         assert_eq!((lengths, fitted.unwritten.len()), (vec![2, 1, 1], 0));
         for batch in &fitted.batches {
             assert_eq!(batch.validate(), Ok(()));
-            let size: usize = sizes(batch).map(|(_, _, size)| size).sum();
-            assert!(size + BATCH_BYTES <= 10_000);
+            assert!(bytes(batch) + BATCH_BYTES <= 10_000);
             assert!((0..batch.len()).all(|at| header(batch, at, CUT).is_none()));
         }
     }
@@ -264,18 +288,29 @@ mod tests {
     }
 
     #[test]
-    fn after_refusals_less_and_less_is_tried_and_then_all_of_it_again() {
+    fn after_refusals_less_and_less_of_each_lot_is_tried_and_all_of_it_after_a_commit() {
         let room = room(10_000);
         room.refused();
-        let fitted = room.fit(letters(&[1, 2]));
-        let [bare] = &fitted.batches[..] else { panic!("{fitted:?}") };
-        assert_eq!((bare.len(), bare.value(0), fitted.unwritten.len()), (2, None, 0));
+        for _lot in 0..2 {
+            let fitted = room.fit(letters(&[1, 2]));
+            let [bare] = &fitted.batches[..] else { panic!("{fitted:?}") };
+            assert_eq!((bare.len(), bare.value(0), fitted.unwritten.len()), (2, None, 0));
+        }
         room.refused();
-        let fitted = room.fit(letters(&[1, 2]));
-        assert_eq!((fitted.batches.len(), fitted.unwritten.len()), (0, 2));
+        for _lot in 0..2 {
+            let fitted = room.fit(letters(&[1, 2]));
+            assert_eq!((fitted.batches.len(), fitted.unwritten.len()), (0, 2));
+        }
+        room.committed();
         assert_eq!(room.fit(letters(&[1])).batches, [letters(&[1])]);
-        room.refused();
-        room.taken();
-        assert_eq!(room.fit(letters(&[1])).batches, [letters(&[1])]);
+    }
+
+    #[test]
+    fn a_commit_of_another_partition_number_says_nothing_of_letters_that_were_refused() {
+        let rooms = Rooms::default();
+        rooms.of(0).refused();
+        rooms.of(1).committed();
+        assert_eq!(rooms.of(0).fit(letters(&[1])).batches[0].value(0), None);
+        assert_eq!(rooms.of(1).fit(letters(&[1])).batches, [letters(&[1])]);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::letter;
-use super::room::{self, Room};
+use super::room::{self, Fitted, Room};
 use crate::batch::Batch;
 use crate::kafka::ProduceError;
 use crate::task::counters::Counters;
@@ -15,29 +15,51 @@ use crate::task::plugin::Output;
 /// Letters of one lot.
 #[derive(Debug)]
 pub struct DeadLetters {
-    /// Each fits into one request.
-    pub(super) outputs: Vec<Output>,
-    /// What becomes known of their topic.
+    /// Where they go.
+    pub(super) topic: String,
+    /// As they would be written if there is room.
+    pub(super) letters: Batch,
+    /// What is known of their topic, and becomes known.
     pub(super) room: Arc<Room>,
+}
+
+impl DeadLetters {
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.letters.len() as u64
+    }
+
+    /// What they take in requests, and about as much in memory.
+    pub fn bytes(&self) -> usize {
+        room::bytes(&self.letters)
+    }
 }
 
 impl Delivery {
     /// Sends the dead letters of a lot that has begun, and waits until every one is
-    /// acknowledged. One that its topic refuses for what it is loses its record, then
-    /// itself: no letter stops a task for ever.
+    /// acknowledged. They are cut to what their topic takes now, and not before: what it
+    /// refused in a transaction holds for that one. One that its topic refuses for what it
+    /// is loses its record, then itself: no letter stops a task for ever.
     pub async fn send_dead_letters(
         &self,
         counters: &Counters,
         letters: Option<DeadLetters>,
     ) -> Result<(), TaskError> {
-        let Some(DeadLetters { outputs, room }) = letters else { return Ok(()) };
-        for output in &outputs {
-            let count = output.batch.len() as u64;
+        let Some(DeadLetters { topic, letters, room }) = letters else { return Ok(()) };
+        let Fitted { batches, unwritten } = room.fit(letters);
+        for told in &unwritten {
+            counters.errors.dead_letter_requests.fetch_add(1, Ordering::Relaxed);
+            let why = "the topic takes not even the cause of a failure (`max.message.bytes`)";
+            letter::given_up(counters, &topic, told, &why);
+        }
+        for batch in batches {
+            let count = batch.len() as u64;
             counters.errors.dead_letter_requests.fetch_add(count, Ordering::Relaxed);
-            let Err(error) = self.send_letters(counters, output).await else { continue };
+            let output = Output { topic: topic.clone(), partition: None, batch };
+            let Err(error) = self.send_letters(counters, &output).await else { continue };
             let is_refused = error.refuses_records();
             if is_refused && !self.is_exactly_once() {
-                self.send_each(counters, output).await?;
+                self.send_each(counters, &output).await?;
                 continue;
             }
             let error = failed(counters, count, error);
@@ -48,7 +70,6 @@ impl Delivery {
             }
             return Err(error);
         }
-        room.taken();
         Ok(())
     }
 

@@ -29,7 +29,7 @@ fn failures(tolerant: bool, headers: bool) -> Failures {
         label: "orders-2".into(),
         origin: origin.into(),
         policy: policy.into(),
-        room: Arc::default(),
+        room: Rooms::default().of(0),
         counters: Arc::default(),
     }
 }
@@ -38,11 +38,8 @@ fn failure(stage: Stage) -> Failure {
     Failure { stage, code: "not-json".into(), message: "the value is not JSON".into() }
 }
 
-/// Letters that are sent in one request.
-fn only(sent: Result<Option<DeadLetters>, TaskError>) -> Output {
-    let outputs: [Output; 1] = sent.unwrap().unwrap().outputs.try_into().unwrap();
-    let [output] = outputs;
-    output
+fn only(sent: Result<Option<DeadLetters>, TaskError>) -> DeadLetters {
+    sent.unwrap().unwrap()
 }
 
 fn batch() -> Batch {
@@ -71,7 +68,7 @@ fn a_dead_letter_is_the_record_as_it_came_and_its_story_under_kafka_connects_nam
     let failures = failures(true, true);
     let rejects = [2, 1].map(|at| Reject { at, failure: failure(Stage::ValueConverter) });
     let sent = failures.records(&TopicPartition::new("t", 4), &batch(), &rejects);
-    let Output { topic, batch: letters, .. } = only(sent);
+    let DeadLetters { topic, letters, .. } = only(sent);
     assert_eq!(topic, "dead");
     assert_eq!(letters.validate(), Ok(()));
     assert_eq!((letters.key(0), letters.value(0)), (Some(&b"k\x02"[..]), Some(&b"v\x02"[..])));
@@ -108,7 +105,7 @@ fn a_dead_letter_is_the_record_as_it_came_and_its_story_under_kafka_connects_nam
 fn without_context_headers_a_dead_letter_has_its_own_alone() {
     let rejects = [2, 0].map(|at| Reject { at, failure: failure(Stage::TaskPut) });
     let sent = failures(true, false).records(&TopicPartition::new("t", 4), &batch(), &rejects);
-    let letters = only(sent).batch;
+    let letters = only(sent).letters;
     assert_eq!(letters.validate(), Ok(()));
     assert_eq!(letters.columns.header_count, [2, 0]);
 }
@@ -128,7 +125,7 @@ fn what_is_not_tolerated_is_no_dead_letter_and_says_where_it_is() {
 #[test]
 fn what_a_source_could_make_no_record_of_is_a_dead_letters_value() {
     let refused = [Refused { payload: b"torn".into(), failure: failure(Stage::TaskPoll) }];
-    let letters = only(failures(true, true).refused(&refused)).batch;
+    let letters = only(failures(true, true).refused(&refused)).letters;
     assert_eq!((letters.key(0), letters.value(0)), (None, Some(&b"torn"[..])));
     let story = headers(&letters, 0);
     assert_eq!(story[0].0, "__connect.errors.connector.name", "it has no place in a topic");
@@ -140,7 +137,7 @@ fn a_long_message_is_cut_between_characters() {
     let mut long = failure(Stage::TaskPoll);
     long.message = "é".repeat(5_000);
     let refused = [Refused { payload: Vec::new(), failure: long }];
-    let letters = only(failures(true, true).refused(&refused)).batch;
+    let letters = only(failures(true, true).refused(&refused)).letters;
     let story = headers(&letters, 0);
     let message = story.iter().find(|(name, _)| name.ends_with("exception.message")).unwrap();
     assert_eq!(message.1.as_ref().unwrap().len(), 4096);
@@ -167,9 +164,9 @@ async fn a_record_refused_late_is_read_again_and_one_that_is_gone_is_told_of_all
     let mut record = Batch::default();
     record.push(Some(b"k"), Some(b"v"), 7);
     record.columns.offset.push(10);
-    let letters = only(failures.late(&late, &Topic(Some(record))).await).batch;
+    let letters = only(failures.late(&late, &Topic(Some(record))).await).letters;
     assert_eq!(letters.value(0), Some(&b"v"[..]));
-    let letters = only(failures.late(&late, &Topic(None)).await).batch;
+    let letters = only(failures.late(&late, &Topic(None)).await).letters;
     assert_eq!(letters.value(0), None);
     let offset = ("__connect.errors.offset".to_owned(), Some("10".to_owned()));
     assert!(headers(&letters, 0).contains(&offset));

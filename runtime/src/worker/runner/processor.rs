@@ -113,7 +113,7 @@ impl OpenNumber for Opener {
             delivery,
             writes: core.writes(),
             topics: self.runner.output_topics(config),
-            failures: self.failures.clone(),
+            failures: Failures { room: self.runner.rooms.of(number), ..self.failures.clone() },
             patience: self.runner.patience(),
             counters: connector.task(id.task).counters.clone(),
             observer: self.runner.observer(),

@@ -57,6 +57,40 @@ async fn what_its_plugin_gives_up_is_not_seen_nor_read_again() {
     assert_eq!(house.cluster.records("dead").len(), 1);
 }
 
+/// Fifty rows, none of which can be a record: 15 MiB of dead letters.
+async fn torn(ends: &[(u32, crate::task::plugin::TransactionEnd)]) -> House {
+    let house = house(ends).await;
+    *house.scene.torn.lock().unwrap() = Some(300 << 10);
+    house.scene.idles.store(true, Ordering::SeqCst);
+    house.cluster.create("dead", 1);
+    house.create("rows", &[&ROWS[..], &[ALL, DEAD]].concat()).await;
+    house
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_of_a_long_transaction_are_not_all_kept_until_it_ends() {
+    let house = torn(&[]).await;
+    let waiting = |letters: usize| (50 - letters) * (300 << 10);
+    let sent = || house.cluster.sent("dead");
+    until("they are sent before its end", || waiting(sent()) <= 4 << 20).await;
+    house.herder.set_target_state("rows", TargetState::Paused).await.unwrap();
+    house.task_is("rows", 0, State::Paused).await;
+    assert!(house.cluster.records("dead").is_empty(), "they are in the transaction");
+    house.scene.ends.lock().unwrap().insert(50, Commit);
+    house.herder.set_target_state("rows", TargetState::Started).await.unwrap();
+    until("all are there", || house.cluster.records("dead").len() == 50).await;
+    assert_eq!(house.counters("rows").errors.dead_letter_failures.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_that_a_given_up_transaction_had_already_are_told_to_be_lost() {
+    let house = torn(&[(50, Abort)]).await;
+    until("it is given up", || house.checkpoints() == [r#"{"row":50}"#]).await;
+    let lost = house.counters("rows").errors.dead_letter_failures.load(Ordering::Relaxed);
+    assert!(lost > 0);
+    assert_eq!(house.cluster.records("dead").len() as u64, 50 - lost, "the others waited");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_had_no_end_when_its_task_ended_is_read_again() {
     let house = house(&[(8, Commit)]).await;

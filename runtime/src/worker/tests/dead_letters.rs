@@ -164,6 +164,35 @@ async fn a_topic_that_takes_no_dead_letter_at_all_stops_no_task_that_tolerates_e
     }
 }
 
+/// A source none of whose ten rows, in three polls and one transaction, is a record.
+async fn torn_rows(boundary: &[(&str, &str)], limit: usize) -> House {
+    let house = House::new().await;
+    for topic in ["lines", "dead"] {
+        house.cluster.create(topic, 1);
+    }
+    house.cluster.limit("dead", limit);
+    *house.scene.torn.lock().unwrap() = Some(30_000);
+    let rows = [("connector.class", "rows"), ("topic", "lines"), ("rows", "10")];
+    house.create("it", &[&rows[..], boundary, &[ALL, DEAD, NO_RESTART]].concat()).await;
+    house.drained("it").await;
+    house
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_with_the_letters_of_many_polls_gets_done_whatever_their_topic_refuses() {
+    let all_day =
+        [("transaction.boundary", "interval"), ("transaction.boundary.interval.ms", "86400000")];
+    for boundary in [&all_day[..], &[("transaction.boundary", "connector")]] {
+        let house = torn_rows(boundary, 20_000).await;
+        let letters = house.cluster.records("dead");
+        assert_eq!(letters, vec![(String::new(), None); 10], "their stories");
+        let house = torn_rows(boundary, 100).await;
+        assert!(house.cluster.records("dead").is_empty());
+        let told = house.counters("it").errors.dead_letter_failures.load(Ordering::Relaxed);
+        assert!(told >= 10, "{told}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn records_that_are_refused_late_are_read_again_by_one_consumer() {
     let house = House::new().await;

@@ -41,7 +41,8 @@ pub(super) struct Scene {
     pub(super) draws_no_boundary: AtomicBool,
     /// The first part that is dealt out to the tasks of a source.
     pub(super) first_part: AtomicU32,
-    /// The next poll of this part, or plan, waits until it is told to go on.
+    /// The next poll of this part, or plan, or `assigned` of the sink that keeps what it
+    /// was given, waits until it is told to go on.
     pub(super) slow: Mutex<Option<(String, Arc<Notify>)>>,
     /// The next poll of this part asks for another plan.
     pub(super) replans: Mutex<Option<String>>,
@@ -53,6 +54,8 @@ pub(super) struct Scene {
     pub(super) stray: Mutex<Option<String>>,
     /// This row is refused by whoever meets it.
     pub(super) refused: Mutex<Option<String>>,
+    /// The source can make no record of any row, each of so many bytes.
+    pub(super) torn: Mutex<Option<usize>>,
     /// Where the sink says that it failed, if not in `put`.
     pub(super) refused_at: Mutex<Option<Stage>>,
     /// The sink refuses only once it has taken the row.
@@ -385,9 +388,12 @@ impl SourcePlugin for Rows {
         let until = (self.next + 4).min(self.rows);
         for row in self.next..until {
             let text = format!("{}:{row}", self.part);
-            if self.scene.refuses(&text) {
+            let torn = *self.scene.torn.lock().unwrap();
+            if torn.is_some() || self.scene.refuses(&text) {
                 let failure = refusal(Stage::TaskPoll, &text);
-                refused.push(Refused { payload: text.into_bytes(), failure });
+                let mut payload = text.into_bytes();
+                payload.resize(torn.unwrap_or(payload.len()), b'x');
+                refused.push(Refused { payload, failure });
                 continue;
             }
             batch.push(Some(text.as_bytes()), Some(text.as_bytes()), -1);
@@ -499,6 +505,7 @@ impl Keep {
 #[async_trait]
 impl SinkPlugin for Keep {
     async fn assigned(&mut self, _: &[TopicPartition]) -> Result<Vec<Mark>, TaskError> {
+        self.scene.slow_down("keep").await;
         Ok(Vec::new())
     }
 
