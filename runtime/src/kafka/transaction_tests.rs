@@ -220,3 +220,53 @@ async fn the_stable_end_stands_before_an_open_transaction_and_stable_offsets_wai
     // The commit's own marker is a record.
     assert_eq!(consumer.stable_offsets(&out).await.unwrap()[&out[0]], 2);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fence_that_arrives_late_does_not_fence_who_took_the_id_over() {
+    let cluster = Cluster::start().await;
+    cluster.topic("out", 1, &[]).await;
+    let (old, new) = (transactions(&cluster, ID), transactions(&cluster, ID));
+    old.init().await.unwrap();
+    let owner = cluster.admin.describe_transaction(ID).await.unwrap();
+    new.init().await.unwrap();
+    let late = || async {
+        let owner = (owner.producer_id, owner.producer_epoch);
+        cluster.admin.try_fence_owner(ID, owner, 60_000).await.unwrap();
+    };
+    late().await;
+    new.begin().await.unwrap();
+    send(&new, "out", "a").await.unwrap();
+    late().await;
+    send(&new, "out", "b").await.unwrap();
+    new.commit().await.unwrap();
+    assert_eq!(visible(&cluster, "out").await, ["a", "b"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whom_the_leader_fences_cannot_go_on_whether_a_transaction_was_open_or_not() {
+    let cluster = Cluster::start().await;
+    cluster.topic("out", 1, &[]).await;
+    cluster.admin.fence_producer("nobody-has-it", DEADLINE).await.unwrap();
+    for is_open in [true, false] {
+        let owner = transactions(&cluster, ID);
+        owner.init().await.unwrap();
+        if is_open {
+            owner.begin().await.unwrap();
+            send(&owner, "out", "lost").await.unwrap();
+        }
+        cluster.admin.fence_producer(ID, DEADLINE).await.unwrap();
+        assert!(cluster.admin.describe_transaction(ID).await.unwrap().is_over());
+        let before = cluster.admin.describe_transaction(ID).await.unwrap().producer_epoch;
+        // Each asks for the id in its next epoch, as a producer may after an error.
+        if !is_open {
+            owner.begin().await.unwrap();
+        }
+        send(&owner, "out", "zombie").await.unwrap_err();
+        owner.abort().await;
+        let error = owner.begin().await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Fenced, "{is_open}: {error}");
+        let after = cluster.admin.describe_transaction(ID).await.unwrap().producer_epoch;
+        assert_eq!(after, before);
+    }
+    assert!(visible(&cluster, "out").await.is_empty());
+}

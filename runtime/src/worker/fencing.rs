@@ -20,7 +20,8 @@ use crate::kafka::Admin;
 
 /// Requests under way at once.
 const AT_ONCE: usize = 16;
-/// The work is given away after this all the same.
+/// The work is given away after this all the same: a request that arrives late fences
+/// nobody but the owner that was lost ([`Admin::fence_producer`]).
 const TIME_MAX: Duration = Duration::from_secs(3);
 
 /// Fences the producers of all tasks in `work` that nobody holds though somebody

@@ -209,7 +209,7 @@ impl Admin for AdminClient {
         transaction_timeout: Duration,
     ) -> Result<(), ClientError> {
         let timeout_ms = i32::try_from(transaction_timeout.as_millis()).unwrap_or(i32::MAX);
-        self.fence(transactional_id, timeout_ms).await.map(|_| ())
+        self.fence_present(transactional_id, timeout_ms).await
     }
 
     async fn list_offsets(

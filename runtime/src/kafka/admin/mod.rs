@@ -128,7 +128,8 @@ pub trait Admin: Send + Sync {
     ) -> Result<Vec<OpenTransaction>, ClientError>;
 
     /// Gives a transactional id to a producer that does not exist: whoever has it is
-    /// fenced, and its open transaction is aborted before this returns.
+    /// fenced, and its open transaction is aborted before this returns. Whoever takes it
+    /// over after that is not, even if a request of this was given up and arrives late.
     async fn fence_producer(
         &self,
         transactional_id: &str,

@@ -116,6 +116,16 @@ pub struct OpenTransaction {
     pub transactional_id: Option<String>,
 }
 
+/// A producer's id and its epoch.
+type ProducerEpoch = (i64, i16);
+
+/// Of a request that means whoever it is.
+const NOBODY: ProducerEpoch = (-1, -1);
+
+fn is_code(error: &ClientError, code: ResponseError) -> bool {
+    error.code() == Some(code)
+}
+
 impl AdminClient {
     pub(super) async fn find_open(
         &self,
@@ -247,7 +257,7 @@ impl AdminClient {
     ) -> Result<Fenced, ClientError> {
         let ended = Mutex::new(None);
         let attempt = || async {
-            let fenced = self.try_fence(transactional_id, timeout_ms).await;
+            let fenced = self.try_fence(transactional_id, NOBODY, timeout_ms).await;
             let code = fenced.as_ref().err().and_then(ClientError::code);
             // The answer while a transaction is being ended; how, its state tells.
             if code == Some(ResponseError::ConcurrentTransactions) {
@@ -256,20 +266,64 @@ impl AdminClient {
             }
             fenced
         };
-        let epoch = self.cluster.retry(attempt).await?;
+        let (_, epoch) = self.cluster.retry(attempt).await?;
         Ok(Fenced { epoch, ended: ended.into_inner().unwrap_or_else(PoisonError::into_inner) })
     }
 
-    async fn try_fence(&self, transactional_id: &str, timeout_ms: i32) -> Result<i16, ClientError> {
+    /// Fences the producer that has a transactional id now. However late a request of
+    /// this arrives, whoever takes the id over meanwhile is not fenced by it: it says who
+    /// is meant, as a producer does that goes on after an error (KIP-360).
+    pub(super) async fn fence_present(
+        &self,
+        transactional_id: &str,
+        timeout_ms: i32,
+    ) -> Result<(), ClientError> {
+        let attempt = || async {
+            let found = match self.try_describe_transaction(transactional_id).await {
+                Err(error) if is_code(&error, ResponseError::TransactionalIdNotFound) => {
+                    return Ok(());
+                }
+                found => found?,
+            };
+            let owner = (found.producer_id, found.producer_epoch);
+            self.try_fence_owner(transactional_id, owner, timeout_ms).await
+        };
+        self.cluster.retry(attempt).await
+    }
+
+    pub(in crate::kafka) async fn try_fence_owner(
+        &self,
+        transactional_id: &str,
+        owner: ProducerEpoch,
+        timeout_ms: i32,
+    ) -> Result<(), ClientError> {
+        let fenced = async {
+            let next = self.try_fence(transactional_id, owner, timeout_ms).await?;
+            // The coordinator would let the owner go on in the next epoch. In the one after
+            // that it is nobody.
+            self.try_fence(transactional_id, next, timeout_ms).await
+        };
+        match fenced.await {
+            Err(error) if is_code(&error, ResponseError::ProducerFenced) => Ok(()),
+            fenced => fenced.map(drop),
+        }
+    }
+
+    async fn try_fence(
+        &self,
+        transactional_id: &str,
+        (producer_id, producer_epoch): ProducerEpoch,
+        timeout_ms: i32,
+    ) -> Result<ProducerEpoch, ClientError> {
         let request = InitProducerIdRequest::default()
             .with_transactional_id(Some(text(transactional_id).into()))
             .with_transaction_timeout_ms(timeout_ms)
-            .with_producer_id(ProducerId(-1))
-            .with_producer_epoch(-1);
+            .with_producer_id(ProducerId(producer_id))
+            .with_producer_epoch(producer_epoch);
         let target = Target::TransactionCoordinator(transactional_id.into());
         let answer = self.cluster.call(&target, Lane::Common, |_| request, None).await?;
         check(format!("fencing `{transactional_id}`"), answer.error_code, None)?;
-        Ok(answer.producer_epoch)
+        Ok((answer.producer_id.0, answer.producer_epoch))
     }
 
     /// The producers that partitions remember.
