@@ -50,7 +50,12 @@ impl ProcessorTask {
             let ending = self.stop.is_cancelled() || outcome.is_err();
             let wanted = match ending {
                 true => BTreeSet::new(),
-                false => self.shares.borrow_and_update().clone(),
+                false => {
+                    let wanted = self.shares.borrow_and_update();
+                    // Before it can be told to let go of what it is about to take up.
+                    self.held.send_replace(sessions.keys().chain(&*wanted).cloned().collect());
+                    wanted.clone()
+                }
             };
             for (share, stop) in &sessions {
                 if !wanted.contains(share) {

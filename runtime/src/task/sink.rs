@@ -43,7 +43,7 @@ pub struct SinkSession {
     pub group: String,
     /// The partitions that this task is to hold; they change while it runs.
     pub shares: watch::Receiver<BTreeSet<TopicPartition>>,
-    /// The partitions that it does hold.
+    /// The partitions that it does hold, or is about to.
     pub held: watch::Sender<BTreeSet<TopicPartition>>,
     /// Offsets that somebody waits for.
     pub targets: watch::Receiver<Option<Arc<Targets>>>,
@@ -200,15 +200,23 @@ impl Running {
 
     /// Brings the partitions held in line with those assigned.
     async fn reassign(&mut self) -> Result<(), TaskError> {
-        let wanted = self.session.shares.borrow_and_update().clone();
+        let wanted = {
+            let wanted = self.session.shares.borrow_and_update();
+            // Before it can be told to let go of what it is about to take up.
+            self.session.held.send_if_modified(|told| {
+                let had = told.len();
+                told.extend(wanted.iter().cloned());
+                told.len() > had
+            });
+            wanted.clone()
+        };
         let held = self.schedule.held();
         if wanted == held {
             return Ok(());
         }
         self.release(held.difference(&wanted).cloned().collect()).await?;
-        self.acquire(wanted.difference(&held).cloned().collect()).await?;
-        self.session.held.send_replace(self.schedule.held());
-        Ok(())
+        self.session.held.send_replace(wanted.clone());
+        self.acquire(wanted.difference(&held).cloned().collect()).await
     }
 
     /// Starts partitions where the sink says it is, else where the group is,

@@ -60,12 +60,13 @@ impl Holding {
 }
 
 /// Deals out `work` (by connector) to `members` (by member id, with what each
-/// holds now), but for what is `reserved` for a worker that may return. Every member
-/// has an entry in the answer.
+/// holds now), but for what is `reserved` for a worker that may return, and what those
+/// that are `leaving` have not let go of. Every member has an entry in the answer.
 pub fn assign(
     work: &BTreeMap<String, Work>,
     members: &BTreeMap<String, Holding>,
     reserved: &Holding,
+    leaving: &[&Holding],
 ) -> BTreeMap<String, Holding> {
     let mut answer: BTreeMap<String, Holding> =
         members.keys().map(|member| (member.clone(), Holding::default())).collect();
@@ -89,7 +90,7 @@ pub fn assign(
     let tasks: BTreeSet<TaskId> = tasks.into_iter().filter(is_free).collect();
     let placed = sticky(&tasks, &ids, &held, &BTreeSet::new());
     for (name, work) in work {
-        let dealt = deal_shares(name, work, members, reserved, &placed);
+        let dealt = deal_shares(name, work, members, reserved, leaving, &placed);
         for task in 0..work.tasks {
             let id = TaskId { connector: name.clone(), task };
             if let Some(member) = placed.get(&id) {
@@ -107,6 +108,7 @@ fn deal_shares(
     work: &Work,
     members: &BTreeMap<String, Holding>,
     reserved: &Holding,
+    leaving: &[&Holding],
     placed: &BTreeMap<TaskId, String>,
 ) -> BTreeMap<u32, BTreeSet<TopicPartition>> {
     let mut held = BTreeMap::new();
@@ -121,6 +123,14 @@ fn deal_shares(
                     blocked.insert(share.clone());
                 }
             }
+        }
+    }
+    // A share that a leaving member still has waits with its task. Where there is no such
+    // task any more, or another member has it, the share waits by itself.
+    for (id, shares) in leaving.iter().flat_map(|holding| &holding.tasks) {
+        let waits = id.task < work.tasks && !placed.contains_key(id);
+        if id.connector == name && !waits {
+            blocked.extend(shares.iter().cloned());
         }
     }
     for (id, shares) in reserved.tasks.iter().filter(|(id, _)| id.connector == name) {
@@ -272,7 +282,7 @@ mod tests {
         mut members: BTreeMap<String, Holding>,
     ) -> BTreeMap<String, Holding> {
         for _ in 0..6 {
-            let next = assign(work, &members, &Holding::default());
+            let next = assign(work, &members, &Holding::default(), &[]);
             if next == members {
                 return members;
             }
@@ -323,7 +333,7 @@ mod tests {
             let held = settle(&before, idle(&names));
             let mut members: BTreeMap<_, _> = idle(&later);
             members.extend(held.into_iter().filter(|(name, _)| later.contains(name)));
-            let next = assign(&after, &members, &Holding::default());
+            let next = assign(&after, &members, &Holding::default(), &[]);
             for (name, holding) in &next {
                 for (other, theirs) in members.iter().filter(|(other, _)| *other != name) {
                     prop_assert!(holding.connectors.is_disjoint(&theirs.connectors));
@@ -344,7 +354,7 @@ mod tests {
                 }
             }
             // Nobody else would ask for the round that gives away what was taken.
-            let further = assign(&after, &next, &Holding::default());
+            let further = assign(&after, &next, &Holding::default(), &[]);
             let told = members.iter().any(|(name, held)| !held.is_within(&next[name]));
             prop_assert!(further == next || told, "somebody sees that it lost something");
             assert_whole_and_balanced(&after, &settle(&after, members));
@@ -373,7 +383,25 @@ mod tests {
         ) {
             let mut members = settle(&work, idle(&names));
             let (_, absent) = members.pop_last().expect("two members at least");
-            prop_assert_eq!(assign(&work, &members, &absent), members);
+            prop_assert_eq!(assign(&work, &members, &absent, &[]), members);
+        }
+
+        #[test]
+        fn what_a_leaving_member_still_has_is_given_to_nobody(
+            before in work(),
+            after in work(),
+            names in proptest::collection::btree_set("[m-p]", 2..4),
+        ) {
+            let mut members = settle(&before, idle(&names));
+            let (_, leaving) = members.pop_last().expect("two members at least");
+            for (_, holding) in assign(&after, &members, &leaving, &[&leaving]) {
+                for (id, shares) in &leaving.tasks {
+                    prop_assert!(!holding.tasks.contains_key(id));
+                    for (mine, dealt) in &holding.tasks {
+                        prop_assert!(mine.connector != id.connector || dealt.is_disjoint(shares));
+                    }
+                }
+            }
         }
 
         #[test]
@@ -395,7 +423,7 @@ mod tests {
         )]);
         let before = settle(&work, idle(&BTreeSet::from(["m".to_owned()])));
         work.get_mut("c").unwrap().shares.insert(share(3));
-        let after = assign(&work, &before, &Holding::default());
+        let after = assign(&work, &before, &Holding::default(), &[]);
         for (id, shares) in &before["m"].tasks {
             assert!(shares.is_subset(&after["m"].tasks[id]));
             assert_eq!(after["m"].tasks[id].len(), 2);

@@ -3,8 +3,9 @@
 //! Two fleets with one config topic would both run all of its connectors, and with
 //! one offset topic a source could go on where the other fleet's of its name is. In
 //! Kafka Connect nothing prevents it; here the second fleet does not start. The
-//! first record counts, and whoever comes second at the same moment writes it again,
-//! so that compaction keeps it.
+//! first record counts. Compaction keeps the last: whoever finds another's there writes
+//! the owner's again, be it who came second at the same moment, or the owner when it
+//! starts the next time.
 
 use std::sync::Mutex;
 
@@ -40,7 +41,15 @@ pub struct OtherFleet {
 
 /// What the topic has said so far.
 #[derive(Debug, Default)]
-pub(super) struct Claim(Mutex<Option<String>>);
+pub(super) struct Claim(Mutex<Option<Claimed>>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Claimed {
+    /// Whose the topic is.
+    owner: String,
+    /// Who the last record says it is.
+    last: String,
+}
 
 impl Claim {
     /// Takes a record of the topic, whatever it is about.
@@ -49,11 +58,11 @@ impl Claim {
             return;
         }
         let fleet = entry.value.and_then(|value| serde_json::from_slice::<Fleet>(value).ok());
-        let mut owner = self.0.lock().expect("no holder panics");
-        match fleet {
-            Some(fleet) => drop(owner.get_or_insert(fleet.group_id)),
-            None => *owner = None,
-        }
+        let mut claimed = self.0.lock().expect("no holder panics");
+        *claimed = fleet.map(|Fleet { group_id }| {
+            let owner = claimed.take().map_or_else(|| group_id.clone(), |known| known.owner);
+            Claimed { owner, last: group_id }
+        });
     }
 
     /// Claims the topic for a fleet, unless it has an owner.
@@ -62,23 +71,21 @@ impl Claim {
         log: &CompactedLog,
         group_id: &str,
     ) -> Result<Result<(), OtherFleet>, LogError> {
-        let is_free = self.owner().is_none();
-        if is_free {
+        if self.claimed().is_none() {
             log.write_and_read(&[record(group_id)]).await?;
         }
-        match self.owner() {
-            Some(owner) if owner != group_id => {
-                if is_free {
-                    log.write(&[record(&owner)]).await?;
-                }
-                let (topic, group_id) = (log.topic().to_owned(), group_id.to_owned());
-                Ok(Err(OtherFleet { topic, owner, group_id }))
-            }
-            _ => Ok(Ok(())),
+        let Some(Claimed { owner, last }) = self.claimed() else { return Ok(Ok(())) };
+        if last != owner {
+            log.write(&[record(&owner)]).await?;
         }
+        if owner == group_id {
+            return Ok(Ok(()));
+        }
+        let (topic, group_id) = (log.topic().to_owned(), group_id.to_owned());
+        Ok(Err(OtherFleet { topic, owner, group_id }))
     }
 
-    fn owner(&self) -> Option<String> {
+    fn claimed(&self) -> Option<Claimed> {
         self.0.lock().expect("no holder panics").clone()
     }
 }
@@ -96,7 +103,7 @@ mod tests {
         let claim = Claim::default();
         let apply = |(key, value): Write| {
             claim.apply(&Entry { offset: 0, key: &key, value: value.as_deref() });
-            claim.owner()
+            claim.claimed().map(|claimed| claimed.owner)
         };
         assert_eq!(apply((b"connector-a".to_vec(), None)), None);
         assert_eq!(apply(record("blue")).as_deref(), Some("blue"));

@@ -103,7 +103,9 @@ impl Delegate for Voice {
         let staying = present.iter().filter(|(_, metadata)| !metadata.leaving);
         let holdings: BTreeMap<String, Holding> =
             staying.map(|(id, metadata)| (id.clone(), metadata.holding.clone())).collect();
-        let mut answer = assign(&work, &holdings, &reserved);
+        let leaving = present.values().filter(|metadata| metadata.leaving);
+        let leaving: Vec<&Holding> = leaving.map(|metadata| &metadata.holding).collect();
+        let mut answer = assign(&work, &holdings, &reserved, &leaving);
         let mut given = BTreeMap::new();
         let leader = &core.config.worker_id;
         let position = (config_topic, offset);

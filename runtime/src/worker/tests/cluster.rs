@@ -269,6 +269,15 @@ impl Memory {
         all.map(|(key, value)| (key.map(text).unwrap_or_default(), value.map(text))).collect()
     }
 
+    /// Whose the last record that says so tells the topic to be.
+    pub(super) fn claimed_by(&self, topic: &str) -> Option<String> {
+        let state = self.state.lock().unwrap();
+        let mut all = state.topics[topic].iter().flatten();
+        let last = all.rfind(|(key, _)| key.as_deref() == Some(&b"longshore-fleet"[..]))?;
+        let value: serde_json::Value = serde_json::from_slice(last.1.as_ref()?).unwrap();
+        Some(value["group.id"].as_str()?.to_owned())
+    }
+
     pub(super) fn committed(&self, group: &str) -> HashMap<TopicPartition, CommittedOffset> {
         self.state.lock().unwrap().offsets.get(group).cloned().unwrap_or_default()
     }

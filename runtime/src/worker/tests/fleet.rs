@@ -2,8 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
+use tokio::sync::Notify;
+
 use super::*;
 use crate::batch::Batch;
+use crate::kafka::group::{Assigned, Delegate, Member};
+use crate::worker::assignment::Holding;
+use crate::worker::herd::Event;
+use crate::worker::member::Voice;
+use crate::worker::protocol::Assignment;
 
 const ROWS: [(&str, &str); 4] =
     [("connector.class", "rows"), ("topic", "lines"), ("rows", "40"), ("tasks.max", "4")];
@@ -143,6 +151,59 @@ async fn a_worker_of_another_fleet_does_not_start_on_the_topics_of_this_one() {
     }
 }
 
+/// Compaction keeps the last claim.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_claims_its_topics_again_where_another_wrote_after_it() {
+    let house = House::new().await;
+    let other = r#"{"group.id":"other"}"#;
+    house.cluster.append("connect-configs", 0, "longshore-fleet", other);
+    house.worker.shutdown().await;
+    let next = House::over(house.cluster.clone(), house.scene.clone(), "w1:8083").await;
+    assert_eq!(next.cluster.claimed_by("connect-configs").as_deref(), Some("fleet"));
+}
+
+/// A newer worker, or one that is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_whose_metadata_cannot_be_read_gets_nothing_and_the_others_all() {
+    let house = House::new().await;
+    house.cluster.create("lines", 1);
+    house.create("rows", &ROWS).await;
+    house.drained("rows").await;
+    let (events, _heard) = tokio::sync::mpsc::unbounded_channel();
+    let mut leader = Voice::new(house.worker.core.clone(), events);
+    for unreadable in [&br#"{"version":2,"holding":{}}"#[..], br#"{"version":1}"#, b"\xff"] {
+        let known = Member { member_id: "m1".into(), metadata: leader.join().await };
+        let metadata = Bytes::from_static(unreadable);
+        let unknown = Member { member_id: "m2".into(), metadata };
+        let dealt = leader.assign(vec![known, unknown]).await.unwrap();
+        let [(member, assignment)] = &dealt[..] else { panic!("{dealt:?}") };
+        assert_eq!(member, "m1");
+        assert_eq!(Assignment::decode(assignment).unwrap().holding.tasks.len(), 4);
+    }
+}
+
+/// Nobody would give it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_assignment_waits_for_a_config_topic_that_may_not_be_read_for_a_while() {
+    let house = House::new().await;
+    let core = house.worker.core.clone();
+    let topic = core.logs.config.topic().to_owned();
+    house.cluster.forbid_reads(&topic, true);
+    until("it is not followed", || core.logs.config.check_followed().is_err()).await;
+    let ahead = core.logs.config.position() + 1;
+    let given = Assignment::new("w9:8083", (&topic, ahead), Holding::default());
+    let (events, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let mut voice = Voice::new(core, events);
+    let (member_id, leader_id) = ("m1".to_owned(), "m9".to_owned());
+    let assignment = given.encode().into();
+    let mut taking = voice.assigned(Assigned { generation: 9, member_id, leader_id, assignment });
+    assert!(futures::poll!(&mut taking).is_pending(), "it is not given up");
+    house.cluster.append(&topic, 0, "logger-cluster-a", r#"{"level":"INFO"}"#);
+    house.cluster.forbid_reads(&topic, false);
+    taking.await;
+    assert!(matches!(heard.recv().await, Some(Event::Assigned { is_leader: false, .. })));
+}
+
 /// Kafka's brokers hear of a new topic each on its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_starts_though_a_broker_has_not_heard_of_its_new_topics_yet() {
@@ -177,6 +238,35 @@ async fn a_partition_of_a_sink_is_never_in_two_tasks_while_it_moves() {
     let sunk = one.scene.sunk.lock().unwrap().clone();
     assert_eq!(sunk.len(), 120);
     assert!(sunk.values().all(|(_, times)| *times == 1), "moving repeats nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_a_sink_is_taking_up_is_not_free_when_it_is_taken_away() {
+    let house = House::new().await;
+    house.cluster.create("lines", 1);
+    house.cluster.create("more", 1);
+    let go_on = Arc::new(Notify::new());
+    *house.scene.slow.lock().unwrap() = Some(("keep".to_owned(), go_on.clone()));
+    house.create("keep", &[("connector.class", "keep"), ("topics", "lines,more")]).await;
+    until("it is taken up", || house.scene.slow.lock().unwrap().is_none()).await;
+    let core = house.worker.core.clone();
+    let is_told = || {
+        let told = core.told.lock().unwrap();
+        let mut shares = told.holding().tasks.values().flatten();
+        shares.any(|share| &*share.topic == "more")
+    };
+    let generation = || core.generation.load(Ordering::SeqCst);
+    let before = generation();
+    house.cluster.create("more", 0);
+    until("it is taken away", || generation() > before).await;
+    // The word of the group has come, and the herd has taken it up.
+    house.cluster.set_lease("m1", true).await;
+    for _ in 0..2 {
+        let _ = house.herder.health().await;
+    }
+    assert!(is_told(), "nobody else may have it");
+    go_on.notify_one();
+    until("it was let go of", || !is_told()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
