@@ -18,6 +18,13 @@ use super::topics::{TopicError, ensure_compacted};
 use crate::kafka::{Admin, ClientError, TopicPartition};
 use crate::task::error::TaskError;
 
+/// Most that a connector's tasks may be together, in bytes: every worker keeps their
+/// configurations in memory, and reads them from the config topic when it starts.
+const PLAN_BYTES_MAX: u64 = 32 << 20;
+/// What a task is beside its configuration: records, a state, a place in what is dealt
+/// out.
+const TASK_BYTES: u64 = 1 << 10;
+
 /// The topic that a processor's state is kept in.
 pub(super) fn changelog_topic(connector: &str) -> String {
     format!("{connector}-changelog")
@@ -98,16 +105,20 @@ async fn tasks(
                 reopen,
                 lease: core.lease.get().cloned().unwrap_or_default(),
             };
-            let planned = plugin.plan(context, &entry.config, options.tasks_max).await?;
+            let mut planned = plugin.plan(context, &entry.config, options.tasks_max).await?;
+            planned.truncate(options.tasks_max as usize);
+            let own = planned.iter().map(|task| (task.name.len() + task.assignment.len()) as u64);
+            check_size(planned.len() as u64, &entry.config, own.sum())?;
             let tasks = planned.into_iter().map(|task| {
                 let mut config = entry.config.clone();
                 config.insert(options::TASK_NAME.to_owned(), task.name);
                 config.insert(options::TASK_ASSIGNMENT.to_owned(), task.assignment);
                 config
             });
-            Ok(tasks.take(options.tasks_max as usize).collect())
+            Ok(tasks.collect())
         }
         ConnectorKind::Processor => {
+            check_size(options.tasks_max.into(), &entry.config, 0)?;
             let numbers = co_partitioned(core, &options).await?;
             let topic = InternalTopic {
                 name: changelog_topic(name),
@@ -128,8 +139,27 @@ async fn tasks(
             })?;
             Ok(vec![entry.config.clone(); options.tasks_max as usize])
         }
-        ConnectorKind::Sink => Ok(vec![entry.config.clone(); options.tasks_max as usize]),
+        ConnectorKind::Sink => {
+            check_size(options.tasks_max.into(), &entry.config, 0)?;
+            Ok(vec![entry.config.clone(); options.tasks_max as usize])
+        }
     }
+}
+
+/// Refuses a plan that is too large before it is made: so many tasks, each with this
+/// configuration, and what they have of their own.
+fn check_size(tasks: u64, config: &ConnectorConfig, own: u64) -> Result<(), TaskError> {
+    let each: usize = config.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let bytes = tasks.saturating_mul(each as u64 + TASK_BYTES).saturating_add(own);
+    if bytes <= PLAN_BYTES_MAX {
+        return Ok(());
+    }
+    Err(TaskError::stop(format!(
+        "{tasks} tasks with a configuration of {each} bytes each are too much to keep: with \
+         {TASK_BYTES} bytes for each beside, and what was planned for them, they are {bytes} \
+         bytes, and {PLAN_BYTES_MAX} are allowed. Lower `tasks.max`, or shorten the \
+         configuration"
+    )))
 }
 
 /// A state that was dealt out by another number of partitions.
@@ -259,6 +289,16 @@ pub(super) async fn survey(core: &Core) -> Result<Survey, ClientError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_plan_is_no_larger_than_every_worker_can_keep() {
+        let config = |bytes: usize| ConnectorConfig::from([("sql".to_owned(), "x".repeat(bytes))]);
+        assert_eq!(check_size(10_000, &config(1_000), 0), Ok(()));
+        for (tasks, bytes, own) in [(40_000, 0, 0), (100, 1 << 20, 0), (1, 0, 32 << 20)] {
+            let refused = check_size(tasks, &config(bytes), own).unwrap_err();
+            assert!(refused.message.contains("`tasks.max`"), "{refused}");
+        }
+    }
 
     #[test]
     fn partitions_that_the_leader_cannot_tell_stay_where_they_are() {

@@ -337,6 +337,22 @@ async fn a_connector_that_could_not_be_planned_is_planned_again_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connector_with_more_tasks_than_workers_can_keep_fails_and_says_so() {
+    let house = House::new().await;
+    let many: Vec<String> = (0..800).map(|number| format!("lines-{number}")).collect();
+    let long = [("topics", many.join(",")), ("tasks.max", "10000".to_owned())];
+    for connector in [&COUNT[..], &KEEP] {
+        let (name, mut config) = (connector[0].1, config(&[connector, &[NO_RESTART]].concat()));
+        config.extend(long.clone().map(|(option, value)| (option.to_owned(), value)));
+        house.herder.create(name, config).await.unwrap();
+        let told = || house.herder.status(name).unwrap().connector;
+        until("it fails", || told().state == State::Failed).await;
+        let trace = told().trace.unwrap_or_default();
+        assert!(trace.contains("10000 tasks") && trace.contains("`tasks.max`"), "{trace}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failed_task_stays_failed_where_the_configuration_says_so() {
     let house = House::new().await;
     house.cluster.create("lines", 1);
