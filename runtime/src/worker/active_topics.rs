@@ -45,6 +45,10 @@ impl ActiveTopics {
         all.entry(connector.to_owned()).or_default().insert(topic.to_owned())
     }
 
+    fn connectors(&self) -> Vec<String> {
+        self.0.read().expect("no writer panics").keys().cloned().collect()
+    }
+
     fn take(&self, connector: &str) -> BTreeSet<String> {
         self.0.write().expect("no writer panics").remove(connector).unwrap_or_default()
     }
@@ -82,6 +86,19 @@ impl Core {
     pub(super) fn forget_topics(&self, connector: &str) {
         for topic in self.active_topics.take(connector) {
             self.write_status((records::topic_status_key(&topic, connector).into_bytes(), None));
+        }
+    }
+
+    /// Forgets states and topics of connectors that were deleted: compaction would keep
+    /// them for ever. A task that runs still forgets its own once more when it ends.
+    pub(super) fn forget_deleted(&self) {
+        let configs = self.configs.read().expect("no holder panics");
+        let exists = |name: &str| configs.get(name).is_some();
+        for key in self.statuses.of_others(exists) {
+            self.forget(key);
+        }
+        for name in self.active_topics.connectors().iter().filter(|name| !exists(name)) {
+            self.forget_topics(name);
         }
     }
 }

@@ -160,6 +160,9 @@ impl Herd {
                     self.owes_rejoin |= lost || self.holds_too_much();
                 }
                 self.core.ready.store(true, Ordering::Release);
+                if is_leader {
+                    self.core.forget_deleted();
+                }
                 // What changed while the group rebalanced was not dealt out.
                 self.leader.survey();
             }
@@ -257,9 +260,9 @@ impl Herd {
         if !exists {
             self.planner.forget(name);
             self.core.connectors.write().expect("no holder panics").remove(name);
-            if self.assigned.connectors.contains(name) {
-                self.core.forget(StatusKey::Connector(name.to_owned()));
-                self.core.forget_topics(name);
+            // As Kafka Connect's owner does; the leader where there is none just now.
+            if self.leader.leads || self.assigned.connectors.contains(name) {
+                self.core.forget_deleted();
             }
         }
         self.leader.survey();

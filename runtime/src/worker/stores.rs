@@ -150,6 +150,15 @@ impl Statuses {
         self.0.read().expect("no writer panics").connectors.get(name).cloned()
     }
 
+    /// Whatever is known of connectors that `exists` does not know.
+    pub fn of_others(&self, exists: impl Fn(&str) -> bool) -> Vec<StatusKey> {
+        let maps = self.0.read().expect("no writer panics");
+        let connectors = maps.connectors.keys().filter(|name| !exists(name));
+        let tasks = maps.tasks.keys().filter(|id| !exists(&id.connector));
+        let connectors = connectors.map(|name| StatusKey::Connector(name.clone()));
+        connectors.chain(tasks.map(|id| StatusKey::Task(id.clone()))).collect()
+    }
+
     /// A task's state.
     pub fn task(&self, id: &TaskId) -> Option<Status> {
         self.0.read().expect("no writer panics").tasks.get(id).cloned()

@@ -1,9 +1,12 @@
 //! Connectors paused, resumed and stopped; offsets, topics and levels changed
 //! from outside.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::*;
+use crate::batch::Batch;
 use crate::kafka::TopicPartition;
 use crate::worker::herder::{
     ConnectorOffset, ConnectorOffsets, HerderError, Leadership, TargetState,
@@ -53,6 +56,48 @@ async fn a_paused_connector_keeps_its_tasks_and_goes_on_where_it_was() {
     house.drained("keep").await;
     let sunk = house.scene.sunk.lock().unwrap().clone();
     assert!(sunk.len() == 2 && sunk.values().all(|(_, times)| *times == 1), "{sunk:?}");
+}
+
+/// The keys of the status topic whose last record is not a tombstone, of one connector.
+fn told_of(house: &House, name: &str) -> Vec<String> {
+    let records = house.cluster.records("connect-status");
+    let newest: BTreeMap<_, _> = records.into_iter().collect();
+    let mut left: Vec<_> = newest.into_iter().filter(|(_, value)| value.is_some()).collect();
+    left.retain(|(key, _)| key.contains(name));
+    left.into_iter().map(|(key, _)| key).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_connector_leaves_no_state_in_the_status_topic_whether_it_ran_or_not() {
+    let house = House::new().await;
+    house.cluster.create("lines", 1);
+    for target in [TargetState::Started, TargetState::Paused] {
+        house.create("rows", &ROWS).await;
+        house.drained("rows").await;
+        house.target("rows", target).await;
+        let state = if target == TargetState::Paused { State::Paused } else { State::Running };
+        for task in 0..2 {
+            house.task_is("rows", task, state).await;
+        }
+        until("all is told", || told_of(&house, "rows").len() >= 3).await;
+        house.herder.delete("rows").await.unwrap();
+        until("all is forgotten", || told_of(&house, "rows").is_empty()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn states_of_connectors_that_nobody_has_are_forgotten_by_a_leader_when_it_begins() {
+    let house = House::new().await;
+    let mut batch = Batch::default();
+    let left = r#"{"state":"PAUSED","worker_id":"w9:8083","generation":1}"#;
+    for key in ["status-connector-gone", "status-task-gone-3"] {
+        batch.push(Some(key.as_bytes()), Some(left.as_bytes()), -1);
+    }
+    house.cluster.write("connect-status", None, &batch);
+    assert_eq!(told_of(&house, "gone").len(), 2);
+    house.worker.shutdown().await;
+    let next = House::over(house.cluster.clone(), house.scene.clone(), "w1:8083").await;
+    until("they are forgotten", || told_of(&next, "gone").is_empty()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
