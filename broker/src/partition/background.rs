@@ -97,3 +97,36 @@ fn work_on(partition: &Partition, work: &impl Fn(&Log, i64) -> Result<(), Mainte
         Err(error) => tracing::error!(%partition, %error, "background work failed"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{AppendOptions, BatchBuilder, LogConfig, Origin};
+
+    const CONFIGS: [(&str, &str); 5] = [
+        ("cleanup.policy", "compact,delete"),
+        ("segment.bytes", "1000"),
+        ("min.cleanable.dirty.ratio", "0.01"),
+        ("retention.ms", "-1"),
+        ("retention.bytes", "3000"),
+    ];
+
+    #[test]
+    fn what_retention_takes_is_gone_once_a_log_was_compacted() {
+        let dir = tempfile::tempdir().unwrap();
+        let now_ms = clock::wall_ms();
+        let config = LogConfig::from_map(CONFIGS).unwrap();
+        let (log, _) = Log::open(&dir.path().join("t-0"), config, now_ms).unwrap();
+        let options =
+            AppendOptions { leader_epoch: 0, origin: Origin::Client, now_ms, verification: None };
+        for number in 0..100 {
+            let mut builder = BatchBuilder::new(0);
+            let key = format!("key {number}");
+            builder.push(now_ms, Some(key.as_bytes()), Some(&[b'v'; 100]), &[]);
+            log.append(&mut builder.build().unwrap(), &options).unwrap();
+        }
+        assert_eq!(log.log_start_offset(), 0);
+        clean(&log, now_ms).unwrap();
+        assert!(log.log_start_offset() > 0, "the oldest are too many bytes");
+    }
+}

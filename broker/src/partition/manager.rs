@@ -429,6 +429,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_topic_is_there_while_its_partitions_are_being_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let manager = Arc::new(PartitionManager::new(dir.path(), TopicDefaults::default(), 1));
+        let images = image_of_topic(Uuid::from_u128(1));
+        let topics: Vec<_> = images.borrow().topics().cloned().collect();
+        assert!(!manager.has("topic"));
+        tokio::select! {
+            biased;
+            () = manager.open_missing(&topics, &BTreeMap::new(), open) => panic!("it opens files"),
+            () = std::future::ready(()) => {}
+        }
+        assert_eq!((manager.has("topic"), manager.count("topic")), (true, 0));
+    }
+
+    #[tokio::test]
     async fn a_caller_that_goes_away_does_not_stop_the_manager_halfway() {
         let dir = tempfile::tempdir().unwrap();
         let manager = Arc::new(PartitionManager::new(dir.path(), TopicDefaults::default(), 1));

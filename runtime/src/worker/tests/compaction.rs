@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::worker::answers::{config_writes, deletion, target_writes};
 use crate::worker::compacted::Write;
 use crate::worker::config_state::ConfigState;
-use crate::worker::herder::{ConnectorConfig, TargetState};
+use crate::worker::herder::{ConnectorConfig, TargetState, TaskId};
 use crate::worker::options;
 use crate::worker::plan::task_writes;
 use crate::worker::records::{self, ConfigKey, config_digest};
@@ -107,5 +107,31 @@ proptest! {
         let late = fold(compacted(&log, dirty, keeps_tombstones));
         prop_assert_eq!(live.connectors(), late.connectors());
         prop_assert_eq!(live.fencing(NAME), late.fencing(NAME));
+    }
+}
+
+/// Without the tombstones the new connector would run the tasks of another: their digest
+/// is that of its configuration.
+#[test]
+fn a_connector_that_is_created_again_has_no_plan_of_the_one_that_was_deleted() {
+    let (mut live, mut log) = (ConfigState::default(), Vec::<Write>::new());
+    let deeds = [Deed::Put(1), Deed::Delete, Deed::PlanLate(1, 3), Deed::Put(1)];
+    for deed in &deeds {
+        for (key, value) in writes(&live, deed) {
+            live.apply(log.len() as i64, &key, value.as_deref()).unwrap();
+            log.push((key, value));
+        }
+    }
+    for keeps_tombstones in [true, false] {
+        let late = fold(compacted(&log, log.len(), keeps_tombstones));
+        for state in [&live, &late] {
+            let entry = state.get(NAME).unwrap();
+            assert!(entry.needs_plan() && entry.tasks.is_empty(), "{entry:?}");
+        }
+    }
+    let newest: HashMap<_, _> = log.into_iter().collect();
+    for task in 0..3 {
+        let key = ConfigKey::Task(TaskId { connector: NAME.to_owned(), task });
+        assert_eq!(newest[&key.encode().into_bytes()], None, "compaction keeps none of them");
     }
 }
