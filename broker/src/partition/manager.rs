@@ -435,9 +435,10 @@ mod tests {
         let images = image_of_topic(Uuid::from_u128(1));
         let topics: Vec<_> = images.borrow().topics().cloned().collect();
         assert!(!manager.has("topic"));
+        let defaults = BTreeMap::new();
         tokio::select! {
             biased;
-            () = manager.open_missing(&topics, &BTreeMap::new(), open) => panic!("it opens files"),
+            () = manager.open_missing(&topics, &defaults, open) => panic!("it opens files"),
             () = std::future::ready(()) => {}
         }
         assert_eq!((manager.has("topic"), manager.count("topic")), (true, 0));

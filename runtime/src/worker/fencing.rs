@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _};
+use longshore_broker::crash;
 
 use super::assignment::{Holding, Work};
 use super::config::SourceSupport;
@@ -41,6 +42,7 @@ pub(super) async fn fence_lost(core: &Core, work: &BTreeMap<String, Work>, held:
         if let Err(error) = admin.fence_producer(&id, timeout).await {
             tracing::warn!("left to the task's next owner: {error}");
         }
+        crash::point("leader-while-fencing-lost");
     });
     if tokio::time::timeout(TIME_MAX, all).await.is_err() {
         tracing::warn!("not all producers of lost tasks are fenced; the others are by their tasks");

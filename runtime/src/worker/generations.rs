@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use longshore_broker::crash;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -63,6 +64,7 @@ async fn fence(core: &Core, name: &str) -> Result<(), TaskError> {
         admin.fence_producer(&id, timeout).await
     });
     fencing.await?;
+    crash::point("leader-after-fencing-before-record");
     let failed = |error: HerderError| TaskError::retry(error.to_string());
     let mut change = core.change().await.map_err(failed)?;
     let unfenced = core.configs.read().expect("no holder panics").fencing(name);

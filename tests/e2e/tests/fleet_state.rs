@@ -39,6 +39,34 @@ fn a_worker_with_an_empty_disk_continues_and_builds_its_cache_again() {
 }
 
 #[test]
+fn a_worker_with_an_empty_disk_that_starts_while_its_broker_does_continues() {
+    let mut broker = Node::start();
+    let mut fleet = Fleet::on(&broker);
+    fleet.set("plugin.cache.dir", "${folder}/cache");
+    fleet.add(1);
+    wire::create_topic(broker.kafka(), "ticks", 1, &[]);
+    let names = ["tick".to_owned()];
+    let ticker = ticks::Ticker::start(&fleet.input(), &names);
+    fleet.create("tick", &source("tick.txt"));
+    wait_rows(&broker, ticks::now_ms());
+
+    assert!(fleet.worker(0).stop().success());
+    fleet.worker(0).lose_disk();
+    broker.kill();
+    fleet.worker(0).spawn();
+    broker.restart();
+    fleet.worker(0).wait_ready();
+    tasks::wait_even(&fleet, 1);
+    wait_rows(&broker, ticks::now_ms());
+    // Its state is the broker's, under its feet too.
+    broker.kill();
+    broker.restart();
+    wait_rows(&broker, ticks::now_ms());
+    let count = ticker.stop();
+    ticks::wait_once(&broker, "ticks", 1, &names, count);
+}
+
+#[test]
 fn two_fleets_share_a_cluster_and_neither_takes_the_others_topics_or_connectors() {
     let broker = Node::start();
     wire::create_topic(broker.kafka(), "ticks", 1, &[]);

@@ -8,19 +8,27 @@ use longshore_e2e::{Node, limits, wire};
 
 const PARTITIONS: i32 = 4;
 const PROBES: usize = 4;
-/// Those, the sink's and the processor's.
-const TASKS: usize = PROBES + 4 + 2;
+/// Of the sink, as a rule.
+const COPIES: usize = 4;
+/// Those of the sources, the sink's and the processor's.
+const TASKS: usize = PROBES + COPIES + 2;
 
 #[test]
 #[ignore = "second tier"]
 fn a_worker_that_was_frozen_past_its_session_repeats_nothing_when_it_wakes() {
-    one_is_frozen(|_| {});
+    one_is_frozen(COPIES, |_| {});
+}
+
+#[test]
+#[ignore = "second tier"]
+fn a_worker_with_two_hundred_tasks_that_was_frozen_past_its_session_repeats_nothing() {
+    one_is_frozen(400 - PROBES - 2, |_| {});
 }
 
 #[test]
 #[ignore = "second tier"]
 fn a_worker_that_was_frozen_while_the_broker_was_killed_repeats_nothing_when_it_wakes() {
-    one_is_frozen(|broker| {
+    one_is_frozen(COPIES, |broker| {
         broker.kill();
         broker.restart();
     });
@@ -30,7 +38,7 @@ fn a_worker_that_was_frozen_while_the_broker_was_killed_repeats_nothing_when_it_
 #[ignore = "second tier"]
 fn a_worker_that_is_killed_with_the_broker_is_replaced_all_the_same() {
     let mut broker = Node::start();
-    let (mut fleet, probes) = small(&broker);
+    let (mut fleet, probes) = small(&broker, COPIES);
     let ticker = ticks::Ticker::start(&fleet.input(), &probes);
     let before = tasks::wait_even(&fleet, TASKS);
     wait_rows(&broker, &probes, ticks::now_ms());
@@ -51,17 +59,43 @@ fn a_worker_that_is_killed_with_the_broker_is_replaced_all_the_same() {
     once(&broker, &fleet, &probes, ticker.stop());
 }
 
-/// One of two workers sleeps until the other has all of its tasks, and wakes.
-fn one_is_frozen(meanwhile: impl FnOnce(&mut Node)) {
-    let mut broker = Node::start();
-    let (mut fleet, probes) = small(&broker);
+/// The next leader finds what it left, and that of the owner whose producers it was
+/// fencing.
+#[test]
+#[ignore = "second tier"]
+fn a_leader_that_dies_while_it_fences_a_lost_owner_is_replaced_and_nothing_repeats() {
+    let broker = Node::start();
+    let mut fleet = Fleet::on(&broker);
+    fleet.set("offset.flush.interval.ms", 500);
+    // The first of the group leads it.
+    fleet.environment("LONGSHORE_CRASH_AT", "leader-while-fencing-lost");
+    fleet.add(1);
+    fleet.environment("LONGSHORE_CRASH_AT", "");
+    fleet.add(2);
+    let probes = connectors(&broker, &fleet, COPIES);
     let ticker = ticks::Ticker::start(&fleet.input(), &probes);
     tasks::wait_even(&fleet, TASKS);
+    wait_rows(&broker, &probes, ticks::now_ms());
+    fleet.worker(1).kill();
+    until("the leader dies of it", limits::RUN, || fleet.worker(0).has_died().then_some(()));
+    tasks::wait_even(&fleet, TASKS);
+    wait_rows(&broker, &probes, ticks::now_ms());
+    durable(&broker, &fleet);
+    once(&broker, &fleet, &probes, ticker.stop());
+}
+
+/// One of two workers sleeps until the other has all of its tasks, and wakes.
+fn one_is_frozen(copies: usize, meanwhile: impl FnOnce(&mut Node)) {
+    let count = TASKS - COPIES + copies;
+    let mut broker = Node::start();
+    let (mut fleet, probes) = small(&broker, copies);
+    let ticker = ticks::Ticker::start(&fleet.input(), &probes);
+    tasks::wait_even(&fleet, count);
     wait_rows(&broker, &probes, ticks::now_ms());
 
     fleet.worker(0).freeze();
     meanwhile(&mut broker);
-    tasks::wait_even(&fleet, TASKS);
+    tasks::wait_even(&fleet, count);
     wait_rows(&broker, &probes, ticks::now_ms());
     durable(&broker, &fleet);
     fleet.worker(0).thaw();
@@ -69,19 +103,24 @@ fn one_is_frozen(meanwhile: impl FnOnce(&mut Node)) {
     until("both to run their share", limits::RUN, || {
         durable(&broker, &fleet);
         let running = tasks::running(fleet.rest());
-        (running.len() == TASKS && tasks::loads(&running).len() == 2).then_some(())
+        (running.len() == count && tasks::loads(&running).len() == 2).then_some(())
     });
-    tasks::wait_even(&fleet, TASKS);
+    tasks::wait_even(&fleet, count);
     wait_rows(&broker, &probes, ticks::now_ms());
     durable(&broker, &fleet);
     once(&broker, &fleet, &probes, ticker.stop());
 }
 
-/// Two workers; sources, a processor and a sink of what they read.
-fn small(broker: &Node) -> (Fleet, Vec<String>) {
+/// Two workers; sources, a processor and a sink, of so many tasks, of what they read.
+fn small(broker: &Node, copies: usize) -> (Fleet, Vec<String>) {
     let mut fleet = Fleet::on(broker);
     fleet.set("offset.flush.interval.ms", 500);
     fleet.add(2);
+    let probes = connectors(broker, &fleet, copies);
+    (fleet, probes)
+}
+
+fn connectors(broker: &Node, fleet: &Fleet, copies: usize) -> Vec<String> {
     wire::create_topic(broker.kafka(), "ticks", PARTITIONS, &[]);
     wire::create_topic(broker.kafka(), "words", PARTITIONS, &[]);
     let probes: Vec<String> = (0..PROBES).map(|at| format!("tick{at}")).collect();
@@ -99,7 +138,7 @@ fn small(broker: &Node) -> (Fleet, Vec<String>) {
             ("topics", "ticks"),
             ("path", "copy"),
             ("format", "lines"),
-            ("tasks.max", "4"),
+            ("tasks.max", &copies.to_string()),
             ("rotate.schedule.interval.ms", "1000"),
         ],
     );
@@ -112,7 +151,7 @@ fn small(broker: &Node) -> (Fleet, Vec<String>) {
             ("tasks.max", "2"),
         ],
     );
-    (fleet, probes)
+    probes
 }
 
 fn durable(broker: &Node, fleet: &Fleet) {
