@@ -129,7 +129,9 @@ pub trait Admin: Send + Sync {
 
     /// Gives a transactional id to a producer that does not exist: whoever has it is
     /// fenced, and its open transaction is aborted before this returns. Whoever takes it
-    /// over after that is not, even if a request of this was given up and arrives late.
+    /// over after that is not, even if a request of this was given up and arrives late;
+    /// but Apache Kafka looks at the epoch that is meant between transactions alone, so there
+    /// one that arrives within a successor's transaction ends that, and the task opens anew.
     async fn fence_producer(
         &self,
         transactional_id: &str,

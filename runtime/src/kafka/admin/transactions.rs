@@ -270,9 +270,10 @@ impl AdminClient {
         Ok(Fenced { epoch, ended: ended.into_inner().unwrap_or_else(PoisonError::into_inner) })
     }
 
-    /// Fences the producer that has a transactional id now. However late a request of
-    /// this arrives, whoever takes the id over meanwhile is not fenced by it: it says who
-    /// is meant, as a producer does that goes on after an error (KIP-360).
+    /// Fences the producer that has a transactional id now. A request of this that
+    /// arrives late does not fence whoever took the id over meanwhile (on Apache Kafka not
+    /// between its transactions): it says who is meant, as a producer does that goes on
+    /// after an error (KIP-360).
     pub(super) async fn fence_present(
         &self,
         transactional_id: &str,

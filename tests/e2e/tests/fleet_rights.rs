@@ -1,0 +1,107 @@
+//! A fleet on a cluster with ACLs needs the rights that the page on operation names, and
+//! says which one it lacks.
+#![allow(missing_docs, reason = "tests")]
+
+use std::path::PathBuf;
+
+use longshore_e2e::fleet::{Fleet, copies, ticks};
+use longshore_e2e::wait::until;
+use longshore_e2e::{Node, cli, limits, rest};
+use serde_json::json;
+
+const PAGE: &str = include_str!("../../../deploy/README.md");
+
+const SINK: [(&str, &str); 6] = [
+    ("connector.class", "file-sink"),
+    ("connection", "output"),
+    ("topics", "ticks"),
+    ("path", "copy"),
+    ("format", "lines"),
+    ("rotate.schedule.interval.ms", "500"),
+];
+
+#[test]
+fn the_rights_that_the_page_names_are_enough_and_the_leaders_is_asked_for_by_name() {
+    let broker = Node::with()
+        .property("listeners", "SASL_PLAINTEXT://127.0.0.1:0")
+        .property("sasl.enabled.mechanisms", "PLAIN")
+        .property(
+            "listener.name.sasl_plaintext.plain.sasl.jaas.config",
+            r#"'Plain required user_admin="a" user_worker="w";'"#,
+        )
+        .property(
+            "authorizer.class.name",
+            "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        )
+        .property("super.users", "User:admin")
+        .start();
+    let admin = Admin::of(&broker);
+    admin.run(&["topic", "create", "ticks"]);
+    let (of_leader, others): (Vec<_>, Vec<_>) =
+        rights().into_iter().partition(|right| right.contains(&"connect-cluster-loaders"));
+    assert_eq!((of_leader.len(), others.len()), (1, 4));
+    for right in &others {
+        admin.run(right);
+    }
+    for operation in ["Read", "Write", "Describe"] {
+        let what = ["--topic", "ticks", "--operation", operation];
+        admin.run(&[&["acl", "add", "--allow-principal", "User:worker"][..], &what].concat());
+    }
+
+    let mut fleet = Fleet::on(&broker);
+    fleet.set("group.id", "loaders");
+    fleet.set("worker.client.security.protocol", "SASL_PLAINTEXT");
+    fleet.set("worker.client.sasl.mechanism", "PLAIN");
+    fleet.set("worker.client.sasl.username", "worker");
+    fleet.set("worker.client.sasl.password", "w");
+    fleet.add(1);
+    let names = ["tick".to_owned()];
+    let ticker = ticks::Ticker::start(&fleet.input(), &names);
+    let source = json!({
+        "connector.class": "file-source", "connection": "input", "path": "tick.txt",
+        "topic": "ticks", "tail": "true", "exactly.once.support": "required",
+    });
+    let create = || rest::request(fleet.rest(), "PUT", "/connectors/tick/config", Some(&source));
+    let refused = until("the leader to say what it lacks", limits::RUN, || {
+        let answer = create();
+        let told = answer.body["message"].as_str().unwrap_or_default();
+        told.contains("connect-cluster-loaders").then(|| told.to_owned())
+    });
+    assert!(refused.contains("WRITE and DESCRIBE"), "{refused}");
+
+    admin.run(&of_leader[0]);
+    until("the leader to have its right", limits::RUN, || (create().status < 300).then_some(()));
+    fleet.create("copy", &SINK);
+    rest::wait_state(fleet.rest(), "tick", "RUNNING");
+    let count = ticker.stop();
+    copies::wait_once(&fleet.output().join("copy"), 1, count);
+}
+
+/// The page's commands, without their first word.
+fn rights() -> Vec<Vec<&'static str>> {
+    let lines = PAGE.lines().filter_map(|line| line.strip_prefix("longshore acl add "));
+    lines.map(|line| ["acl", "add"].into_iter().chain(line.split(' ')).collect()).collect()
+}
+
+/// Whoever may do everything.
+struct Admin {
+    bootstrap: String,
+    config: PathBuf,
+}
+
+impl Admin {
+    fn of(broker: &Node) -> Self {
+        let config = broker.folder().join("admin.properties");
+        let text = "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\n\
+                    sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule \
+                    required username=\"admin\" password=\"a\";\n";
+        std::fs::write(&config, text).expect("a file can be written");
+        Self { bootstrap: broker.bootstrap(), config }
+    }
+
+    fn run(&self, arguments: &[&str]) {
+        let config = self.config.display().to_string();
+        let reach = ["--bootstrap-server", &self.bootstrap, "--command-config", &config];
+        cli::run(&[arguments, &reach].concat());
+    }
+}
