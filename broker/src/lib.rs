@@ -13,6 +13,7 @@
 //! | `txn` | the transaction coordinator, likewise |
 //! | `replay` | internal topics, read from front to back |
 //! | `node` | what all connections share |
+//! | `per_address` | how many connections each address has open |
 //! | `quota` | how much a client may use, and how long it waits when it used more |
 //! | `datadir` | lock, `meta.properties` and layout of the data directory |
 //! | `effective` | which configurations are in force: those of the start, and what was set since |
@@ -48,6 +49,7 @@ pub mod log;
 mod metrics;
 mod node;
 mod partition;
+pub mod per_address;
 mod producer_ids;
 mod quota;
 #[cfg(test)]

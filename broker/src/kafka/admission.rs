@@ -11,7 +11,7 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::per_address::{self, PerAddress};
+use crate::per_address::{self, PerAddress};
 use crate::{
     config::{BrokerConfig, ConnectionBounds, ListenerLimits},
     controller::ClusterImage,

@@ -11,7 +11,6 @@
 //! frame.rs       length-prefixed frames, read without trusting the length
 //! shape/         a request's arrays and strings checked before decoding
 //! versions.rs    the table of what is served
-//! per_address.rs bounds on the connections of one address
 //! memory.rs      a bound on memory that many connections share
 //! fetch_memory.rs  the memory of fetch responses under way
 //! large_reads.rs fetches that copy much, a few at a time
@@ -99,7 +98,6 @@ mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod pace;
-mod per_address;
 mod pipeline;
 mod produce;
 mod produce_request;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::Linker;
 use wasmtime::{Config, Engine, EngineWeak, Store};
@@ -72,7 +73,7 @@ impl PluginHost {
     /// until it is compiled, also when nobody waits for it any more.
     pub(super) async fn load_bytes(
         &self,
-        wasm: Arc<[u8]>,
+        wasm: Bytes,
         turn: OwnedSemaphorePermit,
     ) -> Result<Arc<Plugin>, HostError> {
         let (host, name) = (self.clone(), PathBuf::from("the component"));

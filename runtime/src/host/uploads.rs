@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, RwLock};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use super::adapt::info;
 use super::engine::{PluginHost, hex};
+use super::error::{Cause, HostError};
 use super::plugin::Plugin;
 use crate::worker::herder::{ConnectorKind, PluginInfo};
 use crate::worker::plugin as asked;
@@ -76,8 +78,33 @@ struct Held {
 #[derive(Debug, Clone)]
 enum Component {
     Ready(Arc<Plugin>),
-    /// Why it cannot be used here, and its bytes to try again.
-    Failed(String, Option<Arc<[u8]>>),
+    /// Why it cannot be used here, and its bytes if another try may end otherwise.
+    Failed(String, Option<Bytes>),
+}
+
+/// Why a component cannot be used.
+#[derive(Debug)]
+struct Unusable {
+    why: String,
+    /// It compiled, but took too long to say what it is: a busy worker may be the cause.
+    /// What the compiler or the contract refuses stays refused.
+    may_pass: bool,
+}
+
+impl Unusable {
+    fn for_ever(why: impl Into<String>) -> Self {
+        Self { why: why.into(), may_pass: false }
+    }
+}
+
+impl From<HostError> for Unusable {
+    fn from(error: HostError) -> Self {
+        let may_pass = match &error {
+            HostError::Describe { source, .. } => matches!(source.cause, Cause::Timeout { .. }),
+            _ => false,
+        };
+        Self { why: error.to_string(), may_pass }
+    }
 }
 
 impl Held {
@@ -85,8 +112,8 @@ impl Held {
         self.versions.get(name)?.get(version)
     }
 
-    /// Components that were not compiled, and could be.
-    fn failed(&self) -> Vec<(String, Arc<[u8]>)> {
+    /// Components that are worth another try.
+    fn failed(&self) -> Vec<(String, Bytes)> {
         let all = self.components.iter();
         let failed = all.filter_map(|(digest, component)| match component {
             Component::Failed(_, Some(bytes)) => Some((digest.clone(), bytes.clone())),
@@ -154,21 +181,21 @@ impl FleetPlugins {
         found.collect()
     }
 
-    async fn compile(&self, component: Arc<[u8]>) -> Result<Arc<Plugin>, String> {
-        is_component(&component)?;
+    async fn compile(&self, component: Bytes) -> Result<Arc<Plugin>, Unusable> {
+        is_component(&component).map_err(Unusable::for_ever)?;
         let turn = self.compiling.clone().acquire_owned().await;
         let turn = turn.expect("nobody closes it");
-        self.host.load_bytes(component, turn).await.map_err(|error| error.to_string())
+        Ok(self.host.load_bytes(component, turn).await?)
     }
 
     /// The same of a component that must have this digest.
-    async fn compile_as(&self, sha256: &str, component: Arc<[u8]>) -> Result<Arc<Plugin>, String> {
+    async fn compile_as(&self, sha256: &str, component: Bytes) -> Result<Arc<Plugin>, Unusable> {
         let (hashed, wanted) = (component.clone(), sha256.to_owned());
         let digest = tokio::task::spawn_blocking(move || hex(&Sha256::digest(&hashed)));
         match digest.await {
             Ok(digest) if digest == wanted => self.compile(component).await,
-            Ok(_) => Err("its bytes in the plugin topic have another digest".to_owned()),
-            Err(error) => Err(error.to_string()),
+            Ok(_) => Err(Unusable::for_ever("its bytes in the plugin topic have another digest")),
+            Err(error) => Err(Unusable::for_ever(error.to_string())),
         }
     }
 }
@@ -192,8 +219,9 @@ fn is_component(bytes: &[u8]) -> Result<(), String> {
 
 #[async_trait]
 impl asked::Uploads for FleetPlugins {
-    async fn inspect(&self, component: Arc<[u8]>) -> Result<PluginInfo, String> {
-        let info = self.compile(component).await.map(|plugin| info(&plugin))?;
+    async fn inspect(&self, component: Bytes) -> Result<PluginInfo, String> {
+        let info = self.compile(component).await.map(|plugin| info(&plugin));
+        let info = info.map_err(|unusable| unusable.why)?;
         match self.own.refuses(&info.class).or_else(|| self.own.refuses_role(&info)) {
             Some(refused) => Err(refused),
             None => Ok(info),
@@ -205,7 +233,7 @@ impl asked::Uploads for FleetPlugins {
         name: &str,
         version: &str,
         sha256: &str,
-        component: Option<Arc<[u8]>>,
+        component: Option<Bytes>,
     ) -> Result<(), String> {
         if let Some(refused) = self.own.refuses(name) {
             return Err(refused);
@@ -215,7 +243,9 @@ impl asked::Uploads for FleetPlugins {
             (Some(Component::Ready(plugin)), _) => Component::Ready(plugin),
             (_, Some(bytes)) => match self.compile_as(sha256, bytes.clone()).await {
                 Ok(plugin) => Component::Ready(plugin),
-                Err(why) => Component::Failed(why, Some(bytes)),
+                Err(Unusable { why, may_pass }) => {
+                    Component::Failed(why, may_pass.then_some(bytes))
+                }
             },
             (Some(failed), None) => failed,
             (None, None) => {
@@ -271,7 +301,10 @@ impl asked::Uploads for FleetPlugins {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::host::error::CallError;
     use crate::host::{HostConfig, Limits};
     use crate::worker::plugin::Uploads as _;
 
@@ -317,21 +350,45 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_failed_is_tried_again_with_its_bytes_and_what_was_lost_comes_with_them() {
+    async fn what_no_try_makes_a_component_is_not_kept_and_what_was_lost_comes_again() {
         let (fleet, _folder) = plugins(OwnPlugins::default());
-        let bytes: Arc<[u8]> = b"#!/bin/sh".as_slice().into();
+        let why = || fleet.find("rows", Some("1")).unwrap().unwrap_err();
+        let kept = || fleet.held.read().unwrap().failed().len();
+        let bytes = Bytes::from_static(b"#!/bin/sh");
         let digest = hex(&Sha256::digest(&bytes));
-        let failing = || fleet.held.read().unwrap().failed().len();
         assert!(fleet.install("rows", "1", &digest, None).await.is_err());
-        assert_eq!(failing(), 0);
+        assert!(why().contains("not all of its chunks"), "{}", why());
         // The same upload again brings them.
         let told = fleet.install("rows", "1", &digest, Some(bytes)).await.unwrap_err();
         assert!(told.contains("no WebAssembly"), "{told}");
-        assert_eq!(failing(), 1);
+        assert!(why().contains("no WebAssembly"), "{}", why());
+        assert_eq!(kept(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_was_too_slow_is_tried_again_until_it_is_removed() {
+        let (fleet, _folder) = plugins(OwnPlugins::default());
+        let failed = |cause| {
+            let source = CallError { plugin: "rows".to_owned(), call: "about", cause };
+            Unusable::from(HostError::Describe { path: "p".into(), source: source.into() })
+        };
+        let slow = failed(Cause::Timeout { limit: Duration::ZERO, stderr: String::new() });
+        assert!(slow.may_pass);
+        assert!(!failed(Cause::Memory { asked: 2, limit: 1 }).may_pass);
+        let contract = HostError::Contract { path: "p".into(), reason: "no sink".to_owned() };
+        assert!(!Unusable::from(contract).may_pass);
+        let bytes = Bytes::from_static(b"#!/bin/sh");
+        let mut held = fleet.held.write().unwrap();
+        let versions = held.versions.entry("rows".to_owned()).or_default();
+        versions.insert("1".to_owned(), "digest".to_owned());
+        held.components.insert("digest".to_owned(), Component::Failed(slow.why, Some(bytes)));
+        drop(held);
         assert!(fleet.retry().await.is_empty());
-        assert_eq!(fleet.held.read().unwrap().names_of(&digest), ["rows"]);
+        let kept = || fleet.held.read().unwrap().failed().len();
+        assert_eq!(kept(), 1);
+        assert_eq!(fleet.held.read().unwrap().names_of("digest"), ["rows"]);
         fleet.remove("rows", "1");
-        assert_eq!(failing(), 0);
+        assert_eq!(kept(), 0);
     }
 
     #[test]

@@ -159,16 +159,19 @@ impl Forwarder {
         let (parts, body) = request.into_parts();
         // What is not even signed is not read.
         let signature = internal::signed(&parts.headers)?;
+        self.herder.keyed().await;
         let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
-        if is_upload(&parts.method, path) {
-            let text = signed_text(&parts.method, path, query, &[]);
-            self.herder.verify(&text, Some(&signature))?;
-            return Ok(Request::from_parts(parts, body));
-        }
-        let body = read(&parts, body).await?;
-        let text = signed_text(&parts.method, path, query, &body);
+        // Nor is a component before its signature holds, which does not need it.
+        let (signed, body) = match is_upload(&parts.method, path) {
+            true => (Bytes::new(), body),
+            false => {
+                let body = read(&parts, body).await?;
+                (body.clone(), Body::from(body))
+            }
+        };
+        let text = signed_text(&parts.method, path, query, &signed);
         self.herder.verify(&text, Some(&signature))?;
-        Ok(Request::from_parts(parts, Body::from(body)))
+        Ok(Request::from_parts(parts, body))
     }
 
     async fn ask(&self, url: &str, request: Request) -> Result<Response, ApiError> {
@@ -179,6 +182,7 @@ impl Forwarder {
         let mut asked = asked.build().map_err(|error| failed(&error))?;
         // The path as it is sent, which may be spelt otherwise than it came.
         let (path, query) = (asked.url().path(), asked.url().query().unwrap_or_default());
+        self.herder.keyed().await;
         let signature = self.herder.sign(&signed_text(&parts.method, path, query, &body))?;
         let mut headers: HeaderMap = internal::headers(&signature)?;
         for name in ASKED {

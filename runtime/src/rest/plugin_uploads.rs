@@ -66,7 +66,7 @@ async fn read(
 }
 
 /// The component itself is the body; `sha256` says what it must be.
-struct Component(Vec<u8>);
+struct Component(Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for Component {
     type Rejection = ApiError;
@@ -90,7 +90,7 @@ impl<S: Send + Sync> FromRequest<S> for Component {
             };
             ApiError::new(rejection.status(), message)
         })?;
-        Ok(Self(bytes.to_vec()))
+        Ok(Self(bytes))
     }
 }
 

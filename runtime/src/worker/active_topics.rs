@@ -89,15 +89,35 @@ impl Core {
         }
     }
 
-    /// Forgets states and topics of connectors that were deleted: compaction would keep
-    /// them for ever. A task that runs still forgets its own once more when it ends.
-    pub(super) fn forget_deleted(&self) {
+    /// States and topics that are told of connectors this worker knows nothing of.
+    fn told_of_unknown(&self) -> (Vec<StatusKey>, Vec<String>) {
         let configs = self.configs.read().expect("no holder panics");
         let exists = |name: &str| configs.get(name).is_some();
-        for key in self.statuses.of_others(exists) {
+        let states = self.statuses.of_others(exists);
+        let mut names = self.active_topics.connectors();
+        names.retain(|name| !exists(name));
+        (states, names)
+    }
+
+    /// Forgets states and topics of connectors that were deleted: compaction would keep
+    /// them for ever. A task that runs still forgets its own once more when it ends.
+    pub(super) async fn forget_deleted(self: Arc<Self>) {
+        let (states, names) = self.told_of_unknown();
+        if states.is_empty() && names.is_empty() {
+            return;
+        }
+        // Whoever told a state knew the connector: a worker that has not read of it yet
+        // would take it for a deleted one.
+        if let Err(error) = self.logs.config.read_to_end().await {
+            tracing::warn!("states of deleted connectors stay for now: {error}");
+            return;
+        }
+        let exists =
+            |name: &str| self.configs.read().expect("no holder panics").get(name).is_some();
+        for key in states.into_iter().filter(|key| !exists(key.connector())) {
             self.forget(key);
         }
-        for name in self.active_topics.connectors().iter().filter(|name| !exists(name)) {
+        for name in names.iter().filter(|name| !exists(name)) {
             self.forget_topics(name);
         }
     }

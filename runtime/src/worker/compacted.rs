@@ -153,6 +153,11 @@ impl CompactedLog {
         self.wait(|positions| positions.get(&0).is_some_and(|position| *position >= offset)).await
     }
 
+    /// Returns once `known` holds, which what is applied makes it do.
+    pub async fn read_until(&self, mut known: impl FnMut() -> bool) -> Result<(), LogError> {
+        self.wait(|_| known()).await
+    }
+
     async fn wait(&self, reached: impl FnMut(&Positions) -> bool) -> Result<(), LogError> {
         let (mut positions, mut trouble) = (self.positions.clone(), self.trouble.clone());
         tokio::select! {

@@ -161,7 +161,7 @@ impl Herd {
                 }
                 self.core.ready.store(true, Ordering::Release);
                 if is_leader {
-                    self.core.forget_deleted();
+                    tokio::spawn(self.core.clone().forget_deleted());
                 }
                 // What changed while the group rebalanced was not dealt out.
                 self.leader.survey();
@@ -262,7 +262,7 @@ impl Herd {
             self.core.connectors.write().expect("no holder panics").remove(name);
             // As Kafka Connect's owner does; the leader where there is none just now.
             if self.leader.leads || self.assigned.connectors.contains(name) {
-                self.core.forget_deleted();
+                tokio::spawn(self.core.clone().forget_deleted());
             }
         }
         self.leader.survey();

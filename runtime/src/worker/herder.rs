@@ -359,6 +359,9 @@ pub trait Herder: Resources + Send + Sync + 'static {
     async fn set_cluster_logger(&self, namespace: &str, level: &str) -> Result<(), HerderError>;
     /// Who decides for the fleet.
     fn leader(&self) -> Leadership;
+    /// Returns once this worker knows the fleet's session key, which the first leader of a
+    /// fleet writes a moment after it is elected; or after a few seconds all the same.
+    async fn keyed(&self);
     /// Signs a request to another worker (KIP-507).
     fn sign(&self, request: &[u8]) -> Result<RequestSignature, HerderError>;
     /// Refuses a request that no worker of the fleet has signed.

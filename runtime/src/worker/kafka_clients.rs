@@ -31,6 +31,9 @@ const FETCH_WAIT: Duration = Duration::from_millis(100);
 /// Clients on librdkafka and our own connections.
 pub struct KafkaClients {
     cluster: ClusterConfig,
+    /// The fleet's, by which consumers without one of their own go: librdkafka looks for
+    /// the coordinator of any group that it is given, and this is one that a worker may see.
+    group_id: String,
     admin: Arc<dyn Admin>,
     delivery_timeout: Duration,
 }
@@ -41,7 +44,8 @@ impl KafkaClients {
         let mut cluster = ClusterConfig::new(&config.bootstrap_servers, &config.group_id);
         cluster.security = config.security.clone();
         let admin = Arc::new(AdminClient::new(cluster.clone())?);
-        Ok(Self { cluster, admin, delivery_timeout: config.delivery_timeout() })
+        let (group_id, delivery_timeout) = (config.group_id.clone(), config.delivery_timeout());
+        Ok(Self { cluster, group_id, admin, delivery_timeout })
     }
 }
 
@@ -92,7 +96,10 @@ impl Clients for KafkaClients {
             // worker's own topics are read from their beginning all the same.
             offset_reset: if group.is_some() { OffsetReset::Fail } else { OffsetReset::Earliest },
             overrides: all,
-            ..ConsumerConfig::new(self.cluster.clone(), group.map(str::to_owned))
+            ..ConsumerConfig::new(
+                self.cluster.clone(),
+                Some(group.unwrap_or(&self.group_id).to_owned()),
+            )
         };
         Ok(Arc::new(Shared(ConnectorConsumer::new(&config, self.admin.clone())?)))
     }

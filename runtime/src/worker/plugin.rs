@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 
 use super::herder::{ConnectorConfig, Object, PluginInfo, TaskId};
@@ -120,7 +121,7 @@ pub trait Plugins: Send + Sync {
 pub trait Uploads: Send + Sync {
     /// What a component is, which is found out in the sandbox; the error says why
     /// it is no plugin.
-    async fn inspect(&self, component: Arc<[u8]>) -> Result<PluginInfo, String>;
+    async fn inspect(&self, component: Bytes) -> Result<PluginInfo, String>;
     /// The fleet has this version. Without its bytes it is a component that came
     /// before. The error says why this worker cannot use it.
     async fn install(
@@ -128,10 +129,9 @@ pub trait Uploads: Send + Sync {
         name: &str,
         version: &str,
         sha256: &str,
-        component: Option<Arc<[u8]>>,
+        component: Option<Bytes>,
     ) -> Result<(), String>;
-    /// Tries again what could not be used though its bytes are there; the plugins that
-    /// can be used since.
+    /// Tries again what was too slow to be used; the plugins that can be used since.
     async fn retry(&self) -> Vec<String>;
     /// The fleet has this version no more.
     fn remove(&self, name: &str, version: &str);

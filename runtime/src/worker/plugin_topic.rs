@@ -12,8 +12,8 @@
 //! Pure: records in, state and changes out.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::herder::ConnectorKind;
@@ -92,7 +92,7 @@ pub enum PluginChange {
         /// What it is.
         manifest: Manifest,
         /// Its bytes, their digest unchecked.
-        component: Option<Arc<[u8]>>,
+        component: Option<Bytes>,
     },
     /// The version is gone.
     Removed(String, String),
@@ -220,7 +220,7 @@ impl PluginTopic {
     }
 
     /// A component put together, if all of its chunks wait.
-    fn whole(&mut self, manifest: &Manifest) -> Option<Arc<[u8]>> {
+    fn whole(&mut self, manifest: &Manifest) -> Option<Bytes> {
         let chunks = self.waiting.remove(&manifest.sha256)?;
         let are_all = (0..manifest.chunks).eq(chunks.keys().copied());
         are_all.then(|| chunks.into_values().collect::<Vec<_>>().concat().into())

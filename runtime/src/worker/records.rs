@@ -252,6 +252,14 @@ impl StatusKey {
         }
     }
 
+    /// The connector that it is about.
+    pub fn connector(&self) -> &str {
+        match self {
+            Self::Connector(name) => name,
+            Self::Task(id) => &id.connector,
+        }
+    }
+
     /// `None` for keys of other kinds.
     pub fn decode(key: &[u8]) -> Option<Self> {
         let key = std::str::from_utf8(key).ok()?.strip_prefix("status-")?;

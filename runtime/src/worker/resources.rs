@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -150,7 +151,7 @@ pub trait Resources {
     /// Takes a component with this SHA-256; true when its version is new.
     async fn upload_plugin(
         &self,
-        component: Vec<u8>,
+        component: Bytes,
         sha256: &str,
         activate: bool,
     ) -> Result<(UploadedPlugin, bool), HerderError>;

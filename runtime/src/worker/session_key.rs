@@ -206,6 +206,11 @@ impl SessionKeys {
         self.replaced = self.current.replace(key);
     }
 
+    /// Whether there is one.
+    pub fn is_known(&self) -> bool {
+        self.current.is_some()
+    }
+
     /// How long the leader may leave the key as it is: no time when there is none,
     /// or one that its settings would not make.
     pub fn time_left(&self, settings: &InterWorker, now_ms: i64) -> Duration {

@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::answers::Answers;
 use super::compacted::{CompactedLog, Entry, LogError, Write};
@@ -32,6 +35,8 @@ const CHUNK_BYTES_MIN: usize = 16 << 10;
 pub(super) const UPLOADED_BYTES_MAX: u64 = 256 << 20;
 /// All versions of a fleet's plugins.
 const VERSIONS_MAX: usize = 200;
+/// How often a component is tried again that was too slow.
+const RETRY_EVERY: Duration = Duration::from_secs(60);
 
 /// The topic as this worker follows it, and what it made of it.
 pub(super) struct PluginStore {
@@ -96,13 +101,21 @@ impl Follower {
 impl Installer {
     /// Installs for ever, and tells the herd which plugins changed.
     pub(super) async fn run(mut self, events: mpsc::UnboundedSender<Event>) {
-        while let Some(change) = self.changes.recv().await {
-            let event = self.install(change).await;
-            self.done.send_modify(|done| *done += 1);
-            let _ = events.send(event);
-            // What failed for a lack that has passed, or for too little time.
-            for class in self.uploads.retry().await {
-                let _ = events.send(Event::Plugin { class, switched: false });
+        let mut retries = interval(RETRY_EVERY);
+        retries.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                change = self.changes.recv() => {
+                    let Some(change) = change else { return };
+                    let event = self.install(change).await;
+                    self.done.send_modify(|done| *done += 1);
+                    let _ = events.send(event);
+                }
+                _ = retries.tick() => {
+                    for class in self.uploads.retry().await {
+                        let _ = events.send(Event::Plugin { class, switched: false });
+                    }
+                }
             }
         }
     }
@@ -302,12 +315,11 @@ impl Answers {
     /// Takes a component in; true when its version is new.
     pub(super) async fn take_plugin(
         &self,
-        component: Vec<u8>,
+        component: Bytes,
         sha256: &str,
         activate: bool,
     ) -> Result<(UploadedPlugin, bool), HerderError> {
         let store = self.store()?;
-        let component: Arc<[u8]> = component.into();
         let bad = HerderError::BadRequest;
         let (hashed, given) = (component.clone(), sha256.to_ascii_lowercase());
         let digest = tokio::task::spawn_blocking(move || hex(&Sha256::digest(&hashed))).await;

@@ -2,6 +2,7 @@
 //! says which one it lacks.
 #![allow(missing_docs, reason = "tests")]
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use longshore_e2e::fleet::{Fleet, copies, ticks};
@@ -10,15 +11,6 @@ use longshore_e2e::{Node, cli, limits, rest};
 use serde_json::json;
 
 const PAGE: &str = include_str!("../../../deploy/README.md");
-
-const SINK: [(&str, &str); 6] = [
-    ("connector.class", "file-sink"),
-    ("connection", "output"),
-    ("topics", "ticks"),
-    ("path", "copy"),
-    ("format", "lines"),
-    ("rotate.schedule.interval.ms", "500"),
-];
 
 #[test]
 fn the_rights_that_the_page_names_are_enough_and_the_leaders_is_asked_for_by_name() {
@@ -57,10 +49,9 @@ fn the_rights_that_the_page_names_are_enough_and_the_leaders_is_asked_for_by_nam
     fleet.add(1);
     let names = ["tick".to_owned()];
     let ticker = ticks::Ticker::start(&fleet.input(), &names);
-    let source = json!({
-        "connector.class": "file-source", "connection": "input", "path": "tick.txt",
-        "topic": "ticks", "tail": "true", "exactly.once.support": "required",
-    });
+    let mut source = BTreeMap::from(ticks::source("tick.txt"));
+    source.insert("exactly.once.support", "required");
+    let source = json!(source);
     let create = || rest::request(fleet.rest(), "PUT", "/connectors/tick/config", Some(&source));
     let refused = until("the leader to say what it lacks", limits::RUN, || {
         let answer = create();
@@ -71,7 +62,7 @@ fn the_rights_that_the_page_names_are_enough_and_the_leaders_is_asked_for_by_nam
 
     admin.run(&of_leader[0]);
     until("the leader to have its right", limits::RUN, || (create().status < 300).then_some(()));
-    fleet.create("copy", &SINK);
+    fleet.create("copy", &ticks::SINK);
     rest::wait_state(fleet.rest(), "tick", "RUNNING");
     let count = ticker.stop();
     copies::wait_once(&fleet.output().join("copy"), 1, count);

@@ -6,17 +6,13 @@ use longshore_e2e::fleet::{Fleet, commits, tasks, ticks};
 use longshore_e2e::wait::until;
 use longshore_e2e::{Node, limits, rest, wire};
 
+/// The ticker's one file.
+const TICK: &str = "tick";
+
 #[test]
 fn a_worker_with_an_empty_disk_continues_and_builds_its_cache_again() {
     let broker = Node::start();
-    let mut fleet = Fleet::on(&broker);
-    fleet.set("plugin.cache.dir", "${folder}/cache");
-    fleet.add(1);
-    wire::create_topic(broker.kafka(), "ticks", 1, &[]);
-    let names = ["tick".to_owned()];
-    let ticker = ticks::Ticker::start(&fleet.input(), &names);
-    fleet.create("tick", &source("tick.txt"));
-    wait_rows(&broker, ticks::now_ms());
+    let (mut fleet, ticker) = reading(&broker);
 
     // Under its feet first, and then all that there is.
     let cache = fleet.worker(0).folder().join("cache");
@@ -35,20 +31,13 @@ fn a_worker_with_an_empty_disk_continues_and_builds_its_cache_again() {
     fleet.add(1);
     wait_rows(&broker, ticks::now_ms());
     let count = ticker.stop();
-    ticks::wait_once(&broker, "ticks", 1, &names, count);
+    ticks::wait_once(&broker, "ticks", 1, &[TICK.to_owned()], count);
 }
 
 #[test]
 fn a_worker_with_an_empty_disk_that_starts_while_its_broker_does_continues() {
     let mut broker = Node::start();
-    let mut fleet = Fleet::on(&broker);
-    fleet.set("plugin.cache.dir", "${folder}/cache");
-    fleet.add(1);
-    wire::create_topic(broker.kafka(), "ticks", 1, &[]);
-    let names = ["tick".to_owned()];
-    let ticker = ticks::Ticker::start(&fleet.input(), &names);
-    fleet.create("tick", &source("tick.txt"));
-    wait_rows(&broker, ticks::now_ms());
+    let (mut fleet, ticker) = reading(&broker);
 
     assert!(fleet.worker(0).stop().success());
     fleet.worker(0).lose_disk();
@@ -63,7 +52,7 @@ fn a_worker_with_an_empty_disk_that_starts_while_its_broker_does_continues() {
     broker.restart();
     wait_rows(&broker, ticks::now_ms());
     let count = ticker.stop();
-    ticks::wait_once(&broker, "ticks", 1, &names, count);
+    ticks::wait_once(&broker, "ticks", 1, &[TICK.to_owned()], count);
 }
 
 #[test]
@@ -73,9 +62,9 @@ fn two_fleets_share_a_cluster_and_neither_takes_the_others_topics_or_connectors(
     let mut blue = Fleet::on(&broker);
     blue.set("group.id", "blue");
     blue.add(1);
-    let ticker = ticks::Ticker::start(&blue.input(), &["tick".to_owned()]);
-    blue.create("tick", &source("tick.txt"));
-    blue.create("copy", &SINK);
+    let ticker = ticks::Ticker::start(&blue.input(), &[TICK.to_owned()]);
+    blue.create("tick", &ticks::source("tick.txt"));
+    blue.create("copy", &ticks::SINK);
     rest::wait_state(blue.rest(), "copy", "RUNNING");
     let offsets = || commits::committed(&broker, "connect-copy", "ticks", 1);
     until("offsets of the sink", limits::RUN, || (!offsets().is_empty()).then_some(()));
@@ -87,11 +76,11 @@ fn two_fleets_share_a_cluster_and_neither_takes_the_others_topics_or_connectors(
     }
     green.add(1);
     assert_eq!(rest::get(green.rest(), "/connectors").body, serde_json::json!([]));
-    green.create("copy", &SINK);
+    green.create("copy", &ticks::SINK);
     let status = rest::wait_state(green.rest(), "copy", "FAILED");
     let trace = status["tasks"][0]["trace"].as_str().expect("a trace");
     assert!(trace.contains("the fleet `blue`") && trace.contains("another name"), "{trace}");
-    green.create("copy-too", &SINK);
+    green.create("copy-too", &ticks::SINK);
     rest::wait_state(green.rest(), "copy-too", "RUNNING");
 
     // The first goes on as if there were no other.
@@ -117,25 +106,18 @@ fn a_fleet_that_is_given_another_fleets_topics_is_told_so_and_what_to_do() {
     blue.add(2);
 }
 
-const SINK: [(&str, &str); 6] = [
-    ("connector.class", "file-sink"),
-    ("connection", "output"),
-    ("topics", "ticks"),
-    ("path", "copy"),
-    ("format", "lines"),
-    ("rotate.schedule.interval.ms", "500"),
-];
-
-fn source(path: &str) -> [(&str, &str); 5] {
-    [
-        ("connector.class", "file-source"),
-        ("connection", "input"),
-        ("path", path),
-        ("topic", "ticks"),
-        ("tail", "true"),
-    ]
+/// A worker with a cache that has read its first rows.
+fn reading(broker: &Node) -> (Fleet, ticks::Ticker) {
+    let mut fleet = Fleet::on(broker);
+    fleet.set("plugin.cache.dir", "${folder}/cache");
+    fleet.add(1);
+    wire::create_topic(broker.kafka(), "ticks", 1, &[]);
+    let ticker = ticks::Ticker::start(&fleet.input(), &[TICK.to_owned()]);
+    fleet.create("tick", &ticks::source("tick.txt"));
+    wait_rows(broker, ticks::now_ms());
+    (fleet, ticker)
 }
 
 fn wait_rows(broker: &Node, since: i64) {
-    ticks::wait_each(broker, "ticks", 1, &["tick".to_owned()], since);
+    ticks::wait_each(broker, "ticks", 1, &[TICK.to_owned()], since);
 }

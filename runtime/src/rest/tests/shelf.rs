@@ -104,6 +104,8 @@ impl Herder for Shelf {
         self.health.lock().unwrap().clone().unwrap_or(Health::Healthy)
     }
 
+    async fn keyed(&self) {}
+
     fn sign(&self, request: &[u8]) -> Result<RequestSignature, HerderError> {
         Ok(self.keys().sign(&InterWorker::default(), request)?)
     }

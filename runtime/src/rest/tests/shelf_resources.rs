@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use super::shelf::Shelf;
 use crate::worker::herder::{ConnectorKind, HerderError, Object};
@@ -123,7 +124,7 @@ impl Resources for Shelf {
 
     async fn upload_plugin(
         &self,
-        component: Vec<u8>,
+        component: Bytes,
         sha256: &str,
         _: bool,
     ) -> Result<(UploadedPlugin, bool), HerderError> {

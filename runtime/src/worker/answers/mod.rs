@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use self::drained::is_done;
 use super::compacted::{LogError, Write};
@@ -42,6 +43,8 @@ use crate::logging::LoggerLevel;
 
 /// How long what was found out of the worker's health is told again.
 const HEALTH_AGE_MAX: Duration = Duration::from_secs(1);
+/// How long a request waits for a session key that the fleet does not have yet.
+const KEY_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// The handle that [`Worker::herder`](super::Worker::herder) gives.
 pub(super) struct Answers {
@@ -423,6 +426,15 @@ impl Herder for Answers {
 
     fn leader(&self) -> Leadership {
         self.core.leader()
+    }
+
+    async fn keyed(&self) {
+        let known = || {
+            let configs = self.core.configs.read().expect("no holder panics");
+            configs.session_keys().is_known()
+        };
+        // Without a key the request itself says that there is none.
+        let _ = timeout(KEY_TIME_MAX, self.core.logs.config.read_until(known)).await;
     }
 
     fn sign(&self, request: &[u8]) -> Result<RequestSignature, HerderError> {

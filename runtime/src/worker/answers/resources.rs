@@ -1,6 +1,7 @@
 //! Answers about the fleet's resources; each kind has its own module.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use super::Answers;
 use crate::worker::herder::{HerderError, Object};
@@ -50,7 +51,7 @@ impl Resources for Answers {
 
     async fn upload_plugin(
         &self,
-        component: Vec<u8>,
+        component: Bytes,
         sha256: &str,
         activate: bool,
     ) -> Result<(UploadedPlugin, bool), HerderError> {

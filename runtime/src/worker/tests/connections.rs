@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
+use bytes::Bytes;
 use serde_json::json;
 
 use super::*;
@@ -84,7 +85,7 @@ async fn a_worker_whose_file_does_not_say_so_takes_connections_and_plugins_from_
     assert!(matches!(put, Err(HerderError::Forbidden(_))), "{put:?}");
     let deleted = closed.herder.delete_connection("files", Expected::Any).await;
     assert!(matches!(deleted, Err(HerderError::Forbidden(_))), "{deleted:?}");
-    let uploaded = closed.herder.upload_plugin(Vec::new(), "", true).await;
+    let uploaded = closed.herder.upload_plugin(Bytes::new(), "", true).await;
     assert!(matches!(uploaded, Err(HerderError::Forbidden(_))));
     // Nor does it open one that another worker took.
     closed.create("read", &READS).await;

@@ -101,6 +101,25 @@ async fn states_of_connectors_that_nobody_has_are_forgotten_by_a_leader_when_it_
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_has_not_read_of_a_connector_does_not_take_it_for_a_deleted_one() {
+    let house = House::new().await;
+    house.cluster.freeze("connect-configs");
+    house.cluster.append("connect-configs", 0, "connector-late", r#"{"properties":{}}"#);
+    let told = r#"{"state":"PAUSED","worker_id":"w9:8083","generation":1}"#;
+    for name in ["late", "gone"] {
+        house.cluster.append("connect-status", 0, &format!("status-connector-{name}"), told);
+    }
+    let core = house.worker.core();
+    let known = |name: &str| core.statuses.connector(name).is_some();
+    until("their states are read", || known("late") && known("gone")).await;
+    let forgetting = tokio::spawn(core.clone().forget_deleted());
+    house.cluster.thaw("connect-configs");
+    forgetting.await.unwrap();
+    until("one is forgotten", || told_of(&house, "gone").is_empty()).await;
+    assert_eq!(told_of(&house, "late").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_connector_has_no_tasks_until_it_is_resumed_and_planned() {
     let house = House::new().await;
     house.cluster.create("lines", 1);

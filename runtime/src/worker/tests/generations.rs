@@ -87,7 +87,7 @@ async fn that_a_generation_may_start_is_written_as_the_leader_that_nobody_has_fe
     const CONFIGS: &str = "connect-configs";
     let house = House::new().await;
     house.cluster.create("lines", 1);
-    until("there is a key", || house.herder.sign(b"a").is_ok()).await;
+    house.herder.keyed().await;
     let before = house.cluster.sent(CONFIGS);
     house.create("rows", &ROWS).await;
     house.drained("rows").await;

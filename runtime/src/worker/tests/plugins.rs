@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use serde_json::json;
 use tokio::sync::{Notify, oneshot};
 
@@ -178,7 +179,7 @@ pub(super) struct FleetStage(Mutex<Installed>);
 
 #[derive(Default)]
 struct Installed {
-    components: HashMap<String, Arc<[u8]>>,
+    components: HashMap<String, Bytes>,
     versions: BTreeMap<(String, String), String>,
     active: BTreeMap<String, String>,
 }
@@ -202,7 +203,7 @@ impl FleetStage {
 
 #[async_trait]
 impl Uploads for FleetStage {
-    async fn inspect(&self, component: Arc<[u8]>) -> Result<PluginInfo, String> {
+    async fn inspect(&self, component: Bytes) -> Result<PluginInfo, String> {
         let text = String::from_utf8_lossy(&component).into_owned();
         let mut words = text.split(' ').map(str::to_owned);
         match (words.next(), words.next(), words.next().as_deref()) {
@@ -220,7 +221,7 @@ impl Uploads for FleetStage {
         name: &str,
         version: &str,
         sha256: &str,
-        component: Option<Arc<[u8]>>,
+        component: Option<Bytes>,
     ) -> Result<(), String> {
         let mut stage = self.0.lock().unwrap();
         if let Some(component) = component {

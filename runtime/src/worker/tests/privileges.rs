@@ -13,7 +13,7 @@ const ROWS: [(&str, &str); 3] = [("connector.class", "rows"), ("topic", "lines")
 async fn leader() -> House {
     let house = House::new().await;
     house.cluster.create("lines", 1);
-    until("there is a key", || house.herder.sign(b"a").is_ok()).await;
+    house.herder.keyed().await;
     house
 }
 

@@ -30,7 +30,7 @@ async fn worker(cluster: Memory, worker_id: &str) -> (House, Arc<FleetStage>) {
 
 impl House {
     async fn upload(&self, component: &[u8]) -> Result<(UploadedPlugin, bool), HerderError> {
-        self.herder.upload_plugin(component.to_vec(), &sha256(component), true).await
+        self.herder.upload_plugin(component.to_vec().into(), &sha256(component), true).await
     }
 
     fn versions(&self) -> Vec<String> {
@@ -119,7 +119,7 @@ async fn what_is_no_plugin_or_another_than_it_says_is_refused_and_leaves_nothing
     let script = b"#!/bin/sh".to_vec();
     assert!(bad(house.upload(&script).await).contains("no WebAssembly"));
     let first = component("rows 2 source");
-    let other = house.herder.upload_plugin(first.clone(), &sha256(b"other"), true).await;
+    let other = house.herder.upload_plugin(first.clone().into(), &sha256(b"other"), true).await;
     assert!(bad(other).contains("SHA-256"));
     assert!(bad(house.upload(b"a/b 2 source").await).contains("calls itself"));
     assert!(bad(house.upload(b"rows 2:1 source").await).contains("calls itself"));

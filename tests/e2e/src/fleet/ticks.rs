@@ -13,6 +13,27 @@ use crate::{Node, limits, wire};
 /// Between two rows of a file.
 const RHYTHM: Duration = Duration::from_millis(250);
 
+/// Options of a source that follows a ticker's file into the topic `ticks`.
+pub fn source(path: &str) -> [(&str, &str); 5] {
+    [
+        ("connector.class", "file-source"),
+        ("connection", "input"),
+        ("path", path),
+        ("topic", "ticks"),
+        ("tail", "true"),
+    ]
+}
+
+/// Options of a sink that copies the topic `ticks` into files that are soon finished.
+pub const SINK: [(&str, &str); 6] = [
+    ("connector.class", "file-sink"),
+    ("connection", "output"),
+    ("topics", "ticks"),
+    ("path", "copy"),
+    ("format", "lines"),
+    ("rotate.schedule.interval.ms", "500"),
+];
+
 /// A thread that appends a row to each of some files again and again. A row is
 /// `FILE NUMBER`.
 #[derive(Debug)]

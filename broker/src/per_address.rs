@@ -1,4 +1,5 @@
-//! How many connections each address has open (`max.connections.per.ip`).
+//! How many connections each address has open: the broker's bound is
+//! `max.connections.per.ip`, and whoever else listens has one of its own.
 
 use std::{
     collections::HashMap,
@@ -8,18 +9,18 @@ use std::{
 
 /// Open connections by address; addresses without any are not kept.
 #[derive(Debug, Default)]
-pub(crate) struct PerAddress(Mutex<HashMap<IpAddr, usize>>);
+pub struct PerAddress(Mutex<HashMap<IpAddr, usize>>);
 
 /// One connection's place, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub struct Place {
     all: Arc<PerAddress>,
     address: IpAddr,
 }
 
 impl PerAddress {
     /// A place, if the address has fewer than `max`.
-    pub(super) fn take(self: &Arc<Self>, address: IpAddr, max: usize) -> Option<Place> {
+    pub fn take(self: &Arc<Self>, address: IpAddr, max: usize) -> Option<Place> {
         // One machine may come by both protocols.
         let address = address.to_canonical();
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
