@@ -30,7 +30,7 @@ run. `expected/` holds the same, and the run fails when a test does otherwise.
 UNSTEADY = """
 ## What does not pass each time
 
-A failure of these, for a reason that is not the broker's, is tried once more.
+These pass or fail for a reason that is not the broker's. Either is as expected.
 
 | suite | test | reason |
 | --- | --- | --- |

@@ -103,7 +103,7 @@ def run_suite(suite, tests, folder, retry):
             started = time.monotonic()
             verdict, reason = run_test(suite, test, brokers, folder)
             said = expectations.surprise(awaited, verdict)
-            if said and (retry or awaited and expectations.is_unsteady(awaited)):
+            if said and retry:
                 again = folder / "again"
                 again.mkdir(exist_ok=True)
                 verdict, second_reason = run_test(suite, test, brokers, again)
