@@ -208,11 +208,8 @@ pub(super) async fn list_at(
     let leaders = leaders(cluster, &names).await?;
     let mut by_leader: BTreeMap<(i32, i8), Vec<(&TopicPartition, i64)>> = BTreeMap::new();
     for (partition, isolation, timestamp) in asked {
-        let leader = leaders.get(&(&*partition.topic, partition.partition)).ok_or_else(|| {
-            let what = format!("looking for the leader of {partition}");
-            refused(what, ResponseError::UnknownTopicOrPartition, None)
-        })?;
-        by_leader.entry((*leader, *isolation)).or_default().push((partition, *timestamp));
+        let leader = leader_of(&leaders, partition)?;
+        by_leader.entry((leader, *isolation)).or_default().push((partition, *timestamp));
     }
     for ((leader, isolation), asked) in by_leader {
         let topics = by_topic(asked.iter().map(|(partition, timestamp)| {
@@ -245,8 +242,21 @@ pub(super) async fn list_at(
     Ok(found)
 }
 
-/// Leaders by topic and partition.
-type Leaders<'a> = HashMap<(&'a str, i32), i32>;
+/// The leader of a partition that was asked for: another's lack is not its own.
+pub(super) fn leader_of(
+    leaders: &Leaders<'_>,
+    partition: &TopicPartition,
+) -> Result<i32, ClientError> {
+    let code = match leaders.get(&(&*partition.topic, partition.partition)) {
+        None => ResponseError::UnknownTopicOrPartition,
+        Some(..0) => ResponseError::LeaderNotAvailable,
+        Some(leader) => return Ok(*leader),
+    };
+    Err(refused(format!("looking for the leader of {partition}"), code, None))
+}
+
+/// Leaders by topic and partition; -1 for a partition that has none just now.
+pub(super) type Leaders<'a> = HashMap<(&'a str, i32), i32>;
 
 pub(super) async fn leaders<'a>(
     cluster: &Cluster,
@@ -262,13 +272,24 @@ pub(super) async fn leaders<'a>(
             return Err(refused(format!("looking for topic `{name}`"), code, None));
         }
         for partition in &topic.partitions {
-            if partition.leader_id.0 < 0 {
-                let what =
-                    format!("looking for the leader of {name}-{}", partition.partition_index);
-                return Err(refused(what, ResponseError::LeaderNotAvailable, None));
-            }
             leaders.insert((*name, partition.partition_index), partition.leader_id.0);
         }
     }
     Ok(leaders)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_without_a_leader_is_told_from_one_that_is_not_there_and_harms_no_other() {
+        let leaders = Leaders::from([(("t", 0), 3), (("t", 1), -1)]);
+        let code = |partition| {
+            leader_of(&leaders, &TopicPartition::new("t", partition)).map_err(|it| it.code())
+        };
+        assert_eq!(code(0), Ok(3));
+        assert_eq!(code(1), Err(Some(ResponseError::LeaderNotAvailable)));
+        assert_eq!(code(2), Err(Some(ResponseError::UnknownTopicOrPartition)));
+    }
 }

@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use super::AdminClient;
 use super::answers::{check, text, unanswered};
-use super::offsets::leaders;
+use super::offsets::{leader_of, leaders};
 use crate::kafka::error::ClientError;
 use crate::kafka::net::{Lane, Target, refused};
 use crate::kafka::types::TopicPartition;
@@ -430,13 +430,7 @@ impl AdminClient {
         let leaders = leaders(&self.cluster, &names).await?;
         partitions
             .iter()
-            .map(|partition| {
-                let leader = leaders.get(&(&*partition.topic, partition.partition));
-                leader.map(|leader| (partition, *leader)).ok_or_else(|| {
-                    let what = format!("looking for the leader of {partition}");
-                    refused(what, ResponseError::UnknownTopicOrPartition, None)
-                })
-            })
+            .map(|partition| Ok((partition, leader_of(&leaders, partition)?)))
             .collect()
     }
 }

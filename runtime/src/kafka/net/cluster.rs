@@ -1,6 +1,6 @@
 //! Many brokers: their addresses, who is in charge, trying again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -39,6 +39,24 @@ struct Known {
     /// `node.id`s of coordinators.
     coordinators: HashMap<Coordinated, i32>,
     connections: HashMap<(String, Lane), Arc<Connection>>,
+    /// When it was last tried in vain to connect to an address.
+    failed: HashMap<String, Instant>,
+}
+
+impl Known {
+    /// Where a broker may be found: those of the cluster, then the bootstrap servers, and
+    /// last of all those that were tried in vain, or stopped answering.
+    fn candidates(&self, bootstrap: &[String], lane: Lane) -> Vec<String> {
+        let mut all: Vec<String> = self.nodes.values().chain(bootstrap).cloned().collect();
+        let broke = |address: &String| {
+            let connection = self.connections.get(&(address.clone(), lane));
+            connection.is_some_and(|connection| connection.is_broken())
+        };
+        all.sort_by_cached_key(|address| (self.failed.get(address).copied(), broke(address)));
+        let mut seen = HashSet::new();
+        all.retain(|address| seen.insert(address.clone()));
+        all
+    }
 }
 
 /// Brokers answer the requests of one connection in turn, so those that may
@@ -117,7 +135,8 @@ impl Cluster {
         Ok(Self(Arc::new(Inner { config, secured, bootstrap, known: Mutex::default() })))
     }
 
-    /// Asks `target` once.
+    /// Asks `target` once. The time-out is for all of it: looking for the broker,
+    /// connecting, and its answer.
     pub(in crate::kafka) async fn call<R: Request>(
         &self,
         target: &Target,
@@ -125,8 +144,9 @@ impl Cluster {
         make: impl FnOnce(i16) -> R,
         timeout: Option<Duration>,
     ) -> Result<R::Response, ClientError> {
-        let connection = self.connection(target, lane).await?;
-        connection.call(make, timeout.unwrap_or(limits::REQUEST_TIMEOUT)).await
+        let deadline = Instant::now() + timeout.unwrap_or(limits::REQUEST_TIMEOUT);
+        let connection = self.connection(target, lane, deadline).await?;
+        connection.call(make, left(deadline)).await
     }
 
     /// Does `attempt` until it succeeds, fails for good, or the client's
@@ -194,6 +214,14 @@ impl Cluster {
         &self,
         topics: Option<&[&str]>,
     ) -> Result<MetadataResponse, ClientError> {
+        self.metadata_by(Instant::now() + limits::REQUEST_TIMEOUT, topics).await
+    }
+
+    async fn metadata_by(
+        &self,
+        deadline: Instant,
+        topics: Option<&[&str]>,
+    ) -> Result<MetadataResponse, ClientError> {
         let make = |version: i16| {
             let topics = topics.map(|names| {
                 names
@@ -209,8 +237,8 @@ impl Cluster {
                 // Asking must not create; before version 4 brokers did not know.
                 .with_allow_auto_topic_creation(version < 4)
         };
-        let connection = self.any(Lane::Common).await?;
-        let metadata = connection.call(make, limits::REQUEST_TIMEOUT).await?;
+        let connection = self.any(Lane::Common, deadline).await?;
+        let metadata = connection.call(make, left(deadline)).await?;
         let mut known = self.0.known.lock().await;
         known.nodes = metadata
             .brokers
@@ -223,7 +251,8 @@ impl Cluster {
 
     /// `node.id` of a group's coordinator.
     pub(in crate::kafka) async fn coordinator(&self, group_id: &str) -> Result<i32, ClientError> {
-        self.find_coordinator(Coordinated::Group(group_id.into())).await
+        let deadline = Instant::now() + limits::REQUEST_TIMEOUT;
+        self.find_coordinator(Coordinated::Group(group_id.into()), deadline).await
     }
 
     /// `node.id` of a transactional id's coordinator.
@@ -231,17 +260,22 @@ impl Cluster {
         &self,
         id: &str,
     ) -> Result<i32, ClientError> {
-        self.find_coordinator(Coordinated::TransactionalId(id.into())).await
+        let deadline = Instant::now() + limits::REQUEST_TIMEOUT;
+        self.find_coordinator(Coordinated::TransactionalId(id.into()), deadline).await
     }
 
-    async fn find_coordinator(&self, of: Coordinated) -> Result<i32, ClientError> {
+    async fn find_coordinator(
+        &self,
+        of: Coordinated,
+        deadline: Instant,
+    ) -> Result<i32, ClientError> {
         if let Some(node) = self.0.known.lock().await.coordinators.get(&of) {
             return Ok(*node);
         }
         let what = || format!("looking for the coordinator of {of}");
         let (kind, key) = of.key();
         let key = StrBytes::from_string(key.into());
-        let connection = self.any(Lane::Common).await?;
+        let connection = self.any(Lane::Common, deadline).await?;
         let found = connection
             .call(
                 |version| {
@@ -251,7 +285,7 @@ impl Cluster {
                         _ => request.with_key(key),
                     }
                 },
-                limits::REQUEST_TIMEOUT,
+                left(deadline),
             )
             .await?;
         let (code, message, node, host, port) = match found.coordinators.first() {
@@ -274,15 +308,16 @@ impl Cluster {
         &self,
         target: &Target,
         lane: Lane,
+        deadline: Instant,
     ) -> Result<Arc<Connection>, ClientError> {
         let node = match target {
-            Target::Any => return self.any(lane).await,
+            Target::Any => return self.any(lane, deadline).await,
             Target::Node(node) => *node,
             Target::Controller => {
                 let controller = self.0.known.lock().await.controller;
                 match controller {
                     Some(controller) => controller,
-                    None => match self.metadata(Some(&[])).await?.controller_id {
+                    None => match self.metadata_by(deadline, Some(&[])).await?.controller_id {
                         BrokerId(node) if node >= 0 => node,
                         _ => {
                             let code = ResponseError::BrokerNotAvailable;
@@ -291,14 +326,18 @@ impl Cluster {
                     },
                 }
             }
-            Target::Coordinator(group) => self.coordinator(group).await?,
-            Target::TransactionCoordinator(id) => self.transaction_coordinator(id).await?,
+            Target::Coordinator(group) => {
+                self.find_coordinator(Coordinated::Group(group.clone()), deadline).await?
+            }
+            Target::TransactionCoordinator(id) => {
+                self.find_coordinator(Coordinated::TransactionalId(id.clone()), deadline).await?
+            }
         };
         let address = self.0.known.lock().await.nodes.get(&node).cloned();
         let address = match address {
             Some(address) => address,
             None => {
-                self.metadata(Some(&[])).await?;
+                self.metadata_by(deadline, Some(&[])).await?;
                 let known = self.0.known.lock().await;
                 known.nodes.get(&node).cloned().ok_or_else(|| {
                     let code = ResponseError::BrokerNotAvailable;
@@ -306,12 +345,12 @@ impl Cluster {
                 })?
             }
         };
-        self.open(&address, lane).await
+        self.open(&address, lane, deadline).await
     }
 
     /// A broker that answers: one connected already, one of the cluster, or
     /// a bootstrap server.
-    async fn any(&self, lane: Lane) -> Result<Arc<Connection>, ClientError> {
+    async fn any(&self, lane: Lane, deadline: Instant) -> Result<Arc<Connection>, ClientError> {
         let mut tried = Vec::new();
         let mut last = String::from("there is none");
         let candidates = {
@@ -320,15 +359,13 @@ impl Cluster {
             if let Some((_, connection)) = open {
                 return Ok(connection.clone());
             }
-            let mut candidates: Vec<String> = known.nodes.values().cloned().collect();
-            candidates.extend(self.0.bootstrap.iter().cloned());
-            candidates
+            known.candidates(&self.0.bootstrap, lane)
         };
         for address in candidates {
-            if tried.contains(&address) {
-                continue;
+            if !tried.is_empty() && left(deadline).is_zero() {
+                break;
             }
-            match self.open(&address, lane).await {
+            match self.open(&address, lane, deadline).await {
                 Ok(connection) => return Ok(connection),
                 // No version in common, or nonsense: another broker would do the same.
                 Err(error) if error.class() != ErrorClass::Retriable => return Err(error),
@@ -339,7 +376,12 @@ impl Cluster {
         Err(ClientError::Unreachable { addresses: tried.join(", "), reason: last })
     }
 
-    async fn open(&self, address: &str, lane: Lane) -> Result<Arc<Connection>, ClientError> {
+    async fn open(
+        &self,
+        address: &str,
+        lane: Lane,
+        deadline: Instant,
+    ) -> Result<Arc<Connection>, ClientError> {
         let key = (address.to_owned(), lane);
         if let Some(open) = self.0.known.lock().await.connections.get(&key)
             && open.is_open()
@@ -349,10 +391,28 @@ impl Cluster {
         // Not under the lock: others reach their brokers meanwhile. Two that
         // open at once leave one connection, the other goes with its request.
         let opening = Connection::open(address, &self.0.config.client_id, &self.0.secured);
-        let connection = Arc::new(opening.await?);
-        self.0.known.lock().await.connections.insert(key, connection.clone());
-        Ok(connection)
+        let limit = left(deadline);
+        let opened = tokio::time::timeout(limit, opening).await.unwrap_or_else(|_| {
+            Err(ClientError::TimedOut { what: format!("connecting to {address}"), after: limit })
+        });
+        let mut known = self.0.known.lock().await;
+        match opened {
+            Ok(connection) => {
+                let connection = Arc::new(connection);
+                known.failed.remove(address);
+                known.connections.insert(key, connection.clone());
+                Ok(connection)
+            }
+            Err(error) => {
+                known.failed.insert(address.to_owned(), Instant::now());
+                Err(error)
+            }
+        }
     }
+}
+
+fn left(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }
 
 fn address(host: &str, port: i32) -> String {
@@ -401,6 +461,21 @@ mod tests {
             let error = addresses(servers).unwrap_err();
             assert!(error.to_string().starts_with("`bootstrap.servers`"), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_answer_costs_one_request_and_is_tried_last() {
+        // It takes connections, and says nothing.
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let silent_at = silent.local_addr().unwrap().to_string();
+        let servers = format!("{silent_at},localhost:1");
+        let cluster = Cluster::new(ClusterConfig::new(&servers, "test")).unwrap();
+        let deadline = Instant::now() + Duration::from_millis(100);
+        let error = cluster.any(Lane::Common, deadline).await.err().unwrap();
+        assert!(error.to_string().contains(&silent_at), "{error}");
+        let known = cluster.0.known.lock().await;
+        let candidates = known.candidates(&cluster.0.bootstrap, Lane::Common);
+        assert_eq!(candidates, ["localhost:1".to_owned(), silent_at]);
     }
 
     #[tokio::test]

@@ -23,7 +23,8 @@ use super::secure::{self, Secured};
 use crate::kafka::error::ClientError;
 
 /// A connection, with the broker's versions known. Requests may overlap; a
-/// request given up half-way harms no other.
+/// request given up half-way harms no other, but one that is not answered in time
+/// ends the connection.
 pub(super) struct Connection {
     address: Arc<str>,
     client_id: StrBytes,
@@ -142,7 +143,7 @@ impl Connection {
         !self.is_broken() && self.replace_at.is_none_or(|at| Instant::now() < at)
     }
 
-    fn is_broken(&self) -> bool {
+    pub(super) fn is_broken(&self) -> bool {
         self.waiting.closed.load(Ordering::Acquire)
     }
 
@@ -252,6 +253,9 @@ impl Connection {
                 });
             }
             Err(_) => {
+                // As Kafka's own clients do: of a broker that vanished without a word the
+                // system would say so only after a quarter of an hour.
+                self.waiting.close("it gave no answer in time");
                 return Err(ClientError::TimedOut {
                     what: format!("{} to {}", name(R::KEY), self.address),
                     after: timeout,
@@ -398,6 +402,26 @@ mod tests {
     async fn an_answer_that_is_too_short_is_malformed() {
         let error = against(&[0, 0, 0, 5, 0, 0, 0, 0, 0]).await.err().unwrap();
         assert!(matches!(error, ClientError::Malformed { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_left_a_request_unanswered_is_given_up() {
+        let (ours, mut theirs) = tokio::io::duplex(4096);
+        let (read, write) = tokio::io::split(ours);
+        let broker = tokio::spawn(async move {
+            let size = theirs.read_i32().await.unwrap() as usize;
+            theirs.read_exact(&mut vec![0; size]).await.unwrap();
+            // Heartbeats in versions 0 to 4, and then nothing more.
+            let versions = [0, 0, 0, 19, 0, 0, 0, 0, 0, 0, 2, 0, 12, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0];
+            theirs.write_all(&versions).await.unwrap();
+            theirs
+        });
+        let connection = Connection::over("broker:1", "test", read, write).await.unwrap();
+        let _theirs = broker.await.unwrap();
+        let heartbeat = |_| kafka_protocol::messages::HeartbeatRequest::default();
+        let error = connection.call(heartbeat, Duration::from_millis(50)).await.unwrap_err();
+        assert!(matches!(error, ClientError::TimedOut { .. }), "{error}");
+        assert!(!connection.is_open());
     }
 
     #[tokio::test]
