@@ -134,8 +134,7 @@ impl InFlight {
     /// Seals what was left for later, if there is any, nothing is in flight, and no lot
     /// waits that can be sealed with it.
     pub fn seal(&mut self) -> Option<Step> {
-        let rests = self.flight == Flight::Landed && self.waiting.is_none();
-        (rests && self.sent > self.durable).then(|| {
+        (self.has_landed() && self.sent > self.durable).then(|| {
             self.flight = Flight::Sealing(self.sent);
             Step::Seal(self.sent)
         })
@@ -164,10 +163,16 @@ impl InFlight {
         self.durable
     }
 
+    /// True when no lot waits or is in flight; one may be on its way from the plugin, and
+    /// some may be left to be sealed.
+    pub fn has_landed(&self) -> bool {
+        self.waiting.is_none() && self.flight == Flight::Landed
+    }
+
     /// True when no lot is being made, waits or is in flight; some may be left to be
     /// sealed.
     pub fn rests(&self) -> bool {
-        !self.making && self.waiting.is_none() && self.flight == Flight::Landed
+        !self.making && self.has_landed()
     }
 
     /// True when none of that is, and none is left to be sealed.
@@ -281,7 +286,9 @@ mod tests {
     fn nothing_is_made_any_more_once_the_task_stops_but_what_is_there_lands() {
         let mut machine = InFlight::default();
         assert_eq!(machine.next(true), Some(Step::Make(1)));
+        assert!(machine.has_landed() && !machine.is_idle());
         machine.made(Lot { records: true, seal: Seal::AtOnce });
+        assert!(!machine.has_landed());
         assert_eq!(machine.next(false), Some(Step::Send(1)));
         assert_eq!(machine.next(false), None);
         assert_eq!(machine.sent(), Some(Step::Seal(1)));

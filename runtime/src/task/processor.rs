@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::{Backoff, Patience, Verdict, chance};
-use super::commits::{self, Positions, RECOMMIT_EVERY};
+use super::commits::{self, Positions, RECOMMIT_EVERY, RECOMMIT_FIRST};
 use super::counters::{Counters, payload_bytes};
 use super::delivery::Delivery;
 use super::error::TaskError;
@@ -42,6 +42,9 @@ use crate::kafka::{Consumer, Fetched, OffsetCommit, OffsetReset, Start, TopicPar
 const BATCH_BYTES: usize = 1 << 20;
 /// How long one read waits for something to come.
 const READ_WAIT: Duration = Duration::from_secs(1);
+
+/// How long nothing comes of a state before that is told.
+const TELL_AFTER: Duration = Duration::from_secs(5);
 
 /// Who is told what a processor or sink reads, and its offsets as they are
 /// committed.
@@ -135,8 +138,8 @@ impl ProcessorSession {
             plugin.close().await;
             return Ok(());
         }
-        self.restore(&mut *plugin).await?;
-        let mut positions = self.start().await?;
+        let has_state = self.restore(&mut *plugin).await?;
+        let mut positions = self.start(has_state).await?;
 
         let mut machine = InFlight::default();
         let mut guest = Some(plugin);
@@ -144,7 +147,7 @@ impl ProcessorSession {
         let mut landing: OptionFuture<Landing> = None.into();
         let (mut waiting, mut flying) = (Payload::default(), Vec::new());
         let mut sealing = false;
-        let mut recommit_at = Instant::now() + RECOMMIT_EVERY;
+        let mut recommit_at = Instant::now() + RECOMMIT_FIRST;
 
         loop {
             let stopping = self.stop.is_cancelled();
@@ -205,11 +208,10 @@ impl ProcessorSession {
                         landing = Some(self.commit(flying.clone())).into();
                     }
                 }
-                () = sleep_until(Some(recommit_at)), if machine.is_idle() => {
+                // The next batch may be on its way from the plugin, as it nearly always is.
+                () = sleep_until(Some(recommit_at)), if machine.has_landed() => {
                     recommit_at = Instant::now() + RECOMMIT_EVERY;
-                    let all = positions.iter();
-                    let all = all.map(|(at, offset)| commits::commit(at, *offset, &self.fleet));
-                    self.commit(all.collect()).await?;
+                    self.commit_all(&positions).await?;
                 }
             }
         }
@@ -221,8 +223,8 @@ impl ProcessorSession {
     }
 
     /// Reads the changelog to its end, as it was when this began: nobody else
-    /// writes to this partition.
-    async fn restore(&self, plugin: &mut dyn ProcessorPlugin) -> Result<(), TaskError> {
+    /// writes to this partition. True if there was anything.
+    async fn restore(&self, plugin: &mut dyn ProcessorPlugin) -> Result<bool, TaskError> {
         let log = std::slice::from_ref(&self.changelog);
         let end = self.changes.end_offsets(log).await?.get(&self.changelog).copied();
         let begin = self.changes.beginning_offsets(log).await?.get(&self.changelog).copied();
@@ -238,38 +240,97 @@ impl ProcessorSession {
         let mut records = 0;
         if position < end {
             self.changes.assign(&[(self.changelog.clone(), Start::Offset(begin))]).await?;
+            let mut read_at = Instant::now();
             while position < end && !self.stop.is_cancelled() {
                 let Some(fetched) = self.changes.next(BATCH_BYTES, READ_WAIT).await? else {
+                    if read_at.elapsed() >= TELL_AFTER {
+                        read_at = Instant::now();
+                        self.waits_for_state(position, end);
+                    }
                     continue;
                 };
+                read_at = Instant::now();
                 position = fetched.next_offset;
                 records += fetched.batch.len();
                 plugin.restore(&fetched.batch)?;
             }
             self.changes.unassign(log).await?;
+            self.observer.waits(&self.changelog, None);
         }
         tracing::debug!(task = self.label, records, "restored the state from {}", self.changelog);
-        Ok(())
+        Ok(records > 0)
     }
 
-    /// Assigns the inputs from where the group is, else from the beginning of
-    /// what the log holds.
-    async fn start(&self) -> Result<HashMap<TopicPartition, i64>, TaskError> {
+    /// What is written there lies behind a transaction that is open, which may be for
+    /// ever (KIP-664), or the cluster does not answer.
+    fn waits_for_state(&self, position: i64, end: i64) {
+        let why = format!(
+            "its state is read up to offset {position} of {end}: an open transaction is there,              or the cluster does not answer. `longshore txn hanging --topic {}` finds what no              coordinator will end",
+            self.changelog.topic
+        );
+        tracing::warn!(task = self.label, "{why}");
+        self.observer.waits(&self.changelog, Some(&why));
+    }
+
+    /// Assigns the inputs from where the group is, else from where
+    /// `auto.offset.reset` says.
+    async fn start(&self, has_state: bool) -> Result<HashMap<TopicPartition, i64>, TaskError> {
         let committed = self.consumer.committed(&self.inputs).await?;
-        let committed = Positions::of_this_fleet(committed, &self.group, &self.fleet)?.offsets();
+        let mut committed =
+            Positions::of_this_fleet(committed, &self.group, &self.fleet)?.offsets();
+        self.check_position(has_state, &committed)?;
         let begins = self.consumer.beginning_offsets(&self.inputs).await?;
         let ends = self.consumer.end_offsets(&self.inputs).await?;
         let latest = self.consumer.stable_offsets(&self.inputs).await?;
         let mut starts = Vec::with_capacity(self.inputs.len());
+        let mut at_the_end = HashMap::new();
         for input in &self.inputs {
             let known = Known::of(input, committed.get(input).copied(), &begins, &ends, &latest);
             let start = start::start(input, known, self.offset_reset, &self.group, &self.counters)?;
             starts.push((input.clone(), Start::Offset(start)));
+            if self.offset_reset == OffsetReset::Latest && !committed.contains_key(input) {
+                at_the_end.insert(input.clone(), start);
+            }
         }
+        // Else the end would be another after a move, and what came between never read.
+        self.commit_all(&at_the_end).await?;
+        committed.extend(at_the_end);
         self.consumer.assign(&starts).await?;
         let known = committed.iter().map(|(at, offset)| commits::commit(at, *offset, &self.fleet));
         self.observer.committed(&known.collect::<Vec<_>>());
         Ok(committed)
+    }
+
+    /// Refuses to process again what a state has already: where it became visible with
+    /// its offsets, these were there.
+    fn check_position(
+        &self,
+        has_state: bool,
+        committed: &HashMap<TopicPartition, i64>,
+    ) -> Result<(), TaskError> {
+        if !has_state || !committed.is_empty() {
+            return Ok(());
+        }
+        let lost = format!(
+            "the state in {} is of records that were processed, and the group `{}` has no offset              of their partitions any more: it was deleted, or nothing was committed to it for              `offsets.retention.minutes`",
+            self.changelog, self.group
+        );
+        if self.delivery.is_exactly_once() {
+            return Err(TaskError::stop(format!(
+                "{lost}. From the beginning they would be counted twice: set the group's offsets                  where it was (`longshore group reset-offsets`), or create the connector                  under another name to begin anew"
+            )));
+        }
+        tracing::warn!(task = self.label, "{lost}; they may be processed again");
+        Ok(())
+    }
+
+    async fn commit_all(&self, positions: &HashMap<TopicPartition, i64>) -> Result<(), TaskError> {
+        if positions.is_empty() {
+            return Ok(());
+        }
+        let all = positions.iter();
+        let all = all.map(|(at, offset)| commits::commit(at, *offset, &self.fleet));
+        self.commit(all.collect()).await
     }
 
     /// Reads and processes one batch. `None`: nothing came, or the task stops. A

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::commits::RECOMMIT_EVERY;
+use super::commits::{RECOMMIT_EVERY, RECOMMIT_FIRST};
 use super::marks::{Marks, Overclaim};
 use crate::kafka::TopicPartition;
 
@@ -53,7 +53,7 @@ impl Schedule {
             held_bytes_max,
             tick_at: now + TICK_EVERY,
             commit_at: now + commit_every,
-            recommit_at: now + RECOMMIT_EVERY,
+            recommit_at: now + RECOMMIT_FIRST,
             drained: true,
         }
     }
@@ -150,7 +150,9 @@ impl Schedule {
             if !offsets.is_empty() {
                 return Step::Commit(offsets);
             }
-            self.commit_at = self.commit_at.max(now) + self.commit_every;
+            if now >= self.commit_at {
+                self.commit_at = now + self.commit_every;
+            }
         }
         if !self.drained && (held_bytes > self.held_bytes_max || wanted) {
             return Step::Drain;
@@ -236,12 +238,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_committed_is_committed_again_daily() {
+    fn what_is_committed_is_committed_again_soon_and_then_daily() {
         let mut schedule = Schedule::new(COMMIT_EVERY, 1_000, Duration::ZERO);
         schedule.assigned(at(0), 7, Some(7));
-        schedule.ticked(RECOMMIT_EVERY);
-        assert_eq!(schedule.next(RECOMMIT_EVERY, 0, None), Step::Commit(vec![(at(0), 7)]));
-        assert!(matches!(schedule.next(RECOMMIT_EVERY, 0, None), Step::Read(_)));
+        for due in [RECOMMIT_FIRST, RECOMMIT_FIRST + RECOMMIT_EVERY] {
+            let early = due - Duration::from_secs(1);
+            schedule.ticked(early);
+            assert!(matches!(schedule.next(early, 0, None), Step::Read(_)));
+            schedule.ticked(due);
+            assert_eq!(schedule.next(due, 0, None), Step::Commit(vec![(at(0), 7)]));
+            assert!(matches!(schedule.next(due, 0, None), Step::Read(_)));
+        }
+    }
+
+    #[test]
+    fn a_wait_for_the_end_does_not_put_off_what_is_marked_meanwhile() {
+        let mut schedule = schedule();
+        let targets = Targets::from([(at(0), 10)]);
+        schedule.read(&at(0), Some((0, 9)), 10);
+        schedule.drained();
+        for _ in 0..100 {
+            assert!(matches!(schedule.next(Duration::ZERO, 0, Some(&targets)), Step::Read(_)));
+        }
+        schedule.mark(&at(0), 4).unwrap();
+        schedule.ticked(COMMIT_EVERY);
+        assert_eq!(schedule.next(COMMIT_EVERY, 0, None), Step::Commit(vec![(at(0), 4)]));
     }
 
     proptest! {

@@ -237,6 +237,7 @@ impl Running {
             marks.into_iter().map(|mark| (mark.partition, mark.next)).collect();
         committed.check_kept(&marks, &self.session.group)?;
         let mut starts = Vec::with_capacity(partitions.len());
+        let mut at_the_end = Vec::new();
         for partition in partitions {
             let group_has = committed.get(&partition);
             let position = marks.get(&partition).copied().or(group_has);
@@ -247,11 +248,18 @@ impl Running {
             let SinkSession { offset_reset, group, counters, .. } = &self.session;
             let start = start::start(&partition, known, *offset_reset, group, counters)?;
             starts.push((partition.clone(), Start::Offset(start)));
+            if *offset_reset == OffsetReset::Latest && position.is_none() {
+                at_the_end.push((partition.clone(), start));
+            }
             if let Some(offset) = group_has {
                 let commit = commits::commit(&partition, offset, &self.session.fleet);
                 self.session.observer.committed(&[commit]);
             }
             self.schedule.assigned(partition, start, group_has);
+        }
+        // Else the end would be another after a move, and what came between never read.
+        if !at_the_end.is_empty() {
+            self.commit(at_the_end).await?;
         }
         consumer.assign(&starts).await?;
         Ok(())

@@ -516,6 +516,47 @@ async fn an_explicit_reset_goes_on_behind_them_and_counts_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_processor_whose_offsets_are_gone_counts_nothing_twice_that_its_state_has() {
+    for (guarantee, stops) in [("exactly_once_v2", true), ("at_least_once", false)] {
+        let house = House::new().await;
+        topics(&house.cluster);
+        let count = [&COUNT[..3], &[("processing.guarantee", guarantee)]].concat();
+        house.create("count", &count).await;
+        house.cluster.append("lines", 0, "word", "x");
+        house.drained("count").await;
+        let before = house.cluster.records("counts").len();
+        house.cluster.forget_group("connect-count");
+        house.herder.restart("count", true, false).await.unwrap();
+        if stops {
+            house.task_is("count", 0, State::Failed).await;
+            let trace = house.herder.status("count").unwrap().tasks[0].trace.clone().unwrap();
+            assert!(trace.contains("`connect-count` has no offset"), "{trace}");
+            assert_eq!(house.cluster.records("counts").len(), before);
+        } else {
+            // A crash before the first commit leaves the same.
+            until("it reads again", || house.cluster.records("counts").len() > before).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_begins_at_the_end_says_where_that_was_even_in_an_empty_log() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    house.cluster.create("counts", 1);
+    house.cluster.append("lines", 0, "word", "x");
+    let latest = [(RESET, "latest")];
+    house.create("count", &[&COUNT[..3], &latest].concat()).await;
+    house.create("keep", &[&KEEP[..2], &latest].concat()).await;
+    let at = |group: &str, topic: &str| {
+        let committed = house.cluster.committed(group);
+        committed.get(&TopicPartition::new(topic, 0)).map(|committed| committed.offset)
+    };
+    until("the processor is there", || at("connect-count", "lines") == Some(1)).await;
+    until("the sink is there", || at("connect-keep", "counts") == Some(0)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_topic_that_was_made_anew_under_a_processor_fails_it() {
     let house = House::new().await;
     topics(&house.cluster);
