@@ -8,8 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::assignment::Holding;
 use super::config::SourceSupport;
@@ -29,6 +31,9 @@ use super::uploads;
 use crate::kafka::TopicPartition;
 use crate::logging;
 use crate::task::error::TaskError;
+
+/// How long what this worker has let go of waits for more of it, when something hangs.
+const GIVE_AWAY_PAUSE: Duration = Duration::from_secs(1);
 
 /// What the herd reacts to.
 pub(super) enum Event {
@@ -92,6 +97,10 @@ pub(super) struct Herd {
     /// Something was taken away that nobody else gets before this worker let
     /// go of it and joined again.
     owes_rejoin: bool,
+    /// How much of that it had when it told the group last.
+    told_surplus: usize,
+    /// When it tells that it has less, though not nothing.
+    rejoin_at: Option<Instant>,
     runs: u64,
     leaving: Option<oneshot::Sender<()>>,
     /// The shutdown waits until the leader knows of it.
@@ -115,6 +124,8 @@ impl Herd {
             words: 0,
             slots: BTreeMap::new(),
             owes_rejoin: false,
+            told_surplus: 0,
+            rejoin_at: None,
             runs: 0,
             leaving: None,
             announcing: false,
@@ -157,7 +168,8 @@ impl Herd {
                     // may have told it again before it heard of this.
                     let lost = !self.assigned.is_within(&holding);
                     self.assigned = holding;
-                    self.owes_rejoin |= lost || self.holds_too_much();
+                    self.told_surplus = self.surplus();
+                    self.owes_rejoin |= lost || self.told_surplus > 0;
                 }
                 self.core.ready.store(true, Ordering::Release);
                 if is_leader {
@@ -451,9 +463,30 @@ impl Herd {
             self.planner.run(&self.assigned.connectors);
         }
         self.core.told.lock().expect("no holder panics").holds(self.holding(), self.words);
-        if self.owes_rejoin && !self.holds_too_much() {
-            self.owes_rejoin = false;
+        // A worker that leaves tells once more by leaving.
+        if self.owes_rejoin && self.leaving.is_none() {
+            self.give_away();
+        }
+    }
+
+    /// Has the group deal out what this worker has let go of: all at once if it can, and
+    /// what there is after a pause if something hangs, which holds up nothing else.
+    fn give_away(&mut self) {
+        let surplus = self.surplus();
+        let due = self.rejoin_at.is_some_and(|at| at <= Instant::now());
+        if surplus == 0 || due {
+            self.owes_rejoin = surplus > 0;
+            self.told_surplus = surplus;
+            self.rejoin_at = None;
             (self.rejoin)();
+        } else if surplus < self.told_surplus && self.rejoin_at.is_none() {
+            let at = Instant::now() + GIVE_AWAY_PAUSE;
+            self.rejoin_at = Some(at);
+            let events = self.events.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep_until(at).await;
+                let _ = events.send(Event::HeldLess);
+            });
         }
     }
 
@@ -486,11 +519,16 @@ impl Herd {
         holding
     }
 
-    /// True while something runs here that is no longer assigned here.
-    fn holds_too_much(&self) -> bool {
-        self.slots.iter().any(|(id, slot)| match self.assigned.tasks.get(id) {
-            None => true,
-            Some(shares) => !slot.held.borrow().is_subset(shares),
-        })
+    /// How many tasks and partitions this worker still has that are no longer assigned
+    /// here.
+    fn surplus(&self) -> usize {
+        let of_slot = |(id, slot): (&TaskId, &Slot)| {
+            let held = slot.held.borrow();
+            match self.assigned.tasks.get(id) {
+                None => 1 + held.len(),
+                Some(shares) => held.difference(shares).count(),
+            }
+        };
+        self.slots.iter().map(of_slot).sum()
     }
 }

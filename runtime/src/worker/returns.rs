@@ -3,7 +3,9 @@
 //! rebalance to the next. Time is passed in.
 //!
 //! Such a worker says in its group that it leaves. What it ran stays its own until
-//! it is back, another worker comes in its place, or the delay is over. A worker
+//! it is back, another worker comes in its place, or the delay is over. One that takes
+//! longer than that to end keeps what it has not let go of, and nothing else: a task that
+//! hangs holds up no other. A worker
 //! that is gone without a word is not waited for: its session was the delay. What
 //! the leader knew ends with the leader; then nobody is waited for.
 
@@ -13,6 +15,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::assignment::Holding;
+
+/// How often the leader looks at least what a worker that is still leaving has let go of.
+const LOOK_EVERY_MIN: Duration = Duration::from_secs(1);
 
 /// A member, as a rebalance sees it.
 #[derive(Debug, Clone, Copy)]
@@ -28,8 +33,10 @@ pub(super) struct Present<'a> {
 #[derive(Debug)]
 struct Awaited {
     holding: Holding,
-    /// `None` while it is still leaving.
-    until: Option<Instant>,
+    /// It has left.
+    is_gone: bool,
+    /// When that is nobody's any more; while it is leaving, when to look what of it is.
+    until: Instant,
 }
 
 /// The memory.
@@ -55,18 +62,25 @@ impl Returns {
         let newcomer = |member: &Present<'_>| !self.given.contains_key(member.worker_id);
         let is_over = staying.clone().any(newcomer);
         self.awaited.retain(|id, awaited| {
-            let is_gone = !ids.contains(id.as_str());
-            if is_gone {
-                awaited.until.get_or_insert(now + delay);
+            if ids.contains(id.as_str()) {
+                return true;
             }
-            !(is_gone && is_over) && awaited.until.is_none_or(|until| until > now)
+            if !awaited.is_gone {
+                (awaited.is_gone, awaited.until) = (true, now + delay);
+            }
+            !is_over && awaited.until > now
         });
         for member in present {
             match member.leaving {
                 true => {
                     let given = self.given.remove(member.worker_id).unwrap_or_default();
                     let awaited = self.awaited.entry(member.worker_id.to_owned());
-                    let awaited = awaited.or_insert(Awaited { holding: given, until: None });
+                    let first = Awaited { holding: given, is_gone: false, until: now + delay };
+                    let awaited = awaited.or_insert(first);
+                    if awaited.until <= now {
+                        awaited.holding = Holding::default();
+                        awaited.until = now + delay.max(LOOK_EVERY_MIN);
+                    }
                     awaited.holding.extend(member.holding);
                 }
                 false => drop(self.awaited.remove(member.worker_id)),
@@ -84,9 +98,9 @@ impl Returns {
         self.given = given;
     }
 
-    /// When the first wait is over, if there is any.
+    /// When the first wait is over, or is to be looked at, if there is any.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.awaited.values().filter_map(|awaited| awaited.until).min()
+        self.awaited.values().map(|awaited| awaited.until).min()
     }
 }
 
@@ -126,7 +140,6 @@ mod tests {
     async fn what_a_worker_ran_waits_for_it_until_the_delay_is_over() {
         let now = Instant::now();
         let mut returns = one_leaves(now);
-        assert_eq!(returns.deadline(), None, "it is still there");
         let one = task(0);
         let left = [staying("w1", &one)];
         assert_eq!(returns.rebalance(now, DELAY, &left).tasks.len(), 1);
@@ -136,6 +149,30 @@ mod tests {
         assert_eq!(returns.deadline(), Some(now + DELAY));
         assert!(returns.rebalance(now + DELAY, DELAY, &left).tasks.is_empty());
         assert_eq!(returns.deadline(), None);
+    }
+
+    #[tokio::test]
+    async fn who_takes_long_to_leave_keeps_what_it_has_not_let_go_of_and_no_more() {
+        let now = Instant::now();
+        let mut returns = Returns::default();
+        let (one, mut two) = (task(0), task(1));
+        two.extend(&task(2));
+        returns.rebalance(now, DELAY, &[staying("w1", &one), staying("w2", &two)]);
+        returns.give(BTreeMap::from([("w1".into(), one.clone()), ("w2".into(), two.clone())]));
+        let mut look = |at, holding: &Holding| {
+            let leaving = Present { worker_id: "w2", holding, leaving: true };
+            let reserved = returns.rebalance(at, DELAY, &[staying("w1", &one), leaving]);
+            (reserved, returns.deadline())
+        };
+        assert_eq!(look(now, &two), (two.clone(), Some(now + DELAY)));
+        assert_eq!(look(now + DELAY / 2, &task(2)), (two.clone(), Some(now + DELAY)));
+        let again = now + 2 * DELAY;
+        assert_eq!(look(now + DELAY, &task(2)), (task(2), Some(again)), "it hangs");
+        assert_eq!(look(again, &task(2)).0, task(2));
+        // What it had last waits for its return.
+        let left = [staying("w1", &one)];
+        assert_eq!(returns.rebalance(again, DELAY, &left), task(2));
+        assert_eq!(returns.rebalance(again + DELAY, DELAY, &left), Holding::default());
     }
 
     #[tokio::test]

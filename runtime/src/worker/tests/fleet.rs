@@ -47,6 +47,28 @@ async fn tasks_spread_over_the_fleet_and_come_back_when_a_worker_leaves() {
     assert_eq!(takeovers[..2], [1, 1], "two never moved, and nobody fenced them");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_hangs_holds_up_no_other_that_moves_with_it() {
+    let one = House::new().await;
+    one.cluster.create("lines", 1);
+    one.scene.idles.store(true, Ordering::SeqCst);
+    let go_on = Arc::new(Notify::new());
+    *one.scene.slow.lock().unwrap() = Some(("3".to_owned(), go_on.clone()));
+    one.create("rows", &ROWS).await;
+    until("the last one hangs", || one.scene.slow.lock().unwrap().is_none()).await;
+    let _two = House::over(one.cluster.clone(), one.scene.clone(), "w2:8083").await;
+    let moved = |task: u32| {
+        let tasks = one.herder.status("rows").unwrap().tasks;
+        tasks
+            .iter()
+            .any(|it| (it.id, it.state, &*it.worker_id) == (task, State::Running, "w2:8083"))
+    };
+    until("another moves alone", || moved(2)).await;
+    assert!(!moved(3), "it hangs");
+    go_on.notify_one();
+    until("it moves too", || moved(3)).await;
+}
+
 /// How often the id of each of four tasks was taken over.
 fn epochs(house: &House, name: &str) -> Vec<u64> {
     (0..4).map(|task| house.cluster.epoch(&format!("fleet-{name}-{task}"))).collect()
