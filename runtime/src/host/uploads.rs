@@ -378,11 +378,13 @@ mod tests {
         let contract = HostError::Contract { path: "p".into(), reason: "no sink".to_owned() };
         assert!(!Unusable::from(contract).may_pass);
         let bytes = Bytes::from_static(b"#!/bin/sh");
-        let mut held = fleet.held.write().unwrap();
-        let versions = held.versions.entry("rows".to_owned()).or_default();
-        versions.insert("1".to_owned(), "digest".to_owned());
-        held.components.insert("digest".to_owned(), Component::Failed(slow.why, Some(bytes)));
-        drop(held);
+        {
+            let mut held = fleet.held.write().unwrap();
+            let versions = held.versions.entry("rows".to_owned()).or_default();
+            versions.insert("1".to_owned(), "digest".to_owned());
+            let component = Component::Failed(slow.why, Some(bytes));
+            held.components.insert("digest".to_owned(), component);
+        }
         assert!(fleet.retry().await.is_empty());
         let kept = || fleet.held.read().unwrap().failed().len();
         assert_eq!(kept(), 1);

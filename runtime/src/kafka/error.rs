@@ -429,10 +429,9 @@ impl ConsumeError {
         match self {
             Self::Partition { class, .. } | Self::Consumer { class, .. } => *class,
             Self::Client(error) => error.class(),
-            Self::NotAssigned { .. }
-            | Self::AssignedTwice { .. }
-            | Self::OutOfRange { .. }
-            | Self::Closed => ErrorClass::Fatal,
+            // Who had it before is about to let go.
+            Self::AssignedTwice { .. } => ErrorClass::Retriable,
+            Self::NotAssigned { .. } | Self::OutOfRange { .. } | Self::Closed => ErrorClass::Fatal,
         }
     }
 }

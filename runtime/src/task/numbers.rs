@@ -69,18 +69,26 @@ impl ProcessorTask {
                     running.spawn(session(self.open.clone(), share, stop));
                 }
             }
-            self.held.send_replace(sessions.keys().cloned().collect());
-            if ending && sessions.is_empty() {
+            if ending && running.is_empty() {
+                self.held.send_replace(BTreeSet::new());
                 return outcome;
             }
+            self.held.send_replace(sessions.keys().cloned().collect());
             tokio::select! {
                 Some(ended) = running.join_next() => {
-                    let (share, ended) = ended.map_err(|error| {
-                        TaskError::reopen(format!("a session of the processor broke: {error}"))
-                    })?;
-                    sessions.remove(&share);
                     // The first failure is the one to tell.
-                    outcome = outcome.and(ended);
+                    match ended {
+                        Ok((share, ended)) => {
+                            sessions.remove(&share);
+                            outcome = outcome.and(ended);
+                        }
+                        // It panicked, and whose it was is not said: all end.
+                        Err(error) => {
+                            outcome = outcome.and(Err(TaskError::reopen(format!(
+                                "a session of the processor broke: {error}"
+                            ))));
+                        }
+                    }
                 }
                 Ok(()) = self.shares.changed(), if !ending => {}
                 () = self.stop.cancelled(), if !ending => {}

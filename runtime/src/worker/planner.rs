@@ -86,6 +86,11 @@ impl Planner {
     /// Plans what is due among `owned`, and tells the others' state.
     pub(super) fn run(&mut self, owned: &BTreeSet<String>) {
         let mut due = Vec::new();
+        // Should it be this worker's again, another's plan may have been wrong meanwhile.
+        for (_, planning) in self.all.iter_mut().filter(|(name, _)| !owned.contains(*name)) {
+            planning.forced |= planning.failed || planning.waiting;
+            (planning.failed, planning.waiting) = (false, false);
+        }
         {
             let configs = self.core.configs.read().expect("no holder panics");
             for name in owned {

@@ -226,11 +226,6 @@ impl Worker {
         Arc::new(Answers { core: self.core.clone(), events: self.events.clone() })
     }
 
-    #[cfg(test)]
-    pub(super) fn core(&self) -> &Arc<Core> {
-        &self.core
-    }
-
     /// What it tells Prometheus, until it ends.
     pub fn metrics(&self) -> Arc<dyn Collector> {
         Arc::new(WorkerCollector(Arc::downgrade(&self.core)))

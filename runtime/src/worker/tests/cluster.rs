@@ -289,6 +289,11 @@ impl Memory {
         state.offsets.entry(group.to_owned()).or_default().insert(at, commit);
     }
 
+    /// The group's offsets expire, or somebody deletes it.
+    pub(super) fn forget_group(&self, group: &str) {
+        self.state.lock().unwrap().offsets.remove(group);
+    }
+
     /// Retention takes the records below `offset`.
     pub(super) fn trim(&self, at: TopicPartition, offset: i64) {
         self.state.lock().unwrap().begins.insert(at, offset);

@@ -109,7 +109,7 @@ async fn a_worker_that_has_not_read_of_a_connector_does_not_take_it_for_a_delete
     for name in ["late", "gone"] {
         house.cluster.append("connect-status", 0, &format!("status-connector-{name}"), told);
     }
-    let core = house.worker.core();
+    let core = house.worker.core.clone();
     let known = |name: &str| core.statuses.connector(name).is_some();
     until("their states are read", || known("late") && known("gone")).await;
     let forgetting = tokio::spawn(core.clone().forget_deleted());
