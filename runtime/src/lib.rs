@@ -8,6 +8,7 @@
 //! | [`kafka`] | Kafka clients behind batch-shaped traits |
 //! | [`data`] | the data model: schemas and values |
 //! | [`convert`] | converters between a topic's bytes and values |
+//! | [`registry`] | a client of schema registries |
 //! | [`transform`] | transforms of records, and predicates |
 //! | [`format`] | file formats offered to plugins |
 //! | [`host`] | the WASM host: engine, cache, limits, linker |
@@ -31,6 +32,7 @@ mod http;
 pub mod kafka;
 pub mod logging;
 pub mod pipeline;
+pub mod registry;
 pub mod rest;
 #[cfg(feature = "sabotage")]
 pub mod sabotage;

@@ -16,8 +16,8 @@ usage: tests/systems/install.sh TARGET...
   wasm     a standard library and a linker for wasm32-unknown-unknown, for
            building plugins
   kcat     Debian's kcat
-  python   a Python environment with confluent-kafka, prometheus_client
-           and kafka-connect-py
+  python   a Python environment with confluent-kafka, fastavro,
+           prometheus_client and kafka-connect-py
   node     Node.js and kafkajs
   java     a JVM and Kafka's own clients and tools
   all      every one of these
@@ -25,6 +25,7 @@ usage: tests/systems/install.sh TARGET...
   helm     Helm, and the schemas that its manifests are checked against
   hadolint what looks over the Dockerfile
   image    what builds and runs it without Docker's engine
+  registry Apicurio Registry, a schema registry with Confluent's API
   promtool Prometheus, which tries the alerting rules and the dashboards
   systemd  what looks over the units of deploy/hosts
 
@@ -56,7 +57,8 @@ main() {
         case $target in
             -h | --help) usage && exit 0 ;;
             build | wasm | kcat | python | node | java | suite_*) ;;
-            # The tests of deploy/ install these when they begin.
+            # The tests that need these install them when they begin.
+            registry) ;;
             helm | hadolint | image | promtool | systemd) ;;
             *) usage >&2 && fail "unknown target '$target'" ;;
         esac

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use longshore_broker::auth::{Secret, TlsVersions};
+use longshore_broker::auth::Secret;
 use reqwest::{Client, Method, RequestBuilder, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
@@ -111,7 +111,7 @@ impl Rest {
         }
         let (tls, credentials) = match &arguments.rest_config {
             Some(path) => read_config(path)?,
-            None => (system_tls(), Credentials::None),
+            None => (TlsSettings::of_system(), Credentials::None),
         };
         let client = http::client(is_tls.then_some(&tls))
             .map_err(|error| CliError::failed(error.to_string()))?
@@ -329,11 +329,6 @@ impl Rest {
     }
 }
 
-/// The system's authorities and no certificate of our own.
-fn system_tls() -> TlsSettings {
-    TlsSettings { authorities: None, identity: None, verify_host: true, versions: TlsVersions::ALL }
-}
-
 /// A file of client properties: `ssl.*` as Kafka's clients have it, and the names that
 /// clients of Kafka's REST services use for credentials.
 fn read_config(path: &Path) -> Result<(TlsSettings, Credentials), CliError> {
@@ -359,7 +354,7 @@ fn read_config(path: &Path) -> Result<(TlsSettings, Credentials), CliError> {
     if !unused.is_empty() {
         tracing::info!("{}: of no use here: {}", path.display(), unused.join(", "));
     }
-    Ok((security.tls.unwrap_or_else(system_tls), credentials))
+    Ok((security.tls.unwrap_or_else(TlsSettings::of_system), credentials))
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use super::connect_json::JsonOptions;
+use super::registry_config::{self, is_registered};
 use super::{
     BooleanConverter, BytesConverter, Converter, Converters, HeaderConverter, JsonConverter,
-    NumberConverter, StringConverter, header,
+    NumberConverter, Part, Passage, Passages, Side, StringConverter, header,
 };
 use crate::worker::herder::ConnectorConfig;
 
@@ -55,13 +56,23 @@ pub enum ConverterError {
         /// Its value.
         found: String,
     },
+    /// An option of a converter with a registry is wrong otherwise.
+    #[error("`{option}` {reason}")]
+    Wrong {
+        /// The option's name.
+        option: String,
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
 impl ConverterError {
     /// The option at fault, for errors that point at a place.
     pub fn option(&self) -> &str {
         match self {
-            Self::Unknown { option, .. } | Self::Value { option, .. } => option,
+            Self::Unknown { option, .. }
+            | Self::Value { option, .. }
+            | Self::Wrong { option, .. } => option,
         }
     }
 }
@@ -100,19 +111,81 @@ pub fn short_names() -> String {
     format!("{} and {last}", others.join(", "))
 }
 
+/// `key.converter` or `value.converter`.
+fn option_of(part: Part) -> &'static str {
+    match part {
+        Part::Key => "key.converter",
+        Part::Value => "value.converter",
+    }
+}
+
+/// The converter that the configuration names; `string` unless said otherwise.
+fn name_of(config: &ConnectorConfig, part: Part) -> &str {
+    config.get(option_of(part)).map_or("string", |name| name.trim())
+}
+
+/// Which way a connector's records go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From a source to its topics.
+    ToTopics,
+    /// From topics to a sink or processor.
+    FromTopics,
+}
+
 impl Converters {
-    /// Reads `key.converter` and `value.converter`; each is `string` unless said
-    /// otherwise.
+    /// Reads `key.converter` and `value.converter`, as a sink or processor is given what
+    /// they read; each is `string` unless said otherwise. What a registry's converter
+    /// reads, the plugin is given as plain JSON.
     ///
     /// All that is wrong is told at once.
     pub fn from_config(config: &ConnectorConfig) -> Result<Self, Vec<ConverterError>> {
         let mut errors = Vec::new();
-        let mut read = |option: &str| {
-            let name = config.get(option).map_or("string", |name| name.trim());
-            one(config, option, name, &mut errors).unwrap_or_else(|| Arc::new(StringConverter))
+        let mut read = |part: Part| match name_of(config, part) {
+            name if is_registered(name) => plugin_side(Way::FromTopics),
+            name => one(config, option_of(part), name, &mut errors)
+                .unwrap_or_else(|| Arc::new(StringConverter)),
         };
-        let converters = Self { key: read("key.converter"), value: read("value.converter") };
+        let converters = Self { key: read(Part::Key), value: read(Part::Value) };
         if errors.is_empty() { Ok(converters) } else { Err(errors) }
+    }
+}
+
+/// What stands for a registry's converter towards the plugin. A decimal is a number to
+/// a sink: without a schema nobody could tell its scale.
+fn plugin_side(way: Way) -> Arc<dyn Converter> {
+    let own = JsonOptions::default();
+    Arc::new(JsonConverter::new(match way {
+        Way::ToTopics => JsonOptions { schemas: true, ..own },
+        Way::FromTopics => JsonOptions { numeric_decimals: true, null_is_default: false, ..own },
+    }))
+}
+
+impl Passages {
+    /// Reads `key.converter` and `value.converter`.
+    ///
+    /// All that is wrong is told at once.
+    pub fn from_config(config: &ConnectorConfig, way: Way) -> Result<Self, Vec<ConverterError>> {
+        let mut errors = Vec::new();
+        let mut read = |part: Part| {
+            let (option, name) = (option_of(part), name_of(config, part));
+            if !is_registered(name) {
+                let plain = one(config, option, name, &mut errors);
+                return Passage::within(plain.unwrap_or_else(|| Arc::new(StringConverter)));
+            }
+            let plugin = Side::Plain(plugin_side(way));
+            let reader = Reader { config, converter: option, errors: &mut errors };
+            let Some(registered) = registry_config::read(reader, part) else {
+                return Passage { from: plugin.clone(), to: plugin, converts: true };
+            };
+            let topic = Side::Registry(registered);
+            match way {
+                Way::ToTopics => Passage { from: plugin, to: topic, converts: true },
+                Way::FromTopics => Passage { from: topic, to: plugin, converts: true },
+            }
+        };
+        let passages = Self { key: read(Part::Key), value: read(Part::Value) };
+        if errors.is_empty() { Ok(passages) } else { Err(errors) }
     }
 }
 
@@ -133,7 +206,7 @@ impl HeaderConverter {
 
 fn one(
     config: &ConnectorConfig,
-    option: &str,
+    option: &'static str,
     name: &str,
     errors: &mut Vec<ConverterError>,
 ) -> Option<Arc<dyn Converter>> {
@@ -141,7 +214,14 @@ fn one(
         errors.push(ConverterError::Unknown {
             option: option.to_owned(),
             found: name.to_owned(),
-            there: short_names(),
+            there: match option {
+                HEADERS => short_names(),
+                _ => format!(
+                    "{}, and with a schema registry {}",
+                    short_names(),
+                    registry_config::short_names()
+                ),
+            },
             hint: hint(name),
         });
         return None;
@@ -161,14 +241,14 @@ fn one(
 }
 
 /// Reads the options of one converter.
-struct Reader<'a> {
-    config: &'a ConnectorConfig,
-    converter: &'a str,
-    errors: &'a mut Vec<ConverterError>,
+pub(super) struct Reader<'a, 'e> {
+    pub(super) config: &'a ConnectorConfig,
+    pub(super) converter: &'static str,
+    pub(super) errors: &'e mut Vec<ConverterError>,
 }
 
-impl<'a> Reader<'a> {
-    fn read<T>(
+impl<'a> Reader<'a, '_> {
+    pub(super) fn read<T>(
         &mut self,
         name: &str,
         default: T,
@@ -183,7 +263,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn flag(&mut self, name: &str, default: bool) -> bool {
+    pub(super) fn flag(&mut self, name: &str, default: bool) -> bool {
         self.read(name, default, "true or false", |text| match text {
             _ if text.eq_ignore_ascii_case("true") => Some(true),
             _ if text.eq_ignore_ascii_case("false") => Some(false),
@@ -191,7 +271,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn count(&mut self, name: &str, default: usize) -> usize {
+    pub(super) fn count(&mut self, name: &str, default: usize) -> usize {
         self.read(name, default, "a whole number", |text| text.parse().ok())
     }
 
@@ -207,6 +287,7 @@ impl<'a> Reader<'a> {
 fn hint(found: &str) -> String {
     NAMES
         .iter()
+        .chain(&registry_config::NAMES)
         .flat_map(|(short, class)| [*short, *class])
         .map(|name| (strsim::jaro_winkler(found, name), name))
         .filter(|(likeness, _)| *likeness > 0.85)
@@ -277,10 +358,10 @@ mod tests {
 
     #[test]
     fn all_misspelt_names_are_told_at_once_with_a_suggestion() {
-        let wrong = config(&[("key.converter", "strnig"), ("value.converter", "avro")]);
+        let wrong = config(&[("key.converter", "strnig"), ("value.converter", "xml")]);
         let errors = Converters::from_config(&wrong).unwrap_err();
         assert_eq!(errors.len(), 2);
         assert!(errors[0].to_string().ends_with("did you mean `string`?"), "{}", errors[0]);
-        assert!(errors[1].to_string().ends_with("boolean and json"), "{}", errors[1]);
+        assert!(errors[1].to_string().ends_with("registry avro"), "{}", errors[1]);
     }
 }

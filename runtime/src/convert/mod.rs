@@ -7,8 +7,11 @@
 //! | [`connect_json`] | `json`: JSON without schemas, or in envelopes with one |
 //! | `json_tree`, `json_data`, `json_schemas` | JSON taken apart; data and schemas in it |
 //! | [`json`] | JSON text, and the escaping that all share |
+//! | [`avro`] | `avro`: Avro with the schemas of a registry |
+//! | [`registered`] | what converters with a registry are; from which side to which |
 //! | [`header`] | `header.converter` of a connector |
 //! | [`config`] | `key.converter` and `value.converter` of a connector |
+//! | [`registry_config`] | the options of converters with a registry |
 //!
 //! A converter goes from bytes to one JSON value straight into the writer's
 //! buffer; no tree is built between, but for JSON with schemas. Between bytes and
@@ -16,6 +19,7 @@
 //! each record, and a connector without transforms has none made. The encodings are
 //! Kafka Connect's own, so that its serializers and ours read each other.
 
+pub mod avro;
 pub mod config;
 pub mod connect_json;
 pub mod header;
@@ -24,6 +28,8 @@ mod json_data;
 mod json_schemas;
 mod json_tree;
 pub mod numbers;
+pub mod registered;
+pub mod registry_config;
 pub mod scalar;
 
 use std::fmt::Debug;
@@ -33,9 +39,11 @@ pub use config::{ConverterError, named};
 pub use connect_json::JsonConverter;
 pub use header::HeaderConverter;
 pub use numbers::{BooleanConverter, NumberConverter};
+pub use registered::{Passage, Passages, RegistryConverter, Side};
 pub use scalar::{BytesConverter, StringConverter};
 
 use crate::data::{DataError, Datum};
+use crate::registry::RegistryError;
 
 /// What makes the bytes of a key or value unreadable, or a JSON value one that
 /// cannot become such bytes. It names neither record nor topic: the caller does.
@@ -72,6 +80,9 @@ pub enum ConvertError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The registry did not tell which schema it has.
+    #[error("without a schema: {0}")]
+    Registry(RegistryError),
     /// `json` met bytes that are not one JSON value.
     #[error("not JSON: {reason}; the string converter takes any text")]
     NotJson {
@@ -104,9 +115,15 @@ impl ConvertError {
                 _ => "not-a-boolean",
             },
             Self::Data { .. } => "schema-mismatch",
+            Self::Registry(error) => error.code(),
             Self::NotJson { .. } => "not-json",
             Self::Unsuited { .. } => "unsuited-value",
         }
+    }
+
+    /// True if the same may succeed later: nothing is wrong with the record.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Registry(error) if error.may_pass())
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::extract::{Body, Parameters, Path, flat_options};
 use super::routes::{About, Routes};
 use super::{ApiError, Worker};
-use crate::convert::config as converters;
+use crate::convert::{config as converters, registry_config};
 use crate::transform::registry;
 use crate::worker::definitions::{ConfigInfos, ConfigKeyInfo, definitions_of_transform};
 use crate::worker::herder::{ConnectorKind, HerderError, Object, PluginInfo};
@@ -78,7 +78,9 @@ fn built_in() -> impl Iterator<Item = ListedPlugin> {
     };
     let classes = || converters::NAMES.into_iter().map(|(_, class)| class);
     let headers = classes().chain([converters::SIMPLE_HEADERS]);
+    let registered = registry_config::NAMES.into_iter().map(|(_, class)| class);
     classes()
+        .chain(registered)
         .map(of("converter"))
         .chain(headers.map(of("header_converter")))
         .chain(registry::transforms().map(|found| found.class).map(of("transformation")))

@@ -189,7 +189,7 @@ impl SourceSession {
                     guest = Some(plugin);
                     if let Answer::Polled(polled) = answer? {
                         let (next, end) = (polled.next, polled.end.filter(|_| told_ends));
-                        waiting = self.take(polled, end)?;
+                        waiting = self.take(polled, end).await?;
                         let came = !waiting.outputs.is_empty() || waiting.letters.is_some();
                         // Records in a transaction are durable once it is committed.
                         let committed = came && self.delivery.is_exactly_once();
@@ -259,7 +259,11 @@ impl SourceSession {
     }
 
     /// Counts what a poll brought, and stops at what cannot be used.
-    fn take(&mut self, polled: Polled, end: Option<TransactionEnd>) -> Result<Payload, TaskError> {
+    async fn take(
+        &mut self,
+        polled: Polled,
+        end: Option<TransactionEnd>,
+    ) -> Result<Payload, TaskError> {
         let Polled { mut outputs, mut refused, .. } = polled;
         let aborts = end == Some(TransactionEnd::Abort);
         if aborts {
@@ -275,7 +279,7 @@ impl SourceSession {
                 outputs.iter().map(|output| output.batch.len()).sum()
             };
             let given = records(&outputs);
-            let (transformed, failed) = transform.outputs(outputs);
+            let (transformed, failed) = transform.outputs(outputs).await?;
             outputs = transformed;
             refused.extend(failed);
             let dropped = given - records(&outputs);

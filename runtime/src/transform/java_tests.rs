@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures::FutureExt;
 use serde_json::{Value as Json, json};
 
 use super::Chain;
 use crate::batch::Batch;
-use crate::convert::{Converter, Converters, HeaderConverter, JsonConverter, Part};
+use crate::convert::config::Way;
+use crate::convert::{Converter, HeaderConverter, JsonConverter, Part, Passages};
 use crate::data::arbitrary::{self, Random};
 use crate::data::schema::{Kind, Schema};
 use crate::data::{Datum, Map, Struct, Value};
@@ -118,13 +120,14 @@ impl Case {
             config.insert(switch, self.schemas.to_string());
         }
         let chain = Chain::read(&config).unwrap();
-        let converters = Converters::from_config(&config).unwrap();
-        let mut transform = BatchTransform::new(chain, converters, HeaderConverter::Simple);
+        let passages = Passages::from_config(&config, Way::ToTopics).unwrap();
+        let mut transform = BatchTransform::new(chain, passages, HeaderConverter::Simple);
         let mut batch = Batch::default();
         batch.push(self.key.as_deref(), self.value.as_deref(), self.timestamp);
         batch.columns.offset.push(3);
         let output = Output { topic: self.topic.to_owned(), partition: Some(2), batch };
-        let (sent, refused) = transform.outputs(vec![output]);
+        let sent = transform.outputs(vec![output]).now_or_never();
+        let (sent, refused) = sent.expect("no registry is asked").unwrap();
         if let Some(refused) = refused.first() {
             return json!({ "error": refused.failure.to_string() });
         }

@@ -13,7 +13,8 @@ use super::herder::{ConnectorConfig, ConnectorKind};
 use super::overrides;
 use super::plugin::{ConfigProblem, Plugin};
 use super::restarts::RestartPolicy;
-use crate::convert::{Converters, HeaderConverter};
+use crate::convert::config::Way;
+use crate::convert::{HeaderConverter, Passages};
 use crate::kafka::{OffsetReset, Overrides};
 use crate::task::error::TaskError;
 use crate::task::failures::ErrorPolicy;
@@ -214,12 +215,7 @@ pub async fn validate(
     }
     problems.extend(guarantees::unmet(kind, config, sources));
     problems.extend(guarantees::undrawn(config, plugin.ends_transactions()));
-    let converters = Converters::from_config(config).err().into_iter();
-    let headers = HeaderConverter::from_config(config).err();
-    problems.extend(converters.chain(headers).flatten().map(|error| ConfigProblem {
-        option: error.option().to_owned(),
-        message: error.to_string(),
-    }));
+    problems.extend(wrong_converters(kind, config));
     problems.extend(wrong_transforms(kind, config));
     for problem in plugin.validate(config).await? {
         if !problems.iter().any(|known| known.option == problem.option) {
@@ -227,6 +223,37 @@ pub async fn validate(
         }
     }
     Ok(problems)
+}
+
+/// What is wrong with the converters.
+fn wrong_converters(kind: ConnectorKind, config: &ConnectorConfig) -> Vec<ConfigProblem> {
+    let way = match kind {
+        ConnectorKind::Source => Way::ToTopics,
+        ConnectorKind::Sink | ConnectorKind::Processor => Way::FromTopics,
+    };
+    let headers = HeaderConverter::from_config(config).err();
+    let of = |option: &str, message: String| ConfigProblem { option: option.to_owned(), message };
+    let passages = match Passages::from_config(config, way) {
+        Ok(passages) => passages,
+        Err(errors) => {
+            let all = errors.into_iter().chain(headers.into_iter().flatten());
+            return all.map(|error| of(error.option(), error.to_string())).collect();
+        }
+    };
+    let mut problems: Vec<_> =
+        headers.into_iter().flatten().map(|error| of(error.option(), error.to_string())).collect();
+    if kind == ConnectorKind::Processor {
+        for (option, passage) in
+            [("key.converter", &passages.key), ("value.converter", &passages.value)]
+        {
+            if passage.converts {
+                let message = "is for sources and sinks: a processor is given the bytes of its \
+                               topics";
+                problems.push(of(option, message.to_owned()));
+            }
+        }
+    }
+    problems
 }
 
 /// What is wrong with `transforms` and `predicates`.

@@ -29,7 +29,8 @@ use super::plan::changelog_topic;
 use super::plugin::{Plugin, TaskContext};
 use super::records::StatusKey;
 use super::restarts;
-use crate::convert::{Converters, HeaderConverter, config as converters, header};
+use crate::convert::config::Way;
+use crate::convert::{HeaderConverter, Passages, config as converters, header};
 use crate::kafka::{Overrides, TopicPartition};
 use crate::task::backoff::{Backoff, Patience, Verdict, chance};
 use crate::task::calls::Call;
@@ -185,23 +186,23 @@ impl Runner {
         }
     }
 
-    /// What the connector's records go through; `None` if nothing.
-    fn transform(&self) -> Result<Option<BatchTransform>, TaskError> {
+    /// What the connector's records go through on their way; `None` if nothing.
+    fn transform(&self, way: Way) -> Result<Option<BatchTransform>, TaskError> {
         let chain = Chain::read(&self.config).map_err(|problems| {
             let all: Vec<_> =
                 problems.iter().map(|it| format!("`{}` {}", it.option, it.message)).collect();
             TaskError::stop(all.join("; "))
         })?;
-        if chain.is_empty() {
-            return Ok(None);
-        }
         let wrong = |errors: Vec<converters::ConverterError>| {
             let all: Vec<_> = errors.iter().map(ToString::to_string).collect();
             TaskError::stop(all.join("; "))
         };
-        let converters = Converters::from_config(&self.config).map_err(wrong)?;
+        let passages = Passages::from_config(&self.config, way).map_err(wrong)?;
+        if chain.is_empty() && !passages.convert() {
+            return Ok(None);
+        }
         let headers = HeaderConverter::from_config(&self.config).map_err(wrong)?;
-        Ok(Some(BatchTransform::new(chain, converters, headers)))
+        Ok(Some(BatchTransform::new(chain, passages, headers)))
     }
 
     fn tell(&self, state: State, trace: Option<String>) {

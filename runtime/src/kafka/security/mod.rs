@@ -45,6 +45,13 @@ pub struct TlsSettings {
     pub versions: TlsVersions,
 }
 
+impl TlsSettings {
+    /// The system's authorities, and no certificate of our own.
+    pub fn of_system() -> Self {
+        Self { authorities: None, identity: None, verify_host: true, versions: TlsVersions::ALL }
+    }
+}
+
 /// A name and its password.
 #[derive(Clone, Debug)]
 pub struct SaslSettings {

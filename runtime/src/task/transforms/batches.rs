@@ -4,14 +4,19 @@
 //! transform has changed: neither a number's digits nor the order of an object's keys
 //! changes on the way. What is looked into becomes a tree of values, which takes memory
 //! for each record: a transform may put anything in place of anything.
+//!
+//! Where a converter has a schema registry, all of a connector's records go through here,
+//! with transforms or without: topic and plugin have other bytes. What the registry does
+//! not tell in time is no record's fault, and fails the whole batch.
 
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::batch::Batch;
-use crate::convert::{ConvertError, Converters, HeaderConverter, Part};
+use crate::convert::{ConvertError, HeaderConverter, Part, Passage, Passages};
 use crate::data::Datum;
+use crate::task::error::TaskError;
 use crate::task::failures::{Failure, Stage};
 use crate::task::plugin::{Output, Refused, Reject};
 use crate::transform::record::{Header, HeaderValue};
@@ -24,7 +29,7 @@ const NAMES_MAX: usize = 1000;
 #[derive(Debug)]
 pub struct BatchTransform {
     chain: Chain,
-    converters: Converters,
+    passages: Passages,
     headers: HeaderConverter,
     names: HashMap<Box<[u8]>, Arc<str>>,
     scratch: [Vec<u8>; 2],
@@ -58,18 +63,40 @@ pub(super) enum Grouping {
     Run,
 }
 
+/// Why a record is not placed.
+enum Unplaced {
+    /// It cannot be read, transformed or written.
+    Failed(Failure),
+    /// The registry cannot be asked: later it may be.
+    Later(String),
+}
+
+impl Unplaced {
+    fn of(stage: Stage, subject: &str, error: &ConvertError) -> Self {
+        let message = format!("the {subject} is {error}");
+        match error.may_pass() {
+            true => Self::Later(message),
+            false => Self::Failed(Failure { stage, code: error.code().to_owned(), message }),
+        }
+    }
+}
+
 impl BatchTransform {
-    /// A chain and the converters of its connector.
-    pub fn new(chain: Chain, converters: Converters, headers: HeaderConverter) -> Self {
-        Self { chain, converters, headers, names: HashMap::new(), scratch: Default::default() }
+    /// A chain and the converters of its connector, on both sides of it.
+    pub fn new(chain: Chain, passages: Passages, headers: HeaderConverter) -> Self {
+        Self { chain, passages, headers, names: HashMap::new(), scratch: Default::default() }
     }
 
     /// Sends what a source gave out through the chain: what is to be produced, and what
-    /// could not be.
-    pub fn outputs(&mut self, outputs: Vec<Output>) -> (Vec<Output>, Vec<Refused>) {
+    /// could not be. An error may pass: nothing is lost that a source gives out again.
+    pub async fn outputs(
+        &mut self,
+        outputs: Vec<Output>,
+    ) -> Result<(Vec<Output>, Vec<Refused>), TaskError> {
         let (mut sent, mut refused) = (Vec::new(), Vec::new());
         for Output { topic, partition, batch } in outputs {
-            let done = self.apply(&topic, partition, &batch, Grouping::Topic);
+            let done = self.apply(&topic, partition, &batch, Grouping::Topic).await;
+            let done = done.map_err(TaskError::retry)?;
             sent.extend(done.routed.into_iter().map(|routed| Output {
                 topic: routed.topic.to_string(),
                 partition,
@@ -80,16 +107,17 @@ impl BatchTransform {
                 failure,
             }));
         }
-        (sent, refused)
+        Ok((sent, refused))
     }
 
-    pub(super) fn apply(
+    /// Sends a batch through. The error is why the registry could not be asked.
+    pub(super) async fn apply(
         &mut self,
         topic: &str,
         partition: Option<i32>,
         batch: &Batch,
         grouping: Grouping,
-    ) -> Transformed {
+    ) -> Result<Transformed, String> {
         let mut done = Transformed::default();
         let topic: Arc<str> = topic.into();
         let mut next_header = 0;
@@ -97,16 +125,20 @@ impl BatchTransform {
             let count = batch.columns.header_count.get(at).copied().unwrap_or(0) as usize;
             let headers = next_header..next_header + count;
             next_header = headers.end;
-            let transformed = self.record(&topic, partition, batch, at, headers);
-            let placed = transformed.and_then(|record| match record {
-                Some(record) => self.place(&record, batch, at, grouping, &mut done),
-                None => {
+            let placed = match self.record(&topic, partition, batch, at, headers).await {
+                Ok(Some(record)) => self.place(&record, batch, at, grouping, &mut done).await,
+                Ok(None) => {
                     done.filtered.push(at as u32);
                     Ok(())
                 }
-            });
-            if let Err(failure) = placed {
-                done.failed.push(Reject { at: at as u32, failure });
+                Err(unplaced) => Err(unplaced),
+            };
+            match placed {
+                Ok(()) => {}
+                Err(Unplaced::Failed(failure)) => {
+                    done.failed.push(Reject { at: at as u32, failure });
+                }
+                Err(Unplaced::Later(reason)) => return Err(reason),
             }
         }
         for Routed { batch, .. } in &mut done.routed {
@@ -116,25 +148,22 @@ impl BatchTransform {
                 counts.resize(records, 0);
             }
         }
-        done
+        Ok(done)
     }
 
     /// A record as the chain leaves it; `None` if it drops it.
-    fn record(
+    async fn record(
         &mut self,
         topic: &Arc<str>,
         partition: Option<i32>,
         batch: &Batch,
         at: usize,
         headers: Range<usize>,
-    ) -> Result<Option<Record>, Failure> {
+    ) -> Result<Option<Record>, Unplaced> {
         let reads = self.chain.reads();
-        let (key, value) = (batch.key(at), batch.value(at));
-        let key = if reads.key { self.converters.key.read(key) } else { Ok(Datum::default()) };
-        let key = key.map_err(|error| unread(Part::Key, &error))?;
-        let value =
-            if reads.value { self.converters.value.read(value) } else { Ok(Datum::default()) };
-        let value = value.map_err(|error| unread(Part::Value, &error))?;
+        let Passages { key, value } = &self.passages;
+        let key = read(Part::Key, key, reads.key, batch.key(at)).await?;
+        let value = read(Part::Value, value, reads.value, batch.value(at)).await?;
         let mut record = Record::new(topic.clone(), key, value);
         record.partition = partition;
         record.offset = batch.offset(at);
@@ -146,11 +175,11 @@ impl BatchTransform {
         match self.chain.apply(&mut record) {
             Ok(Outcome::Keep) => Ok(Some(record)),
             Ok(Outcome::Drop) => Ok(None),
-            Err(failed) => Err(Failure {
+            Err(failed) => Err(Unplaced::Failed(Failure {
                 stage: Stage::Transformation(failed.class),
                 code: failed.code.to_owned(),
                 message: failed.message,
-            }),
+            })),
         }
     }
 
@@ -168,23 +197,23 @@ impl BatchTransform {
 
     /// Appends a record to the batch of its topic. One that cannot be written leaves
     /// nothing there.
-    fn place(
+    async fn place(
         &mut self,
         record: &Record,
         from: &Batch,
         at: usize,
         grouping: Grouping,
         done: &mut Transformed,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Unplaced> {
         let [mut key, mut value] = std::mem::take(&mut self.scratch);
-        let written = self.write(record, from, at, &mut key, &mut value, grouping, done);
+        let written = self.write(record, from, at, &mut key, &mut value, grouping, done).await;
         self.scratch = [key, value];
         written
     }
 
     #[expect(clippy::too_many_arguments, reason = "one step of `place`, with its scratch apart")]
-    fn write(
-        &self,
+    async fn write(
+        &mut self,
         record: &Record,
         from: &Batch,
         at: usize,
@@ -192,19 +221,19 @@ impl BatchTransform {
         value_bytes: &mut Vec<u8>,
         grouping: Grouping,
         done: &mut Transformed,
-    ) -> Result<(), Failure> {
-        let key = self.part(record, Part::Key, from.key(at), key_bytes)?;
-        let value = self.part(record, Part::Value, from.value(at), value_bytes)?;
+    ) -> Result<(), Unplaced> {
+        let Passages { key, value } = &self.passages;
+        let key = write(record, Part::Key, key, from.key(at), key_bytes).await?;
+        let value = write(record, Part::Value, value, from.value(at), value_bytes).await?;
         // Headers that a transform made; most records have none.
         let mut made = Vec::new();
         for header in &record.headers {
             if let HeaderValue::Made(datum) = &header.value {
                 let mut bytes = Vec::new();
                 let written = self.headers.write(datum, &mut bytes);
-                let there = written.map_err(|error| Failure {
-                    stage: Stage::HeaderConverter,
-                    code: error.code().to_owned(),
-                    message: format!("the header `{}` is {error}", header.name),
+                let there = written.map_err(|error| {
+                    let subject = format!("header `{}`", header.name);
+                    Unplaced::of(Stage::HeaderConverter, &subject, &error)
                 })?;
                 made.push(there.then_some(bytes));
             }
@@ -230,31 +259,45 @@ impl BatchTransform {
         }
         Ok(())
     }
+}
 
-    fn part<'a>(
-        &self,
-        record: &Record,
-        part: Part,
-        original: Option<&'a [u8]>,
-        scratch: &'a mut Vec<u8>,
-    ) -> Result<Option<&'a [u8]>, Failure> {
-        let Some(datum) = record.changed(part) else { return Ok(original) };
-        let converter = match part {
-            Part::Key => &self.converters.key,
-            Part::Value => &self.converters.value,
-        };
-        scratch.clear();
-        let there = converter.write(datum, scratch).map_err(|error| unread(part, &error))?;
-        Ok(there.then_some(&*scratch))
+/// A key or value as data; none where nobody looks into it.
+async fn read(
+    part: Part,
+    passage: &Passage,
+    is_read: bool,
+    bytes: Option<&[u8]>,
+) -> Result<Datum, Unplaced> {
+    match is_read || passage.converts {
+        true => passage.from.read(bytes).await.map_err(|error| unread(part, &error)),
+        false => Ok(Datum::default()),
     }
 }
 
-fn unread(part: Part, error: &ConvertError) -> Failure {
-    let (stage, name) = match part {
-        Part::Key => (Stage::KeyConverter, "key"),
-        Part::Value => (Stage::ValueConverter, "value"),
+/// The bytes of a key or value: those that it came with, where nothing changed them.
+async fn write<'a>(
+    record: &Record,
+    part: Part,
+    passage: &Passage,
+    original: Option<&'a [u8]>,
+    scratch: &'a mut Vec<u8>,
+) -> Result<Option<&'a [u8]>, Unplaced> {
+    let datum = match record.changed(part) {
+        None if passage.converts => record.datum(part),
+        None => return Ok(original),
+        Some(datum) => datum,
     };
-    Failure { stage, code: error.code().to_owned(), message: format!("the {name} is {error}") }
+    scratch.clear();
+    let there = passage.to.write(&record.topic, datum, scratch).await;
+    let there = there.map_err(|error| unread(part, &error))?;
+    Ok(there.then_some(&*scratch))
+}
+
+fn unread(part: Part, error: &ConvertError) -> Unplaced {
+    match part {
+        Part::Key => Unplaced::of(Stage::KeyConverter, "key", error),
+        Part::Value => Unplaced::of(Stage::ValueConverter, "value", error),
+    }
 }
 
 fn place_of<'a>(

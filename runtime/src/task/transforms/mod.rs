@@ -51,20 +51,27 @@ impl TransformingSink {
         Self { plugin, transform, begun: HashMap::new(), freed: Vec::new() }
     }
 
-    fn begin(&mut self, from: &TopicPartition, batch: Arc<Batch>) -> Begun {
-        let done = self.transform.apply(&from.topic, Some(from.partition), &batch, Grouping::Run);
+    async fn begin(
+        &mut self,
+        from: &TopicPartition,
+        batch: Arc<Batch>,
+    ) -> Result<Begun, TaskError> {
+        let partition = Some(from.partition);
+        let done = self.transform.apply(&from.topic, partition, &batch, Grouping::Run).await;
+        // Nothing of it was put: the same batch comes again.
+        let done = done.map_err(|reason| TaskError::fault(reason, None))?;
         let Transformed { routed, filtered, failed } = done;
         let refused_from = failed.first().and_then(|reject| batch.offset(reject.at as usize));
         let pieces = routed
             .into_iter()
             .map(|Routed { topic, batch, origins }| (Arc::new(batch), topic, origins));
-        Begun {
+        Ok(Begun {
             of: batch,
             left: pieces.collect(),
             taken: Taken { rejects: failed, filtered },
             refused_from,
             held_mark: None,
-        }
+        })
     }
 
     /// Holds marks back that reach beyond a record whose refusal is not told yet.
@@ -106,7 +113,7 @@ impl SinkPlugin for TransformingSink {
     ) -> Result<Taken, TaskError> {
         let mut begun = match self.begun.remove(from) {
             Some(begun) if Arc::ptr_eq(&begun.of, &batch) => begun,
-            _ => self.begin(from, batch),
+            _ => self.begin(from, batch).await?,
         };
         while let Some((piece, topic, origins)) = begun.left.front() {
             match self.plugin.put(from, topic, piece.clone()).await {

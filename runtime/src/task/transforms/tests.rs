@@ -3,7 +3,9 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::convert::{Converters, HeaderConverter};
+use crate::convert::config::Way;
+use crate::convert::{HeaderConverter, Passages};
+use crate::registry::scripted::{answers, http};
 use crate::task::error::Remedy;
 use crate::task::failures::{Failure, Stage};
 use crate::task::plugin::Output;
@@ -25,8 +27,8 @@ fn transform(options: &[(&str, &str)]) -> BatchTransform {
     let config =
         options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let headers = HeaderConverter::from_config(&config).unwrap();
-    let converters = Converters::from_config(&config).unwrap();
-    BatchTransform::new(Chain::read(&config).unwrap(), converters, headers)
+    let passages = Passages::from_config(&config, Way::FromTopics).unwrap();
+    BatchTransform::new(Chain::read(&config).unwrap(), passages, headers)
 }
 
 /// Values with the times that they are routed by, from offset 10 on.
@@ -167,14 +169,19 @@ async fn what_cannot_be_transformed_or_written_is_refused_by_its_own_index_and_s
     let class = "org.apache.kafka.connect.transforms.Cast$Value";
     let told: Vec<_> = taken.rejects.iter().map(|it| (it.at, it.failure.stage)).collect();
     assert_eq!(told, [(1, Stage::Transformation(class)), (2, Stage::Transformation(class))]);
-    let puts = &seen.lock().unwrap().puts;
+    let puts = std::mem::take(&mut seen.lock().unwrap().puts);
     assert_eq!(puts[0].1, [(10, "1".to_owned()), (13, "5".to_owned())]);
 
     let bytes = [&CAST[..], &[("value.converter", "bytes")]].concat();
     let mut unreadable = transform(&[&CAST[..], &[("value.converter", "json")]].concat());
-    let failed = unreadable.apply("t", None, &batch(&[("{", 1)]), Grouping::Topic).failed;
+    let failed =
+        unreadable.apply("t", None, &batch(&[("{", 1)]), Grouping::Topic).await.unwrap().failed;
     assert_eq!(failed[0].failure.stage, Stage::ValueConverter);
-    let failed = transform(&bytes).apply("t", None, &batch(&[("1", 1)]), Grouping::Topic).failed;
+    let failed = transform(&bytes)
+        .apply("t", None, &batch(&[("1", 1)]), Grouping::Topic)
+        .await
+        .unwrap()
+        .failed;
     assert_eq!(failed[0].failure.stage, Stage::Transformation(class));
 }
 
@@ -186,8 +193,8 @@ async fn what_a_filter_drops_is_told_and_not_put() {
     assert!(seen.lock().unwrap().puts.is_empty());
 }
 
-#[test]
-fn a_sources_records_go_to_the_topics_that_the_chain_says_and_what_fails_is_refused() {
+#[tokio::test]
+async fn a_sources_records_go_to_the_topics_that_the_chain_says_and_what_fails_is_refused() {
     let mut chain = transform(
         &[
             &ROUTE[..],
@@ -205,15 +212,15 @@ fn a_sources_records_go_to_the_topics_that_the_chain_says_and_what_fails_is_refu
         batch.push(None, Some(value.as_bytes()), timestamp);
     }
     let output = Output { topic: "t".into(), partition: Some(3), batch };
-    let (sent, refused) = chain.outputs(vec![output]);
+    let (sent, refused) = chain.outputs(vec![output]).await.unwrap();
     let shown: Vec<_> = sent.iter().map(|it| (&*it.topic, it.partition, it.batch.len())).collect();
     assert_eq!(shown, [("1", Some(3), 2), ("2", Some(3), 1)]);
     assert!(sent[0].batch.columns.offset.is_empty());
     assert_eq!((refused.len(), &refused[0].payload[..]), (1, &b"d"[..]));
 }
 
-#[test]
-fn what_no_transform_changes_keeps_its_bytes_and_headers_keep_theirs() {
+#[tokio::test]
+async fn what_no_transform_changes_keeps_its_bytes_and_headers_keep_theirs() {
     let options = [
         ("value.converter", "json"),
         ("transforms", "cast,header"),
@@ -233,7 +240,7 @@ fn what_no_transform_changes_keeps_its_bytes_and_headers_keep_theirs() {
     batch.push(None, Some(b"{\"a\": 1.50, \"b\": 1}"), 1);
     batch.push_header(b"twice", Some(b"\xff"));
     batch.push_header(b"twice", None);
-    let done = transform(&options).apply("t", None, &batch, Grouping::Topic);
+    let done = transform(&options).apply("t", None, &batch, Grouping::Topic).await.unwrap();
     assert_eq!(done.failed, []);
     let out = &done.routed[0].batch;
     assert_eq!(out.validate(), Ok(()));
@@ -249,4 +256,68 @@ fn what_no_transform_changes_keeps_its_bytes_and_headers_keep_theirs() {
     for (at, (name, value)) in all.into_iter().enumerate() {
         assert_eq!((out.header_name(at), out.header_value(at)), (name, value), "{at}");
     }
+}
+
+fn avro(url: &str) -> [(&str, &str); 2] {
+    [("value.converter", "avro"), ("value.converter.schema.registry.url", url)]
+}
+
+/// A batch of values of the schema 7, from offset 10 on.
+fn framed(values: &[&[u8]]) -> Arc<Batch> {
+    let mut batch = Batch::default();
+    for (offset, value) in (10..).zip(values) {
+        batch.push(None, Some(value), 1);
+        batch.columns.offset.push(offset);
+    }
+    Arc::new(batch)
+}
+
+#[tokio::test]
+async fn a_sink_is_given_json_of_what_a_registrys_converter_reads() {
+    let decimal = r#"{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"scale\":2}"#;
+    let schema = format!(
+        r#"{{\"type\":\"record\",\"name\":\"R\",\"fields\":[{{\"name\":\"d\",\"type\":{decimal}}}]}}"#
+    );
+    let (url, _asks) = answers(vec![http("200 OK", &format!(r#"{{"schema":"{schema}"}}"#))]).await;
+    let (mut sink, seen) = sink(&avro(&url));
+    let batch = framed(&[&[0, 0, 0, 0, 7, 2, 125], b"{}", &[0, 0, 0, 0, 7, 2]]);
+    let taken = sink.put(&from(), "t", batch).await.unwrap();
+    let told: Vec<_> = taken.rejects.iter().map(|it| (it.at, it.failure.stage)).collect();
+    assert_eq!(told, [(1, Stage::ValueConverter), (2, Stage::ValueConverter)]);
+    assert_eq!(seen.lock().unwrap().puts[0].1, [(10, r#"{"d":1.25}"#.to_owned())]);
+}
+
+#[tokio::test]
+async fn a_registry_that_is_down_costs_no_record_of_a_sink() {
+    let lost = http("503 Service Unavailable", "{}");
+    let (url, _asks) = answers(vec![lost, http("200 OK", r#"{"schema":"\"int\""}"#)]).await;
+    let (mut sink, seen) = sink(&avro(&url));
+    let batch = framed(&[&[0, 0, 0, 0, 7, 6]]);
+    let error = sink.put(&from(), "t", batch.clone()).await.unwrap_err();
+    assert!(error.is_fault() && error.message.contains("schema registry"), "{error}");
+    assert!(seen.lock().unwrap().puts.is_empty());
+    // The same batch comes again.
+    assert_eq!(sink.put(&from(), "t", batch).await.unwrap(), Taken::default());
+    assert_eq!(seen.lock().unwrap().puts[0].1, [(10, "3".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_sources_json_with_its_schema_becomes_the_registrys_avro() {
+    let (url, mut asks) = answers(vec![http("200 OK", r#"{"id":7}"#)]).await;
+    let config = avro(&url).map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let passages = Passages::from_config(&config, Way::ToTopics).unwrap();
+    let chain = Chain::read(&config).unwrap();
+    let mut transform = BatchTransform::new(chain, passages, HeaderConverter::Simple);
+    let mut batch = Batch::default();
+    let value = br#"{"schema":{"type":"string"},"payload":"ab"}"#;
+    for value in [Some(&value[..]), None, Some(br#""ab""#)] {
+        batch.push(Some(b"k"), value, 1);
+    }
+    let output = Output { topic: "t".into(), partition: None, batch };
+    let (sent, refused) = transform.outputs(vec![output]).await.unwrap();
+    let batch = &sent[0].batch;
+    assert_eq!((batch.len(), batch.key(0)), (2, Some(&b"k"[..])));
+    assert_eq!((batch.value(0), batch.value(1)), (Some(&[0, 0, 0, 0, 7, 4, 97, 98][..]), None));
+    assert_eq!(refused[0].failure.stage, Stage::ValueConverter);
+    assert!(asks.recv().await.unwrap().starts_with("POST /subjects/t-value/versions "));
 }

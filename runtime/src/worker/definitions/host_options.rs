@@ -61,7 +61,7 @@ const fn option(
 }
 
 const CONVERTERS: &[&str] =
-    &["string", "bytes", "json", "short", "integer", "long", "float", "double", "boolean"];
+    &["string", "bytes", "json", "short", "integer", "long", "float", "double", "boolean", "avro"];
 
 /// The host's options, but for client overrides. An empty default means that the
 /// option is not set.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::Runner;
+use crate::convert::config::Way;
 use crate::task::delivery::Delivery;
 use crate::task::error::TaskError;
 use crate::task::plugin::SinkPlugin;
@@ -28,7 +29,7 @@ impl Runner {
         let opened = self.opened(opened)?;
         let opened: Box<dyn SinkPlugin> =
             Box::new(MeteredSink { plugin: opened, metrics: self.metrics() });
-        let opened = match self.transform()? {
+        let opened = match self.transform(Way::FromTopics)? {
             Some(transform) => Box::new(TransformingSink::new(opened, transform)),
             None => opened,
         };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::Runner;
+use crate::convert::config::Way;
 use crate::task::delivery::Delivery;
 use crate::task::error::TaskError;
 use crate::task::source::{Boundary, SourceSession};
@@ -99,7 +100,7 @@ impl Runner {
             }),
             writes,
             topics: self.output_topics(&config),
-            transform: self.transform()?,
+            transform: self.transform(Way::ToTopics)?,
             failures: self.failures(plugin, options),
             boundary,
             counters: self.metrics().counters.clone(),
