@@ -19,29 +19,34 @@ pub trait TopicObserver: Send + Sync {
     fn used(&self, topic: &str);
 }
 
+/// Knows which topics hold a worker's state at any moment: a processor that is created
+/// while others run has a changelog that they must not write to.
+pub trait StateTopics: Send + Sync {
+    /// This one does.
+    fn contain(&self, topic: &str) -> bool;
+}
+
 /// What one connector's plugin may write to.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct OutputTopics {
     named: BTreeSet<String>,
     prefix: Option<String>,
-    internal: BTreeSet<String>,
+    state: Arc<dyn StateTopics>,
     observer: Option<Arc<dyn TopicObserver>>,
 }
 
 impl OutputTopics {
     /// The topics that options of `config` name, as a value or in a list with
-    /// commas, and those that begin with its `topic.prefix`; none of `internal`.
-    pub fn new(
-        config: &BTreeMap<String, String>,
-        internal: impl IntoIterator<Item = String>,
-    ) -> Self {
+    /// commas, and those that begin with its `topic.prefix`; none with
+    /// `state`.
+    pub fn new(config: &BTreeMap<String, String>, state: Arc<dyn StateTopics>) -> Self {
         let names = config.values().flat_map(|value| value.split(','));
         let named = names.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
         let prefix = config.get(PREFIX_OPTION).map(|prefix| prefix.trim().to_owned());
         Self {
             named: named.collect(),
             prefix: prefix.filter(|prefix| !prefix.is_empty()),
-            internal: internal.into_iter().collect(),
+            state,
             observer: None,
         }
     }
@@ -70,7 +75,7 @@ impl OutputTopics {
 
     /// Refuses a topic that holds state of the cluster or of a worker.
     pub fn check_free(&self, topic: &str) -> Result<(), TaskError> {
-        if topic.starts_with("__") || self.internal.contains(topic) {
+        if topic.starts_with("__") || self.state.contain(topic) {
             return Err(TaskError::stop(format!(
                 "`{topic}` holds state of the cluster or of a worker: no connector may write to \
                  it; give the connector another topic"
@@ -96,6 +101,14 @@ impl OutputTopics {
 mod tests {
     use super::*;
 
+    struct Kept(&'static [&'static str]);
+
+    impl StateTopics for Kept {
+        fn contain(&self, topic: &str) -> bool {
+            self.0.contains(&topic)
+        }
+    }
+
     fn allowed(topic: &str) -> bool {
         let config = [
             ("topic", "lines"),
@@ -104,8 +117,8 @@ mod tests {
             ("odd", "connect-configs,__consumer_offsets,count-changelog"),
         ];
         let config = config.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        let internal = ["connect-configs", "count-changelog"].map(str::to_owned);
-        let topics = OutputTopics::new(&config, internal);
+        let state = Arc::new(Kept(&["connect-configs", "count-changelog"]));
+        let topics = OutputTopics::new(&config, state);
         topics.check_name(topic).is_ok()
     }
 

@@ -170,6 +170,13 @@ impl WorkerConfig {
         }
     }
 
+    /// The fleet's own topics, which no connector reads or writes: what they say every
+    /// worker believes, and the config topic holds the key that workers sign with.
+    pub fn state_topics(&self) -> [&str; 4] {
+        [&self.config_storage, &self.offset_storage, &self.status_storage, &self.plugin_storage]
+            .map(|topic| topic.name.as_str())
+    }
+
     /// How often the worker tells its group that it is alive: often enough that
     /// its lease has nearly the whole session left at any time.
     pub fn heartbeat_interval(&self) -> Duration {

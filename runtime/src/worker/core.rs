@@ -17,6 +17,7 @@ use super::config_state::ConfigState;
 use super::herder::{ConnectorConfig, ConnectorKind, Health, Leadership, State, TaskId};
 use super::metrics::{TaskMetrics, WorkerMetrics};
 use super::options;
+use super::plan::changelog_owner;
 use super::plugin::{Plugin, Plugins};
 use super::privileges::Privileges;
 use super::records::{self, Status, StatusKey};
@@ -30,6 +31,7 @@ use crate::kafka::{ConsumeError, OffsetCommit, Overrides, TopicPartition};
 use crate::task::commits;
 use crate::task::counters::Counters;
 use crate::task::schedule::Targets;
+use crate::task::topics::StateTopics;
 use crate::task::writes::Writes;
 
 /// The internal topics, open.
@@ -203,6 +205,17 @@ impl Core {
     pub(super) fn version_of(&self, name: &str) -> Option<String> {
         let configs = self.configs.read().expect("no holder panics");
         Some(self.plugin_of(&configs.get(name)?.config).ok()?.info().version)
+    }
+}
+
+impl StateTopics for Core {
+    fn contain(&self, topic: &str) -> bool {
+        let is_changelog = |owner| {
+            let configs = self.configs.read().expect("no holder panics");
+            configs.get(owner).is_some()
+        };
+        self.config.state_topics().contains(&topic)
+            || changelog_owner(topic).is_some_and(is_changelog)
     }
 }
 

@@ -79,7 +79,7 @@ pub fn misplaced(
     if name.starts_with("__") {
         return Some(problem(format!("`{name}` is a topic of the cluster's own")));
     }
-    let reads = kind != ConnectorKind::Source && inputs.is_some_and(|inputs| inputs.contain(name));
+    let reads = kind != ConnectorKind::Source && inputs.is_some_and(|it| it.contain(name, false));
     reads.then(|| {
         problem(format!(
             "`{name}` is a topic that the connector reads: its dead letters would come back"
@@ -156,6 +156,8 @@ impl<'a> Reader<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn of(pairs: &[(&str, &str)]) -> (ErrorPolicy, RestartPolicy, Vec<String>) {
@@ -234,7 +236,10 @@ mod tests {
     #[test]
     fn dead_letters_do_not_come_back_and_are_no_ones_state() {
         let (policy, ..) = of(&[(LETTERS, "logs-dead")]);
-        let inputs = |pattern| Inputs::Pattern(regex::Regex::new(pattern).unwrap());
+        let inputs = |pattern| {
+            let pattern = regex::Regex::new(pattern).unwrap();
+            Inputs::Pattern { pattern, except: BTreeSet::new() }
+        };
         let sink = ConnectorKind::Sink;
         let told = misplaced(sink, &policy, Some(&inputs("^logs-.*$"))).unwrap();
         assert!(told.option == LETTERS && told.message.contains("come back"));

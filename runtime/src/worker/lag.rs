@@ -30,12 +30,12 @@ pub(super) async fn input_partitions(
 
 fn inputs(core: &Core, name: &str) -> Option<Inputs> {
     let entry = core.configs.read().expect("no holder panics").get(name).cloned()?;
-    Options::read(core.kind_of(name)?, &entry.config).ok()?.inputs
+    Options::read(core.kind_of(name)?, &entry.config, &core.config).ok()?.inputs
 }
 
 fn partitions(inputs: &Inputs, topics: &[TopicDescription]) -> Vec<TopicPartition> {
     let mut partitions = Vec::new();
-    for topic in topics.iter().filter(|topic| inputs.contain(&topic.name)) {
+    for topic in topics.iter().filter(|it| inputs.contain(&it.name, it.internal)) {
         let label: Arc<str> = topic.name.as_str().into();
         partitions.extend(topic.partitions.iter().map(|partition| TopicPartition {
             topic: label.clone(),

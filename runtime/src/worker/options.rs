@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use regex::Regex;
 
-use super::config::SourceSupport;
+use super::config::WorkerConfig;
 use super::error_options;
 use super::guarantees::{self, Boundary, Guarantee};
 use super::herder::{ConnectorConfig, ConnectorKind};
@@ -69,16 +69,24 @@ const TASKS_LIMIT: u32 = 10_000;
 pub enum Inputs {
     /// These.
     Names(BTreeSet<String>),
-    /// Whatever matches as a whole.
-    Pattern(Regex),
+    /// Whatever matches as a whole and is not the cluster's own.
+    Pattern {
+        /// What matches.
+        pattern: Regex,
+        /// The fleet's own topics.
+        except: BTreeSet<String>,
+    },
 }
 
 impl Inputs {
-    /// True when `topic` is one of them.
-    pub fn contain(&self, topic: &str) -> bool {
+    /// True when `topic` is one of them. Of the cluster's `internal` topics only those
+    /// are that have their names there, as with any consumer of Kafka.
+    pub fn contain(&self, topic: &str, internal: bool) -> bool {
         match self {
             Self::Names(names) => names.contains(topic),
-            Self::Pattern(pattern) => pattern.is_match(topic),
+            Self::Pattern { pattern, except } => {
+                !internal && !except.contains(topic) && pattern.is_match(topic)
+            }
         }
     }
 }
@@ -110,8 +118,13 @@ pub struct Options {
 }
 
 impl Options {
-    /// Reads the host's options; everything wrong with them at once.
-    pub fn read(kind: ConnectorKind, config: &ConnectorConfig) -> Result<Self, Vec<ConfigProblem>> {
+    /// Reads the host's options of a connector of this worker; everything wrong with them
+    /// at once.
+    pub fn read(
+        kind: ConnectorKind,
+        config: &ConnectorConfig,
+        worker: &WorkerConfig,
+    ) -> Result<Self, Vec<ConfigProblem>> {
         let mut problems = Vec::new();
         let text = |name: &str| config.get(name).map(|value| value.trim());
         let mut problem = |option: &str, message: String| {
@@ -128,7 +141,7 @@ impl Options {
         let inputs = match kind {
             ConnectorKind::Source => None,
             ConnectorKind::Sink | ConnectorKind::Processor => {
-                match inputs(kind, text(TOPICS), text(TOPICS_REGEX)) {
+                match inputs(kind, text(TOPICS), text(TOPICS_REGEX), worker) {
                     Ok(inputs) => Some(inputs),
                     Err((option, message)) => {
                         problem(option, message);
@@ -174,6 +187,7 @@ fn inputs(
     kind: ConnectorKind,
     topics: Option<&str>,
     regex: Option<&str>,
+    worker: &WorkerConfig,
 ) -> Result<Inputs, (&'static str, String)> {
     match (topics, regex) {
         (Some(_), Some(_)) => {
@@ -185,35 +199,46 @@ fn inputs(
                 .map(|name| name.trim().to_owned())
                 .filter(|name| !name.is_empty())
                 .collect();
-            match names.is_empty() {
-                true => Err((TOPICS, "names no topic".to_owned())),
-                false => Ok(Inputs::Names(names)),
+            if names.is_empty() {
+                return Err((TOPICS, "names no topic".to_owned()));
+            }
+            match worker.state_topics().into_iter().find(|topic| names.contains(*topic)) {
+                Some(topic) => Err((
+                    TOPICS,
+                    format!(
+                        "names `{topic}`, which holds the state and the keys of the workers: no \
+                         connector reads it"
+                    ),
+                )),
+                None => Ok(Inputs::Names(names)),
             }
         }
         (None, Some(_)) if kind == ConnectorKind::Processor => {
             Err((TOPICS_REGEX, format!("a processor names its topics in `{TOPICS}`")))
         }
         (None, Some(regex)) => Regex::new(&format!("^(?:{regex})$"))
-            .map(Inputs::Pattern)
+            .map(|pattern| {
+                let except = worker.state_topics().map(str::to_owned).into();
+                Inputs::Pattern { pattern, except }
+            })
             .map_err(|error| (TOPICS_REGEX, format!("is no regular expression: {error}"))),
         (None, None) => Err((TOPICS, format!("is missing: name topics, or give `{TOPICS_REGEX}`"))),
     }
 }
 
-/// Everything that is wrong with a configuration for `plugin` on a worker whose
-/// sources have this support.
+/// Everything that is wrong with a configuration for `plugin` on this worker.
 pub async fn validate(
     plugin: &dyn Plugin,
     config: &ConnectorConfig,
-    sources: SourceSupport,
+    worker: &WorkerConfig,
 ) -> Result<Vec<ConfigProblem>, TaskError> {
     let kind = plugin.info().kind;
     let mut problems = unknown_options(kind, plugin.config_schema(), config);
     problems.extend(missing_options(plugin.config_schema(), config));
-    if let Err(more) = Options::read(kind, config) {
+    if let Err(more) = Options::read(kind, config, worker) {
         problems.extend(more);
     }
-    problems.extend(guarantees::unmet(kind, config, sources));
+    problems.extend(guarantees::unmet(kind, config, worker.exactly_once_sources));
     problems.extend(guarantees::undrawn(config, plugin.ends_transactions()));
     problems.extend(wrong_converters(kind, config));
     problems.extend(wrong_transforms(kind, config));
@@ -327,6 +352,10 @@ mod tests {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     }
 
+    fn read(kind: ConnectorKind, config: &ConnectorConfig) -> Result<Options, Vec<ConfigProblem>> {
+        Options::read(kind, config, &WorkerConfig::new("", "fleet", "w1:8083"))
+    }
+
     fn unknown(pairs: &[(&str, &str)]) -> Vec<ConfigProblem> {
         let schema = serde_json::json!({"properties": {"path": {}}, "required": ["path"]});
         unknown_options(ConnectorKind::Sink, &schema, &config(pairs))
@@ -374,7 +403,7 @@ mod tests {
     #[test]
     fn all_that_is_wrong_with_the_hosts_options_is_told_at_once() {
         let wrong = config(&[("tasks.max", "0"), ("errors.tolerance", "some"), ("topics", " ,")]);
-        let problems = Options::read(ConnectorKind::Sink, &wrong).unwrap_err();
+        let problems = read(ConnectorKind::Sink, &wrong).unwrap_err();
         let named: Vec<_> = problems.iter().map(|problem| problem.option.as_str()).collect();
         assert_eq!(named, ["tasks.max", "topics", "errors.tolerance"]);
     }
@@ -382,10 +411,37 @@ mod tests {
     #[test]
     fn a_topic_pattern_matches_whole_names() {
         let given = config(&[("topics.regex", "logs-.*|audit")]);
-        let inputs = Options::read(ConnectorKind::Sink, &given).unwrap().inputs.unwrap();
-        assert!(inputs.contain("logs-a") && inputs.contain("audit"));
-        assert!(!inputs.contain("old-logs-a") && !inputs.contain("audit2"));
-        assert!(Options::read(ConnectorKind::Processor, &given).is_err());
+        let inputs = read(ConnectorKind::Sink, &given).unwrap().inputs.unwrap();
+        let contain = |topic| inputs.contain(topic, false);
+        assert!(contain("logs-a") && contain("audit"));
+        assert!(!contain("old-logs-a") && !contain("audit2"));
+        assert!(read(ConnectorKind::Processor, &given).is_err());
+    }
+
+    #[test]
+    fn a_pattern_leaves_out_what_the_cluster_and_the_workers_keep_their_state_in() {
+        let inputs = read(ConnectorKind::Sink, &config(&[("topics.regex", ".*")])).unwrap().inputs;
+        let contain = |topic, internal| inputs.as_ref().unwrap().contain(topic, internal);
+        assert!(contain("orders", false));
+        assert!(!contain("__consumer_offsets", true));
+        for topic in ["connect-configs", "connect-offsets", "connect-status", "connect-plugins"] {
+            assert!(!contain(topic, false), "{topic}");
+        }
+    }
+
+    #[test]
+    fn the_workers_own_topics_are_refused_by_name() {
+        for topic in ["connect-configs", "connect-offsets", "connect-status", "connect-plugins"] {
+            let given = config(&[("topics", &format!("orders, {topic}"))]);
+            for kind in [ConnectorKind::Sink, ConnectorKind::Processor] {
+                let problems = read(kind, &given).unwrap_err();
+                assert_eq!(problems[0].option, "topics");
+                assert!(problems[0].message.contains(topic), "{problems:?}");
+            }
+        }
+        let others = config(&[("topics", "other-configs,__consumer_offsets")]);
+        let inputs = read(ConnectorKind::Sink, &others).unwrap().inputs.unwrap();
+        assert!(inputs.contain("__consumer_offsets", true), "asked for by its name");
     }
 
     #[test]
@@ -396,7 +452,7 @@ mod tests {
             ("transaction.boundary", "poll"),
             ("tasks.max", "0"),
         ]);
-        let problems = Options::read(ConnectorKind::Processor, &wrong).unwrap_err();
+        let problems = read(ConnectorKind::Processor, &wrong).unwrap_err();
         let named: Vec<_> = problems.iter().map(|problem| problem.option.as_str()).collect();
         assert_eq!(named, ["tasks.max", "processing.guarantee", "transaction.boundary"]);
         let schema = serde_json::json!({});
@@ -406,14 +462,14 @@ mod tests {
     #[test]
     fn overrides_lose_their_prefix() {
         let given = config(&[("producer.override.linger.ms", "0")]);
-        let options = Options::read(ConnectorKind::Source, &given).unwrap();
+        let options = read(ConnectorKind::Source, &given).unwrap();
         assert_eq!(options.producer_overrides["linger.ms"], "0");
     }
 
     #[test]
     fn an_override_that_no_connector_may_set_is_an_error() {
         let given = config(&[("producer.override.plugin.library.paths", "/tmp/evil.so")]);
-        let problems = Options::read(ConnectorKind::Source, &given).unwrap_err();
+        let problems = read(ConnectorKind::Source, &given).unwrap_err();
         assert_eq!(problems[0].option, "producer.override.plugin.library.paths");
     }
 
@@ -421,7 +477,7 @@ mod tests {
     fn a_lost_position_fails_unless_the_configuration_says_otherwise() {
         let reset = |more: &[(&str, &str)]| {
             let given = config(&[&[("topics", "t")], more].concat());
-            let options = Options::read(ConnectorKind::Sink, &given).unwrap();
+            let options = read(ConnectorKind::Sink, &given).unwrap();
             assert!(options.consumer_overrides.is_empty());
             options.offset_reset
         };

@@ -25,9 +25,17 @@ const PLAN_BYTES_MAX: u64 = 32 << 20;
 /// out.
 const TASK_BYTES: u64 = 1 << 10;
 
+/// What the names of processors' changelogs end with.
+const CHANGELOG: &str = "-changelog";
+
 /// The topic that a processor's state is kept in.
 pub(super) fn changelog_topic(connector: &str) -> String {
-    format!("{connector}-changelog")
+    format!("{connector}{CHANGELOG}")
+}
+
+/// The connector whose changelog has this name, if there is such a connector.
+pub(super) fn changelog_owner(topic: &str) -> Option<&str> {
+    topic.strip_suffix(CHANGELOG)
 }
 
 /// Plans a connector's tasks and, if they are others than before, writes them
@@ -87,7 +95,7 @@ async fn tasks(
     entry: &ConnectorEntry,
 ) -> Result<Vec<ConnectorConfig>, TaskError> {
     let kind = plugin.info().kind;
-    let options = Options::read(kind, &entry.config).map_err(|problems| {
+    let options = Options::read(kind, &entry.config, &core.config).map_err(|problems| {
         let all: Vec<_> =
             problems.iter().map(|it| format!("`{}` {}", it.option, it.message)).collect();
         TaskError::stop(all.join("; "))
@@ -255,7 +263,7 @@ pub(super) async fn survey(core: &Core) -> Result<Survey, ClientError> {
     let mut wanted = Vec::new();
     for (name, entry) in connectors {
         let kind = core.kind_of(&name);
-        let options = kind.and_then(|kind| Options::read(kind, &entry.config).ok());
+        let options = kind.and_then(|kind| Options::read(kind, &entry.config, &core.config).ok());
         if options.is_none() {
             survey.unread.insert(name.clone());
         }
@@ -270,7 +278,8 @@ pub(super) async fn survey(core: &Core) -> Result<Survey, ClientError> {
     for (name, kind, inputs, tasks) in wanted {
         let mut shares = BTreeSet::new();
         for topic in &topics {
-            if tasks == 0 || !inputs.as_ref().is_some_and(|inputs| inputs.contain(&topic.name)) {
+            let is_read = |inputs: &Inputs| inputs.contain(&topic.name, topic.internal);
+            if tasks == 0 || !inputs.as_ref().is_some_and(is_read) {
                 continue;
             }
             let is_processor = kind == Some(ConnectorKind::Processor);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::config_state::ConnectorEntry;
 use super::core::Core;
 use super::herd::Event;
 use super::herder::State;
@@ -192,6 +193,7 @@ impl Planner {
 fn policy(core: &Core, name: &str) -> RestartPolicy {
     let Some(kind) = core.kind_of(name) else { return RestartPolicy::default() };
     let configs = core.configs.read().expect("no holder panics");
-    let options = configs.get(name).and_then(|entry| Options::read(kind, &entry.config).ok());
+    let read = |entry: &ConnectorEntry| Options::read(kind, &entry.config, &core.config).ok();
+    let options = configs.get(name).and_then(read);
     options.map(|options| options.restarts).unwrap_or_default()
 }

@@ -25,7 +25,6 @@ use super::error_options;
 use super::herder::{ConnectorConfig, ConnectorKind, State, TaskId};
 use super::metrics::TaskMetrics;
 use super::options::Options;
-use super::plan::changelog_topic;
 use super::plugin::{Plugin, TaskContext};
 use super::records::StatusKey;
 use super::restarts;
@@ -148,7 +147,7 @@ impl Runner {
     /// The host's options, if there is nothing wrong with them.
     fn options(&self) -> Option<Options> {
         let kind = self.core.kind_of(&self.id.connector)?;
-        Options::read(kind, &self.config).ok()
+        Options::read(kind, &self.config, &self.core.config).ok()
     }
 
     fn patience(&self) -> Patience {
@@ -235,16 +234,10 @@ impl Runner {
     /// What the plugin may write to, as the connector's own options have it:
     /// `config` holds nothing that a plugin made.
     fn output_topics(&self, config: &ConnectorConfig) -> OutputTopics {
-        let own = &self.core.config;
-        let internal =
-            [&own.config_storage, &own.offset_storage, &own.status_storage, &own.plugin_storage];
-        let configs = self.core.configs.read().expect("no holder panics");
-        let changelogs = configs.connectors().keys().map(|name| changelog_topic(name));
-        let internal = internal.into_iter().map(|topic| topic.name.clone()).chain(changelogs);
         // Dead letters are the host's to write.
         let mut config = config.clone();
         config.remove(error_options::LETTERS);
-        OutputTopics::new(&config, internal).observed(self.observer())
+        OutputTopics::new(&config, self.core.clone()).observed(self.observer())
     }
 
     fn metrics(&self) -> Arc<TaskMetrics> {
@@ -268,7 +261,7 @@ impl Runner {
     async fn session(&self, progressed: Arc<AtomicBool>) -> Result<(), TaskError> {
         let plugin = self.core.plugin_of(&self.config).map_err(TaskError::stop)?;
         let kind = plugin.info().kind;
-        let options = Options::read(kind, &self.config).map_err(|problems| {
+        let options = Options::read(kind, &self.config, &self.core.config).map_err(|problems| {
             let all: Vec<_> =
                 problems.iter().map(|it| format!("`{}` {}", it.option, it.message)).collect();
             TaskError::stop(all.join("; "))

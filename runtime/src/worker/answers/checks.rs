@@ -87,8 +87,8 @@ impl Answers {
     ) -> Result<ConfigInfos, HerderError> {
         let present = given.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
         let config: ConnectorConfig = present.collect();
-        let support = self.core.config.exactly_once_sources;
-        let mut problems = options::validate(plugin, &config, support).await.map_err(internal)?;
+        let worker = &self.core.config;
+        let mut problems = options::validate(plugin, &config, worker).await.map_err(internal)?;
         let nulls = given.iter().filter(|(_, value)| value.is_none());
         problems.extend(nulls.map(|(option, _)| ConfigProblem {
             option: option.clone(),

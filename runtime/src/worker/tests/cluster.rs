@@ -771,7 +771,7 @@ impl Admin for Memory {
         let state = self.state.lock().unwrap();
         let topics = state.topics.iter().map(|(name, partitions)| TopicDescription {
             name: name.clone(),
-            internal: false,
+            internal: name.starts_with("__"),
             partitions: (0..partitions.len() as i32)
                 .map(|partition| PartitionDescription {
                     partition,

@@ -16,6 +16,7 @@ mod overlaps;
 mod plugins;
 mod privileges;
 mod real;
+mod state_topics;
 mod transactions;
 mod transforms;
 mod uploads;
