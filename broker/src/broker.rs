@@ -237,12 +237,7 @@ impl Broker {
         let reports = Reports::default();
         reports.add(Arc::new(NodeCollector(Arc::clone(&node))));
         if let Some(socket) = metrics_socket {
-            let serving = metrics::serve(socket, reports.clone(), stopping.clone());
-            tasks.spawn(async move {
-                if let Err(error) = serving.await {
-                    tracing::error!(%error, "metrics are not served any more");
-                }
-            });
+            tasks.spawn(metrics::serve(socket, reports.clone(), stopping.clone()));
         }
         tasks.spawn(Background::new(&node).run());
         let timers = Arc::clone(&node);

@@ -15,6 +15,7 @@
 //! | `node` | what all connections share |
 //! | `per_address` | how many connections each address has open |
 //! | `quota` | how much a client may use, and how long it waits when it used more |
+//! | [`http`] | HTTP connections, bounded |
 //! | `datadir` | lock, `meta.properties` and layout of the data directory |
 //! | `effective` | which configurations are in force: those of the start, and what was set since |
 //! | `crash` | named points at which tests end the process |
@@ -43,13 +44,14 @@ mod effective;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod group;
+pub mod http;
 mod kafka;
 mod limits;
 pub mod log;
 mod metrics;
 mod node;
 mod partition;
-pub mod per_address;
+mod per_address;
 mod producer_ids;
 mod quota;
 #[cfg(test)]

@@ -9,18 +9,18 @@ use std::{
 
 /// Open connections by address; addresses without any are not kept.
 #[derive(Debug, Default)]
-pub struct PerAddress(Mutex<HashMap<IpAddr, usize>>);
+pub(crate) struct PerAddress(Mutex<HashMap<IpAddr, usize>>);
 
 /// One connection's place, given back when it is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub(crate) struct Place {
     all: Arc<PerAddress>,
     address: IpAddr,
 }
 
 impl PerAddress {
     /// A place, if the address has fewer than `max`.
-    pub fn take(self: &Arc<Self>, address: IpAddr, max: usize) -> Option<Place> {
+    pub(crate) fn take(self: &Arc<Self>, address: IpAddr, max: usize) -> Option<Place> {
         // One machine may come by both protocols.
         let address = address.to_canonical();
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);

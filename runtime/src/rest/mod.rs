@@ -5,7 +5,6 @@
 //! | --- | --- |
 //! | [`settings`] | what the listeners are told |
 //! | `server` | the listeners, their limits, their end |
-//! | `serve`, `places` | their connections, bounded |
 //! | `tls` | a TLS listener |
 //! | `authenticate`, `credentials` | who sends a request, and whether he may |
 //! | `admins` | who may change what code the fleet runs |
@@ -45,13 +44,11 @@ mod loggers;
 mod negotiate;
 mod offsets;
 mod openapi;
-mod places;
 mod plugin_uploads;
 mod plugins;
 mod resources;
 mod root;
 mod routes;
-mod serve;
 mod server;
 pub mod settings;
 mod status;

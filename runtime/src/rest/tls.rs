@@ -7,13 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use longshore_broker::auth::TlsListener;
+use longshore_broker::http::Places;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-
-use super::places::Places;
 
 /// Longest time for a handshake.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);

@@ -202,12 +202,7 @@ async fn serve_reports(address: Option<String>, reports: Reports) -> Result<Drop
     if let Some(address) = address {
         let socket = TcpListener::bind(&address).await;
         let socket = socket.map_err(|source| NodeError::Metrics { address, source })?;
-        let serving = serve_metrics(socket, reports, stopping.clone());
-        tokio::spawn(async move {
-            if let Err(error) = serving.await {
-                tracing::error!(%error, "metrics are not served any more");
-            }
-        });
+        tokio::spawn(serve_metrics(socket, reports, stopping.clone()));
     }
     Ok(stopping.drop_guard())
 }

@@ -15,15 +15,18 @@ use tracing::debug;
 
 use super::places::{Place, Places};
 
+/// The most that is read ahead of a connection, in bytes: a request's head is no longer.
+const READ_AHEAD_MAX: usize = 64 << 10;
+
 /// What the connections of one listener may take.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
+pub struct Bounds {
     /// Connections at once.
-    pub(super) connections_max: u32,
+    pub connections_max: u32,
     /// Those of one address, which may be a proxy's.
-    pub(super) of_one_address_max: usize,
+    pub of_one_address_max: usize,
     /// The longest time for a request's head, and between two requests.
-    pub(super) head_time_max: Duration,
+    pub head_time_max: Duration,
 }
 
 impl Default for Bounds {
@@ -37,12 +40,8 @@ impl Default for Bounds {
 }
 
 /// Serves until it is stopped, and what had begun by then is answered.
-pub(super) async fn serve<L>(
-    mut listener: L,
-    app: Router,
-    stopped: CancellationToken,
-    bounds: Bounds,
-) where
+pub async fn serve<L>(mut listener: L, app: Router, stopped: CancellationToken, bounds: Bounds)
+where
     L: Listener<Addr = SocketAddr>,
 {
     let places = Places::new(bounds.connections_max, bounds.of_one_address_max);
@@ -76,6 +75,7 @@ async fn connection<S>(
 {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(head_time_max);
+    builder.max_buf_size(READ_AHEAD_MAX);
     let service = TowerToHyperService::new(app);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
     let outcome = tokio::select! {
@@ -127,6 +127,21 @@ mod tests {
         assert!(!rest_of(&mut silent).await.contains("200 OK"));
         assert!(!rest_of(&mut slow).await.contains("200 OK"));
         assert!(rest_of(&mut idle).await.contains("here"));
+    }
+
+    #[tokio::test]
+    async fn a_requests_head_is_as_long_as_heads_are_and_no_longer() {
+        let (address, ..) = start(Bounds::default()).await;
+        let answer = async |bytes: usize| {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let long = "x".repeat(bytes);
+            let request = format!("GET / HTTP/1.0\r\nAuthorization: {long}\r\n\r\n");
+            // It is answered before all of it is read.
+            let _ = stream.write_all(request.as_bytes()).await;
+            rest_of(&mut stream).await
+        };
+        assert!(answer(READ_AHEAD_MAX / 2).await.contains("200 OK"));
+        assert!(!answer(READ_AHEAD_MAX * 2).await.contains("200 OK"));
     }
 
     #[tokio::test]

@@ -4,12 +4,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use longshore_broker::per_address::{self, PerAddress};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::per_address::{self, PerAddress};
 
 /// The places. Clones share them.
 #[derive(Debug, Clone)]
-pub(super) struct Places {
+pub struct Places {
     all: Arc<Semaphore>,
     number: u32,
     of_one_max: usize,
@@ -18,26 +19,29 @@ pub(super) struct Places {
 
 /// One of them, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub struct Place {
     _of_address: per_address::Place,
     _of_all: OwnedSemaphorePermit,
 }
 
 impl Places {
-    pub(super) fn new(number: u32, of_one_max: usize) -> Self {
+    /// So many places, and so many of one address.
+    #[must_use]
+    pub fn new(number: u32, of_one_max: usize) -> Self {
         let all = Arc::new(Semaphore::new(number as usize));
         Self { all, number, of_one_max, taken: Arc::default() }
     }
 
     /// A place for somebody at an address; `None` when there is none for him.
-    pub(super) fn take(&self, address: IpAddr) -> Option<Place> {
+    #[must_use]
+    pub fn take(&self, address: IpAddr) -> Option<Place> {
         let of_all = self.all.clone().try_acquire_owned().ok()?;
         let of_address = self.taken.take(address, self.of_one_max)?;
         Some(Place { _of_address: of_address, _of_all: of_all })
     }
 
     /// Returns once nobody has one, which is the end of them.
-    pub(super) async fn all_left(self) {
+    pub async fn all_left(self) {
         // An error would say that they were closed, which nobody does.
         let _ = self.all.acquire_many(self.number).await;
     }
