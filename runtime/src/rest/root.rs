@@ -4,7 +4,7 @@
 //! | --- | --- | --- | --- |
 //! | `/health` | it works | it starts, or is no member of its group | it does not get on |
 //! | `/health/ready` | it works | else | |
-//! | `/health/live` | it works, or starts | | it does not get on |
+//! | `/health/live` | it gives a sign of life | | only a new start helps it |
 
 use axum::Json;
 use axum::extract::State;
@@ -25,7 +25,7 @@ pub(super) fn routes() -> Routes {
     };
     let works = told("Whether the worker works (KIP-1017)");
     let is_ready = told("Whether the worker can be sent requests");
-    let lives = told("Whether the worker works, or will");
+    let lives = told("Whether the worker gives a sign of life, however its cluster is");
     Routes::default()
         .on(Method::GET, "/", root, About::new("The worker").answers::<ServerInfo>(200))
         .on(Method::GET, "/health", health, works)
@@ -47,7 +47,7 @@ struct ServerInfo {
 /// Kafka Connect's `WorkerStatus`.
 #[derive(Serialize, JsonSchema)]
 struct WorkerStatus {
-    /// `healthy`, `starting` or `unhealthy`.
+    /// `healthy`, `starting` or `unhealthy`; of `/health/live` `alive` or `dead`.
     status: &'static str,
     /// The same in words, and what is wrong.
     message: String,
@@ -80,13 +80,19 @@ async fn ready(State(herder): State<Worker>) -> Response {
     told(status, &health)
 }
 
+/// A worker that is started again for a cluster that is away has lost its place in its
+/// group, and is no nearer to it: the cluster is not asked.
 async fn live(State(herder): State<Worker>) -> Response {
-    let health = look(&herder).await;
-    let status = match health {
-        Health::Healthy | Health::Starting(_) => StatusCode::OK,
-        Health::Unhealthy(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    let seconds = HEALTH_TIME_MAX.as_secs();
+    let alive = match tokio::time::timeout(HEALTH_TIME_MAX, herder.alive()).await {
+        Ok(alive) => alive,
+        Err(_) => Err(format!("The worker's loop has not answered within {seconds} s.")),
     };
-    told(status, &health)
+    let (status, word, message) = match alive {
+        Ok(()) => (StatusCode::OK, "alive", "The worker's loop answers.".to_owned()),
+        Err(why) => (StatusCode::INTERNAL_SERVER_ERROR, "dead", why),
+    };
+    (status, Json(WorkerStatus { status: word, message })).into_response()
 }
 
 async fn look(herder: &Worker) -> Health {

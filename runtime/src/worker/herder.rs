@@ -277,6 +277,9 @@ pub trait Herder: Resources + Send + Sync + 'static {
     /// it has applied all that the config topic had at this call. It takes as long as
     /// the cluster does, and the caller bounds it.
     async fn health(&self) -> Health;
+    /// Returns once the worker gives a sign of life, of whatever state the cluster is; an
+    /// error says why nothing but a new start helps it. The caller bounds it.
+    async fn alive(&self) -> Result<(), String>;
     /// Names of all connectors, sorted.
     fn connectors(&self) -> Vec<String>;
     /// A connector's configuration and tasks.

@@ -7,14 +7,14 @@ use crate::worker::herder::Health;
 async fn health_has_kafka_connects_codes_and_probes_have_those_that_they_want() {
     let api = Api::start().await;
     let starting = || Health::Starting("No member yet.".to_owned());
-    let unhealthy = || Health::Unhealthy("The loop is gone.".to_owned());
+    let unhealthy = || Health::Unhealthy("The cluster is away.".to_owned());
     for (health, word, codes) in [
-        (Health::Healthy, "healthy", [200, 200, 200]),
-        (starting(), "starting", [503, 503, 200]),
-        (unhealthy(), "unhealthy", [500, 503, 500]),
+        (Health::Healthy, "healthy", [200, 200]),
+        (starting(), "starting", [503, 503]),
+        (unhealthy(), "unhealthy", [500, 503]),
     ] {
         api.shelf.feels(health.clone());
-        for (path, code) in ["/health", "/health/ready", "/health/live"].into_iter().zip(codes) {
+        for (path, code) in ["/health", "/health/ready"].into_iter().zip(codes) {
             let (status, body) = api.get(path).await;
             assert_eq!((status.as_u16(), &body["status"]), (code, &json!(word)), "{path}");
             let message = body["message"].as_str().unwrap();
@@ -23,7 +23,13 @@ async fn health_has_kafka_connects_codes_and_probes_have_those_that_they_want() 
                 Health::Starting(why) | Health::Unhealthy(why) => assert!(message.contains(why)),
             }
         }
+        let (status, body) = api.get("/health/live").await;
+        assert_eq!((status.as_u16(), &body["status"]), (200, &json!("alive")), "{health:?}");
     }
+    api.shelf.dies("The loop is gone.");
+    let (status, body) = api.get("/health/live").await;
+    assert_eq!((status.as_u16(), &body["status"]), (500, &json!("dead")));
+    assert!(body["message"].as_str().unwrap().contains("The loop is gone."));
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ pub(super) struct Shelf {
     cluster_loggers: Mutex<Vec<(String, String)>>,
     leader: Mutex<Option<Leadership>>,
     health: Mutex<Option<Health>>,
+    dead: Mutex<Option<String>>,
     keys: Mutex<Option<SessionKeys>>,
     given: Mutex<Vec<(String, Vec<ConnectorConfig>)>>,
     fenced: Mutex<Vec<String>>,
@@ -36,6 +37,11 @@ pub(super) struct Shelf {
 }
 
 impl Shelf {
+    /// It gives no sign of life, and says why.
+    pub(super) fn dies(&self, why: &str) {
+        *self.dead.lock().unwrap() = Some(why.to_owned());
+    }
+
     /// It is healthy, unless something else is said.
     pub(super) fn feels(&self, health: Health) {
         *self.health.lock().unwrap() = Some(health);
@@ -98,6 +104,13 @@ impl Herder for Shelf {
 
     fn ready(&self) -> bool {
         true
+    }
+
+    async fn alive(&self) -> Result<(), String> {
+        match &*self.dead.lock().unwrap() {
+            Some(why) => Err(why.clone()),
+            None => Ok(()),
+        }
     }
 
     async fn health(&self) -> Health {

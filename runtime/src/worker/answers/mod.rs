@@ -104,11 +104,18 @@ impl Answers {
         change.write(&writes).await
     }
 
-    async fn look_at_health(&self) -> Health {
+    async fn loop_answers(&self) -> Result<(), String> {
         let (answer, answered) = oneshot::channel();
         let asked = self.events.send(Event::AreYouThere(answer));
-        if asked.is_err() || answered.await.is_err() {
-            return Health::Unhealthy("The worker's loop has ended.".to_owned());
+        match asked.is_err() || answered.await.is_err() {
+            true => Err("The worker's loop has ended.".to_owned()),
+            false => Ok(()),
+        }
+    }
+
+    async fn look_at_health(&self) -> Health {
+        if let Err(why) = self.loop_answers().await {
+            return Health::Unhealthy(why);
         }
         match self.core.logs.config.read_to_end().await {
             Ok(()) => Health::Healthy,
@@ -169,6 +176,20 @@ pub(super) fn target_writes(name: &str, from: TargetState, to: TargetState) -> V
     }
 }
 
+/// A configuration with some options set and others taken away.
+fn patched(
+    mut config: ConnectorConfig,
+    patch: &BTreeMap<String, Option<String>>,
+) -> ConnectorConfig {
+    for (option, value) in patch {
+        match value {
+            Some(value) => drop(config.insert(option.clone(), value.clone())),
+            None => drop(config.remove(option)),
+        }
+    }
+    config
+}
+
 fn task_ids(name: &str, entry: &ConnectorEntry) -> impl Iterator<Item = TaskId> {
     let count = entry.present_tasks().len() as u32;
     (0..count).map(move |task| TaskId { connector: name.to_owned(), task })
@@ -192,6 +213,17 @@ impl Herder for Answers {
     fn ready(&self) -> bool {
         // Without the config topic a member would never hear what to do.
         self.core.ready.load(Ordering::Acquire) && self.core.logs.config.check_followed().is_ok()
+    }
+
+    async fn alive(&self) -> Result<(), String> {
+        let logs = &self.core.logs;
+        for log in [&logs.config, &logs.offset, &*logs.status] {
+            // A topic that cannot be read at present is tried again: that is no reason.
+            if let Err(error @ LogError::Lost { .. }) = log.check_followed() {
+                return Err(error.to_string());
+            }
+        }
+        self.loop_answers().await
     }
 
     async fn health(&self) -> Health {
@@ -289,17 +321,21 @@ impl Herder for Answers {
         name: &str,
         patch: BTreeMap<String, Option<String>>,
     ) -> Result<ConnectorInfo, HerderError> {
-        let mut change = self.core.change().await?;
-        let mut config = self.entry(name)?.config;
-        for (option, value) in patch {
-            match value {
-                Some(value) => drop(config.insert(option, value)),
-                None => drop(config.remove(&option)),
+        // What another worker wrote of it may not have come yet.
+        self.core.logs.config.read_to_end().await?;
+        loop {
+            let known = self.entry(name)?.config;
+            let mut config = patched(known.clone(), &patch);
+            // It asks the plugin, which may take its time: nobody else's change waits for it.
+            self.check(name, &mut config).await?;
+            let mut change = self.core.change().await?;
+            if self.entry(name)?.config != known {
+                continue;
             }
+            self.is_there(&config)?;
+            self.write_config(name, config, None, &mut change).await?;
+            return self.connector(name);
         }
-        self.check(name, &mut config).await?;
-        self.write_config(name, config, None, &mut change).await?;
-        self.connector(name)
     }
 
     async fn delete(&self, name: &str) -> Result<(), HerderError> {

@@ -71,6 +71,7 @@ async fn an_internal_topic_that_may_not_be_read_for_a_while_is_followed_again() 
         })
         .await;
         assert!(is_told().await, "`{}` cannot be read still", topic.name);
+        assert_eq!(house.herder.alive().await, Ok(()), "a new start would not help");
         house.cluster.forbid_reads(&topic.name, false);
         let is_well = || async { house.herder.health().await == Health::Healthy };
         until_async(&format!("`{}` is read again", topic.name), is_well).await;

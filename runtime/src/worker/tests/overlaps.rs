@@ -75,6 +75,28 @@ async fn a_patch_changes_the_configuration_that_another_worker_wrote() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_patch_that_is_still_checked_holds_up_no_change_and_undoes_none() {
+    let house = House::new().await;
+    house.cluster.create("lines", 1);
+    house.create("rows", &ROWS).await;
+    let (reached, is_reached) = tokio::sync::oneshot::channel();
+    let (go_on, goes_on) = tokio::sync::oneshot::channel();
+    *house.scene.validating.lock().unwrap() = Some((reached, goes_on));
+    let herder = house.herder.clone();
+    let patch = [("tasks.max".to_owned(), Some("2".to_owned()))].into();
+    let patching = tokio::spawn(async move { herder.patch_config("rows", patch).await });
+    is_reached.await.unwrap();
+    let mut other = config(&ROWS);
+    other.insert("rows".to_owned(), "30".to_owned());
+    let put = tokio::time::timeout(DEADLINE, house.herder.put_config("rows", other)).await;
+    put.expect("it waits for nobody's plugin").unwrap();
+    go_on.send(()).unwrap();
+    let info = patching.await.unwrap().unwrap();
+    let told = (info.config["rows"].as_str(), info.config["tasks.max"].as_str());
+    assert_eq!(told, ("30", "2"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn offsets_stay_as_they_are_when_another_worker_resumed_the_connector() {
     let house = stopped().await;
     told_elsewhere(&house, "target-state-rows", json!({ "state": "STARTED" }));
