@@ -18,7 +18,7 @@
 //! | `topic`, `group`, `produce`, `consume`, `config`, `acl`, `user`, `quota`, `txn` | commands that speak Kafka's protocol |
 //! | `acl_entries`, `hanging`, `reset`, `time` | entries of ACLs, hanging transactions, new offsets of groups, times |
 //! | `rest` | a client of the REST API |
-//! | `connector`, `connection`, `offsets` | the commands that speak to it, and a part for offsets |
+//! | `connector`, `connection`, `health`, `offsets` | the commands that speak to it, and a part for offsets |
 //! | `plugins` | where plugins are, and which there are |
 //! | `plugin`, `plugin_versions` | the command that shows them, and a fleet's |
 
@@ -35,6 +35,7 @@ mod consume;
 mod error;
 mod group;
 mod hanging;
+mod health;
 mod lint;
 pub mod node;
 mod notify;
@@ -132,6 +133,8 @@ enum Command {
     Connection(connection::Connection),
     /// The plugins at hand, and those of a fleet
     Plugin(plugin::Plugin),
+    /// Tell whether a worker can be sent requests
+    Health(health::Health),
     /// Tell everything that is wrong with pipelines
     Lint(lint::Lint),
     /// Print the flat Kafka Connect configurations that a pipeline stands for
@@ -192,6 +195,7 @@ async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Connection(command) => Box::pin(command.run(&cli.rest)).await,
         Command::Lint(command) => Box::pin(command.run()).await,
         Command::Plugin(command) => Box::pin(command.run(&cli.rest)).await,
+        Command::Health(command) => Box::pin(command.run(&cli.rest)).await,
         Command::Run(command) => Box::pin(command.run()).await,
         Command::Render(command) => command.run(),
         Command::Schema(command) => command.run(),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use longshore_broker::auth::Secret;
 use reqwest::{Client, Method, RequestBuilder, StatusCode, header};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value as Json;
 
 use super::{CliError, client_config, cluster};
@@ -57,6 +57,12 @@ impl From<Failure> for CliError {
             Failure::Other(error) => error,
         }
     }
+}
+
+/// What of a worker's answer about itself is for people.
+#[derive(Deserialize)]
+struct WorkerHealth {
+    message: String,
 }
 
 /// Where a worker's REST API is, and how it is reached.
@@ -145,6 +151,21 @@ impl Rest {
         let answer = self.send(Method::GET, path, None).await?;
         serde_json::from_value(answer)
             .map_err(|error| CliError::failed(format!("{}{path} answered: {error}", self.url)))
+    }
+
+    /// What a worker that can be sent requests says of itself; what one says that cannot
+    /// is the error.
+    pub(super) async fn ready(&self) -> Result<String, CliError> {
+        let request = self.client.get(format!("{}/health/ready", self.url));
+        let response = request.send().await.map_err(|error| self.unreachable(&error))?;
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(|error| self.unreachable(&error))?;
+        let told: WorkerHealth =
+            serde_json::from_slice(&bytes).map_err(|error| self.stranger(status, &error))?;
+        match status.is_success() {
+            true => Ok(told.message),
+            false => Err(CliError::failed(told.message)),
+        }
     }
 
     pub(super) async fn post(&self, path: &str, body: &Json) -> Result<Json, CliError> {

@@ -73,6 +73,9 @@ pub struct Fleet {
     pub topics: BTreeMap<String, FleetTopic>,
     /// Connections in the config topic.
     pub connections: BTreeMap<String, Json>,
+    /// Names of connections in the file of the worker that was asked, which count before
+    /// the fleet's and are not changed by requests.
+    pub own_connections: BTreeSet<String>,
     /// Connectors' configurations.
     pub connectors: BTreeMap<String, Json>,
     /// The pipelines that were applied.

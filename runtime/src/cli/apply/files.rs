@@ -75,6 +75,7 @@ impl Files {
         let mut problems = Vec::new();
         for (at, file) in self.all.iter().enumerate() {
             problems.extend(file.owned_by_others(fleet).into_iter().map(|it| (at, it)));
+            problems.extend(file.owned_by_workers(fleet).into_iter().map(|it| (at, it)));
             problems.extend(file.wrong_topics(fleet).into_iter().map(|it| (at, it)));
         }
         self.tell(problems)
@@ -154,6 +155,19 @@ impl PipelineFile {
             }
         }
         problems
+    }
+
+    /// Connections that the workers have in their own files.
+    fn owned_by_workers(&self, fleet: &Fleet) -> Vec<Problem> {
+        let names = self.pipeline.connections.keys();
+        let taken = names.filter(|name| fleet.own_connections.contains(*name)).map(|name| {
+            let message = format!("the connection `{name}` is defined in the workers' own files");
+            self.problem(&["connections", name], message, "taken").help(
+                "leave it out here and have the connectors use theirs, or choose another name"
+                    .to_owned(),
+            )
+        });
+        taken.collect()
     }
 
     /// What cannot be done to a topic that is there.
@@ -367,7 +381,12 @@ mod tests {
         };
         assert_eq!(lines(file.wrong_topics(&fleet)), [2]);
         assert_eq!(lines(file.owned_by_others(&fleet)), [4, 10]);
+        assert!(file.owned_by_workers(&fleet).is_empty());
         assert!(files.check_fleet(&fleet).is_err());
         assert!(files.check_fleet(&Fleet::default()).is_ok());
+        let own_connections = ["c".to_owned()].into();
+        let fleet = Fleet { own_connections, ..Fleet::default() };
+        assert_eq!(lines(file.owned_by_workers(&fleet)), [4]);
+        assert!(files.check_fleet(&fleet).is_err());
     }
 }

@@ -96,13 +96,15 @@ impl FleetClient {
         let connectors: BTreeMap<String, Json> = self.rest.get("/connectors?expand=info").await?;
         let pipelines: Vec<PipelineInfo> = self.rest.get("/pipelines").await?;
         let config = |info: &Json| info.pointer("/info/config").cloned().unwrap_or_default();
+        let (own, fleets): (Vec<_>, Vec<_>) =
+            connections.into_iter().partition(|info| info.origin == Origin::Worker);
         Ok(Fleet {
             topics: self.topics(wanted).await?,
-            connections: connections
+            connections: fleets
                 .into_iter()
-                .filter(|info| info.origin == Origin::Fleet)
                 .map(|info| (info.name, Json::Object(info.definition)))
                 .collect(),
+            own_connections: own.into_iter().map(|info| info.name).collect(),
             connectors: connectors.iter().map(|(name, it)| (name.clone(), config(it))).collect(),
             pipelines: pipelines.into_iter().map(|info| (info.name, info.definition)).collect(),
         })
