@@ -32,6 +32,11 @@ while (($#)); do
     shift 2
 done
 [[ -x $binary ]] || fail "$binary is no program: build it with \`make plugins\`, or name another with --binary"
+# All that is missing is said before anything is replaced.
+if [[ $role == worker ]]; then
+    found=("$plugins"/*.wasm)
+    [[ -e ${found[0]} ]] || fail "$plugins has no plugins: build them with \`make plugins\`, or name another folder with --plugins"
+fi
 
 root=${DESTDIR:-}
 group=()
@@ -49,8 +54,6 @@ install -D --mode 644 README.md "$root/usr/share/doc/longshore/README.md"
 install -D --mode 644 "longshore-$role.service" "$root/usr/lib/systemd/system/longshore-$role.service"
 if [[ $role == worker ]]; then
     install --directory "$root/usr/lib/longshore/plugins" "$root/var/lib/longshore/plugins"
-    found=("$plugins"/*.wasm)
-    [[ -e ${found[0]} ]] || fail "$plugins has no plugins: build them with \`make plugins\`, or name another folder with --plugins"
     install --mode 644 "${found[@]}" "$root/usr/lib/longshore/plugins"
 fi
 install --directory --mode 750 "${group[@]}" "$root/etc/longshore"

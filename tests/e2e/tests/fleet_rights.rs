@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use longshore_e2e::fleet::{Fleet, copies, ticks};
 use longshore_e2e::wait::until;
 use longshore_e2e::{Node, cli, limits, rest};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const PAGE: &str = include_str!("../../../deploy/README.md");
 
@@ -28,17 +28,20 @@ fn the_rights_that_the_page_names_are_enough_and_the_leaders_is_asked_for_by_nam
         .property("super.users", "User:admin")
         .start();
     let admin = Admin::of(&broker);
-    admin.run(&["topic", "create", "ticks"]);
+    for topic in ["ticks", "words"] {
+        admin.run(&["topic", "create", topic]);
+    }
     let (of_leader, others): (Vec<_>, Vec<_>) =
         rights().into_iter().partition(|right| right.contains(&"connect-cluster-loaders"));
     assert_eq!((of_leader.len(), others.len()), (1, 4));
     for right in &others {
         admin.run(right);
     }
-    for operation in ["Read", "Write", "Describe"] {
-        let what = ["--topic", "ticks", "--operation", operation];
-        admin.run(&[&["acl", "add", "--allow-principal", "User:worker"][..], &what].concat());
-    }
+    // A source writes it, a sink and a processor read it.
+    admin.allow("ticks", &[WRITTEN, READ, PROCESSED]);
+    admin.allow("words", &[WRITTEN]);
+    admin.allow("split-changelog", &["`NAME-changelog` of a processor"]);
+    admin.allow("refused", &["of dead letters"]);
 
     let mut fleet = Fleet::on(&broker);
     fleet.set("group.id", "loaders");
@@ -62,11 +65,41 @@ fn the_rights_that_the_page_names_are_enough_and_the_leaders_is_asked_for_by_nam
 
     admin.run(&of_leader[0]);
     until("the leader to have its right", limits::RUN, || (create().status < 300).then_some(()));
-    fleet.create("copy", &ticks::SINK);
-    rest::wait_state(fleet.rest(), "tick", "RUNNING");
+    let tolerant = [("errors.tolerance", "all"), ("errors.deadletterqueue.topic.name", "refused")];
+    fleet.create("copy", &[&ticks::SINK[..], &tolerant].concat());
+    let split =
+        [("connector.class", "split-words"), ("topics", "ticks"), ("output.topic", "words")];
+    fleet.create("split", &split);
+    for name in ["tick", "copy", "split"] {
+        rest::wait_state(fleet.rest(), name, "RUNNING");
+    }
     let count = ticker.stop();
     copies::wait_once(&fleet.output().join("copy"), 1, count);
+    set_back(&fleet, "copy");
 }
+
+/// Stops a connector and has its group's offsets forgotten: one partition's, then all.
+fn set_back(fleet: &Fleet, name: &str) {
+    let ask = |method: &str, path: &str, body: Option<&Value>| {
+        let path = format!("/connectors/{name}{path}");
+        until(&format!("{method} {path} to be done"), limits::RUN, || {
+            let answer = rest::request(fleet.rest(), method, &path, body);
+            // A task may still be on its way out.
+            let passes = [400, 409].contains(&answer.status);
+            assert!(passes || answer.status < 300, "{method} {path}: {answer:?}");
+            (!passes).then_some(())
+        });
+    };
+    ask("PUT", "/stop", None);
+    let first = json!({ "kafka_topic": "ticks", "kafka_partition": 0 });
+    ask("PATCH", "/offsets", Some(&json!({ "offsets": [{ "partition": first, "offset": null }] })));
+    ask("DELETE", "/offsets", None);
+}
+
+/// Rows of the page's table.
+const WRITTEN: &str = "that a source or processor writes";
+const READ: &str = "that a sink reads";
+const PROCESSED: &str = "that a processor reads";
 
 /// The page's commands, without their first word.
 fn rights() -> Vec<Vec<&'static str>> {
@@ -88,6 +121,20 @@ impl Admin {
                     required username=\"admin\" password=\"a\";\n";
         std::fs::write(&config, text).expect("a file can be written");
         Self { bootstrap: broker.bootstrap(), config }
+    }
+
+    /// Lets the worker do with a topic what these rows of the page's table say.
+    fn allow(&self, topic: &str, rows: &[&str]) {
+        for row in rows {
+            let line = PAGE.lines().find_map(|line| line.strip_prefix(&format!("| {row} | ")));
+            let line = line.unwrap_or_else(|| panic!("the page has no row `{row}`"));
+            let operations = line.trim_end_matches(" |").split([',', ';']);
+            for operation in operations.filter_map(|it| it.split_whitespace().next()) {
+                let what = ["--topic", topic, "--operation", operation];
+                let whose = ["acl", "add", "--allow-principal", "User:worker"];
+                self.run(&[&whose[..], &what].concat());
+            }
+        }
     }
 
     fn run(&self, arguments: &[&str]) {

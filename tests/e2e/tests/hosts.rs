@@ -81,6 +81,22 @@ fn an_installation_is_whole_and_a_second_one_keeps_the_configuration() {
 }
 
 #[test]
+fn an_installation_that_lacks_its_plugins_replaces_nothing() {
+    let folder = folder();
+    install("worker", folder.path());
+    let binary = folder.path().join("usr/bin/longshore");
+    std::fs::write(&binary, "the older one").expect("a file can be written");
+    let mut command = Command::new(hosts().join("install.sh"));
+    command.args(["worker", "--binary"]).arg(paths::longshore());
+    command.arg("--plugins").arg(folder.path()).env("DESTDIR", folder.path());
+    let mut process = Process::spawn("install.sh", command.stdin(Stdio::null()));
+    assert!(!process.ended(limits::CLIENT).success());
+    let told = process.lines(Stream::Err).join("\n");
+    assert!(told.contains("has no plugins") && told.contains("--plugins"), "{told}");
+    assert_eq!(std::fs::read(&binary).expect("it is there"), b"the older one");
+}
+
+#[test]
 fn systemd_is_told_when_a_node_serves_and_when_it_stops() {
     let folder = folder();
     let socket = folder.path().join("notify");

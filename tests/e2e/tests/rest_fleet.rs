@@ -204,4 +204,8 @@ fn commands(worker: &Worker, folder: &Path, name: &str, position: &str) {
     std::fs::write(&config, text("ana:wrong")).expect("a file can be written");
     let (code, said) = refused(&["connector", "list"]);
     assert!(code == 1 && said.contains("--rest-config") && !said.contains("wrong"), "{said}");
+    // A container's health check knows no password.
+    std::fs::write(&config, format!("ssl.truststore.location={}\n", ca.display()))
+        .expect("a file can be written");
+    assert!(run(&["health"]).contains("ready to handle requests"));
 }
