@@ -3,6 +3,7 @@
 use std::hint::black_box;
 
 use longshore_sdk::objects::Bucket;
+use longshore_sdk::values::{Kind, Schema, Schemas};
 use longshore_sdk::{Batch, Config, Fault, Reject, host, transactions};
 use serde_json::{Map, Value, json};
 
@@ -64,6 +65,16 @@ impl Deed {
             }
             "path-absolute" => {
                 Bucket::open("files")?.blob("/etc/passwd")?;
+            }
+            "schema-unknown" => {
+                Schemas::new().get(77).map_err(|error| Fault::fatal("schema", error))?;
+            }
+            "schema-broken" => {
+                let broken = Schema {
+                    parameters: [("p".to_owned(), "v".to_owned())].into(),
+                    ..Schema::new(Kind::Array)
+                };
+                Schemas::new().define(&broken)?;
             }
             "write-object" => {
                 Bucket::open("files")?.put_if_absent("mine.txt", b"mine\n")?;

@@ -8,8 +8,10 @@
 //! | --- | --- |
 //! | [`deed`] | what is done wrong |
 //! | [`source`], [`sink`], [`processor`] | a plugin of each role |
+//! | [`values`] | a processor in the form `values` |
 
 pub mod deed;
 pub mod processor;
 pub mod sink;
 pub mod source;
+pub mod values;

@@ -27,6 +27,10 @@ pub struct Record<'a> {
     pub timestamp_ms: Option<i64>,
     /// The broker's, in batches read from a topic.
     pub offset: Option<i64>,
+    /// In the form `values`: the id of the key's schema, 0 for none.
+    pub key_schema: u32,
+    /// In the form `values`: the id of the value's schema, 0 for none.
+    pub value_schema: u32,
 }
 
 impl Records {
@@ -109,8 +113,14 @@ impl Batch {
         if !self.columns.timestamp_ms.is_empty() {
             self.columns.timestamp_ms.push(-1);
         }
-        if !self.columns.header_count.is_empty() {
-            self.columns.header_count.push(0);
+        for column in [
+            &mut self.columns.header_count,
+            &mut self.columns.key_schema,
+            &mut self.columns.value_schema,
+        ] {
+            if !column.is_empty() {
+                column.push(0);
+            }
         }
     }
 
@@ -124,6 +134,24 @@ impl Batch {
         assert!(records > 0, "a timestamp belongs to a record pushed before it");
         self.columns.timestamp_ms.resize(records, -1);
         self.columns.timestamp_ms[records - 1] = timestamp_ms;
+    }
+
+    /// Sets the ids of the schemas of the record pushed last, 0 for none: of its key and
+    /// of its value.
+    ///
+    /// # Panics
+    /// When the batch is empty.
+    pub fn schemas(&mut self, key: u32, value: u32) {
+        let records = self.len();
+        assert!(records > 0, "schemas belong to a record pushed before them");
+        for (id, column) in
+            [(key, &mut self.columns.key_schema), (value, &mut self.columns.value_schema)]
+        {
+            if id != 0 || !column.is_empty() {
+                column.resize(records, 0);
+                column[records - 1] = id;
+            }
+        }
     }
 
     /// Adds a header to the record pushed last; a name may repeat.
@@ -162,6 +190,8 @@ impl Batch {
             value: part(&self.arena, &c.value_at, &c.value_len, at),
             timestamp_ms: c.timestamp_ms.get(at).copied().filter(|ms| *ms != -1),
             offset: c.offset.get(at).copied(),
+            key_schema: c.key_schema.get(at).copied().unwrap_or(0),
+            value_schema: c.value_schema.get(at).copied().unwrap_or(0),
         }
     }
 
@@ -212,6 +242,8 @@ impl Default for Columns {
             value_len: Vec::new(),
             timestamp_ms: Vec::new(),
             offset: Vec::new(),
+            key_schema: Vec::new(),
+            value_schema: Vec::new(),
             header_count: Vec::new(),
         }
     }

@@ -12,6 +12,7 @@ pub mod describe {
         inline: "package longshore:parts-describe;
             world describe-part {
                 import longshore:base/host@0.1.0;
+                import longshore:base/schemas@0.1.0;
                 import longshore:base/checkpoints@0.1.0;
                 import longshore:base/state@0.1.0;
                 import longshore:base/transactions@0.1.0;

@@ -128,8 +128,8 @@ mod guest {
                 name: about.name.to_owned(),
                 version: about.version.to_owned(),
                 summary: about.summary.to_owned(),
-                input: describe::Form::Bytes,
-                output: describe::Form::Bytes,
+                input: S::Plugin::INPUT,
+                output: S::Plugin::OUTPUT,
             }
         }
 

@@ -16,6 +16,7 @@
 //! | [`plugin`] | the traits |
 //! | [`config`] | a connector's options, and what is wrong with them |
 //! | [`batch`] | records in bulk: building and reading |
+//! | [`values`] | keys and values as the connector's converters read and write them |
 //! | [`fault`] | how a whole call fails |
 //! | [`host`] | log, metrics, clock, random numbers |
 //! | [`checkpoints`] | where a source was |
@@ -41,6 +42,7 @@ pub mod objects;
 pub mod plugin;
 pub mod state;
 pub mod transactions;
+pub mod values;
 
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
@@ -54,6 +56,6 @@ pub use batch::{Batch, Record, Records};
 pub use config::{Config, ConfigError};
 pub use fault::Fault;
 pub use plugin::{
-    About, Checkpoint, LateReject, Mark, Next, Output, Partition, Plugin, Polled, Processed,
+    About, Checkpoint, Form, LateReject, Mark, Next, Output, Partition, Plugin, Polled, Processed,
     Processor, Progress, Refused, Reject, Sink, Source, Stalled, Task,
 };

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::{Batch, Config, ConfigError, Fault, Records};
 
+pub use crate::bindings::describe::exports::longshore::connector::describe::Form;
 pub use crate::bindings::describe::longshore::base::types::{
     Checkpoint, Output, Partition, Reject, Task,
 };
@@ -33,6 +34,12 @@ pub struct About {
 pub trait Plugin: Sized + 'static {
     /// Who it is.
     const ABOUT: About;
+
+    /// What it reads records as: a topic's bytes, or [values](crate::values).
+    const INPUT: Form = Form::Bytes;
+
+    /// What it gives records as.
+    const OUTPUT: Form = Form::Bytes;
 
     /// JSON Schema of its own options: an object whose properties are flat
     /// option names. `x-connection: VERB` marks a field that names a

@@ -76,6 +76,7 @@ pub(crate) struct World {
     pub(crate) now_ms: i64,
     pub(crate) random: u64,
     pub(crate) checkpoints: BTreeMap<String, String>,
+    pub(crate) schemas: Vec<String>,
     pub(crate) state: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) objects: BTreeMap<String, BTreeMap<String, Stored>>,
     pub(crate) etags: u64,

@@ -24,6 +24,21 @@ const TYPES: [(Kind, &str); 12] = [
     (Kind::Struct, "struct"),
 ];
 
+/// How plugins are told of schemas: nothing of a value is in them but defaults.
+const TOLD: Form = Form { numeric_decimals: false, null_is_default: false };
+
+/// A schema's text, without the name of a field.
+pub(crate) fn to_text(schema: &Schema) -> Result<String, DataError> {
+    let mut out = Vec::new();
+    write(schema, None, TOLD, &mut out)?;
+    Ok(String::from_utf8(out).expect("JSON is UTF-8"))
+}
+
+/// The schema that a text tells.
+pub(crate) fn from_text(text: &str) -> Result<SchemaRef, DataError> {
+    schema(&Json::parse(text).map_err(DataError)?, TOLD)
+}
+
 fn wrong<T>(message: impl Into<String>) -> Result<T, DataError> {
     Err(DataError(message.into()))
 }

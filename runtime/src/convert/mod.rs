@@ -9,6 +9,7 @@
 //! | [`json`] | JSON text, and the escaping that all share |
 //! | [`avro`] | `avro`: Avro with the schemas of a registry |
 //! | [`registered`] | what converters with a registry are; from which side to which |
+//! | `cbor` | values as plugins read and write them |
 //! | [`header`] | `header.converter` of a connector |
 //! | [`config`] | `key.converter` and `value.converter` of a connector |
 //! | [`registry_config`] | the options of converters with a registry |
@@ -20,12 +21,13 @@
 //! Kafka Connect's own, so that its serializers and ours read each other.
 
 pub mod avro;
+pub(crate) mod cbor;
 pub mod config;
 pub mod connect_json;
 pub mod header;
 pub mod json;
 mod json_data;
-mod json_schemas;
+pub(crate) mod json_schemas;
 mod json_tree;
 pub mod numbers;
 pub mod registered;

@@ -16,6 +16,16 @@ pub struct Decimal {
 }
 
 impl Decimal {
+    /// `unscaled` times ten to the power of minus `scale`.
+    pub fn new(unscaled: BigInt, scale: i32) -> Self {
+        Self { unscaled, scale }
+    }
+
+    /// The number without its point.
+    pub fn unscaled(&self) -> &BigInt {
+        &self.unscaled
+    }
+
     /// From two's complement, big-endian, as `Decimal` has it in Kafka Connect's bytes.
     /// `None` without any byte.
     pub fn from_bytes(bytes: &[u8], scale: i32) -> Option<Self> {

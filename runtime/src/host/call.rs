@@ -15,8 +15,8 @@ use super::error::{CallError, Cause};
 use super::guest::Guest;
 use super::limits::{HELD_BYTES_MAX, Limits};
 use super::memory::MemoryExceeded;
-use super::plugin::OpenContext;
-use super::records::HeldRecords;
+use super::plugin::{Form, OpenContext};
+use super::records::{Handed, HeldRecords};
 use crate::batch::Batch;
 use crate::convert::Converters;
 
@@ -83,14 +83,16 @@ impl<Part: Send + Sync> Live<Part> {
         &mut self,
         call: &'static str,
         batch: Arc<Batch>,
+        form: Form,
         converters: &Arc<Converters>,
-    ) -> Result<HeldRecords, CallError> {
+    ) -> Result<Handed, CallError> {
         let held = Arc::clone(&self.store.data().held);
         let bytes = held.load(Ordering::Relaxed);
         if bytes > HELD_BYTES_MAX {
             return Err(self.failed(call, Cause::Held { bytes, limit: HELD_BYTES_MAX }));
         }
-        Ok(HeldRecords::new(batch, Arc::clone(converters), held))
+        let schemas = &mut self.store.data_mut().schemas;
+        Ok(HeldRecords::hand(batch, form, Arc::clone(converters), schemas, held))
     }
 
     /// The call failed; the instance dies of it unless it is a fault.

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use super::bindings::types;
 use super::error::{Cause, Fault};
-use crate::batch::{Batch, Columns, Headers};
+use super::plugin::Form;
+use super::values::{self, Schemas, WithSchemas};
+use crate::batch::{Batch, BatchError, Columns, Headers};
+use crate::convert::Converters;
 use crate::kafka::TopicPartition;
 use crate::task::failures::{Failure, Stage};
-use crate::task::plugin::{Checkpoint, Output, Reject};
+use crate::task::plugin::{Checkpoint, Output, Refused, Reject};
 
 pub(super) fn fault(fault: types::Fault) -> Fault {
     match fault {
@@ -35,7 +38,7 @@ pub(super) fn to_guest_fault(fault: Fault) -> types::Fault {
 }
 
 /// A guest's batch, checked.
-fn batch(batch: types::Batch) -> Result<Batch, crate::batch::BatchError> {
+fn batch(batch: types::Batch) -> Result<WithSchemas, BatchError> {
     let (c, h) = (batch.columns, batch.headers);
     let batch = Batch {
         arena: batch.arena,
@@ -56,7 +59,13 @@ fn batch(batch: types::Batch) -> Result<Batch, crate::batch::BatchError> {
         },
     };
     batch.validate()?;
-    Ok(batch)
+    for (column, ids) in [("key-schema", &c.key_schema), ("value-schema", &c.value_schema)] {
+        if !ids.is_empty() && ids.len() != batch.len() {
+            let (found, expected) = (ids.len(), batch.len());
+            return Err(BatchError::ColumnLength { column, found, expected });
+        }
+    }
+    Ok(WithSchemas { batch, key_schema: c.key_schema, value_schema: c.value_schema })
 }
 
 pub(super) fn to_guest_batch(batch: Batch) -> types::Batch {
@@ -75,6 +84,8 @@ pub(super) fn into_columns(c: Columns) -> types::Columns {
         value_len: c.value_len,
         timestamp_ms: c.timestamp_ms,
         offset: c.offset,
+        key_schema: Vec::new(),
+        value_schema: Vec::new(),
         header_count: c.header_count,
     }
 }
@@ -88,17 +99,43 @@ pub(super) fn into_headers(h: Headers) -> types::Headers {
     }
 }
 
-pub(super) fn outputs(outputs: Vec<types::Output>) -> Result<Vec<Output>, Cause> {
-    outputs
-        .into_iter()
-        .map(|output| {
-            let partition = output.partition.map(number).transpose()?;
-            match batch(output.batch) {
-                Ok(batch) => Ok(Output { topic: output.topic, partition, batch }),
-                Err(source) => Err(Cause::Batch { topic: output.topic, source }),
+/// What a guest gave out, as the topics' bytes.
+#[derive(Debug, Default)]
+pub(super) struct Outputs {
+    pub(super) outputs: Vec<Output>,
+    /// Records that a converter cannot write.
+    pub(super) unwritten: Vec<Refused>,
+}
+
+pub(super) fn outputs(
+    given: Vec<types::Output>,
+    form: Form,
+    converters: &Converters,
+    schemas: &Schemas,
+) -> Result<Outputs, Cause> {
+    let mut all = Outputs::default();
+    for types::Output { topic, partition, batch: given } in given {
+        let partition = partition.map(number).transpose()?;
+        let given = match batch(given) {
+            Ok(given) => given,
+            Err(source) => return Err(Cause::Batch { topic, source }),
+        };
+        let batch = match form {
+            Form::Bytes => given.batch,
+            Form::Values => {
+                let written = values::write(&given, converters, schemas);
+                let written = written.map_err(|why| {
+                    Cause::Answer(format!("in an output for the topic `{topic}` {why}"))
+                })?;
+                let refused = written.unwritten.into_iter();
+                all.unwritten
+                    .extend(refused.map(|(payload, failure)| Refused { payload, failure }));
+                written.batch
             }
-        })
-        .collect()
+        };
+        all.outputs.push(Output { topic, partition, batch });
+    }
+    Ok(all)
 }
 
 /// `stage`: where the record with this index failed.

@@ -14,6 +14,7 @@ use super::limits::{HANDLES_MAX, LOG_LINES_PER_SECOND_MAX, Limits, METRICS_MAX, 
 use super::memory::MemoryLimit;
 use super::plugin::OpenContext;
 use super::state::StateStore;
+use super::values::Schemas;
 use super::wasi::{self, Stderr};
 use crate::task::plugin::TransactionEnd;
 
@@ -25,6 +26,8 @@ pub(super) struct Guest {
     /// The task that it is open for; none while it only describes itself.
     pub(super) context: Option<OpenContext>,
     pub(super) state: StateStore,
+    /// The schemas of what crosses in the form `values`.
+    pub(super) schemas: Schemas,
     /// What must not be shown of the connections that it opened.
     pub(super) secrets: Secrets,
     /// Bytes of the batches that it holds.
@@ -55,6 +58,7 @@ impl Guest {
             plugin: plugin.to_owned(),
             context,
             state: StateStore::new(limits.state_bytes),
+            schemas: Schemas::default(),
             secrets: Secrets::default(),
             held: Arc::default(),
             encoded: 0,

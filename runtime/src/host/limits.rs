@@ -27,6 +27,12 @@ pub const TABLE_ELEMENTS_MAX: usize = 100_000;
 /// Rows are decoded from pieces of at least this size, in bytes.
 pub const SCAN_BYTES_MIN: u32 = 64 << 10;
 
+/// Schemas that one instance may know, those that it defines and those of its input.
+pub const SCHEMAS_MAX: usize = 10_000;
+
+/// Their text in all, in bytes.
+pub const SCHEMA_BYTES_MAX: usize = 16 << 20;
+
 /// What the writers of one instance may hold before an upload takes it, in
 /// bytes.
 pub const FORMAT_BYTES_MAX: usize = 128 << 20;

@@ -4,7 +4,9 @@
 use wasmtime::Engine;
 use wasmtime::component::{HasSelf, Linker};
 
-use super::bindings::describe::longshore::base::{batches, checkpoints, host, state, transactions};
+use super::bindings::describe::longshore::base::{
+    batches, checkpoints, host, schemas, state, transactions,
+};
 use super::bindings::describe::longshore::formats::formats;
 use super::bindings::describe::longshore::object_store::store;
 use super::guest::Guest;
@@ -14,6 +16,7 @@ pub(super) fn all(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     batches::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     checkpoints::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     host::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    schemas::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     state::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     transactions::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     formats::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;

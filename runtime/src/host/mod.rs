@@ -14,6 +14,7 @@
 //! | [`memory`] | the limit on a guest's memory |
 //! | [`guest`] | what the host keeps for one instance |
 //! | [`records`] | batches that a guest holds by handle |
+//! | `values` | records as what the converters make of them, and their schemas |
 //! | [`state`] | a processor's keyed state |
 //! | [`connections`] | named uses of drivers, and who may use them |
 //! | [`imports`] | the contract's imports: base, formats, object store |
@@ -49,6 +50,7 @@ pub mod sink;
 pub mod source;
 pub mod state;
 pub mod uploads;
+mod values;
 mod wasi;
 
 pub use catalog::Catalog;

@@ -238,7 +238,8 @@ impl Plugin {
         task: &PlannedTask,
     ) -> Result<SourceInstance, CallError> {
         let Role::Source(part) = &self.role else { return Err(self.wrong_role("open")) };
-        SourceInstance::open(self, part, context, json(config), task).await
+        let converters = self.converters(config)?;
+        SourceInstance::open(self, part, context, json(config), task, converters).await
     }
 
     /// Opens one task of a sink.

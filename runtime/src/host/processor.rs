@@ -3,20 +3,24 @@
 use std::sync::Arc;
 
 use super::bindings::processor::{ProcessorPart, ProcessorPartPre};
+use super::bindings::types;
 use super::call::Live;
 use super::convert;
-use super::error::{CallError, Cause};
+use super::error::{CallError, Cause, Fault};
 use super::guest::{Guest, Metrics};
-use super::plugin::{OpenContext, Plugin};
+use super::plugin::{Form, OpenContext, Plugin};
+use super::records::Handed;
 use super::state::{StateFull, StateStore};
 use crate::batch::Batch;
 use crate::convert::Converters;
-use crate::task::failures::Stage;
-use crate::task::plugin::Processed;
+use crate::task::failures::{Failure, Stage};
+use crate::task::plugin::{Output, Processed, Refused};
 
 /// A processor, open for one partition number of its inputs.
 pub struct ProcessorInstance {
     live: Live<ProcessorPart>,
+    input: Form,
+    output: Form,
     converters: Arc<Converters>,
 }
 
@@ -43,7 +47,8 @@ impl ProcessorInstance {
         // State belongs to the changelog, and nothing that was written before
         // the changelog was read may hide what is there.
         live.store.data_mut().state.discard();
-        Ok(Self { live, converters })
+        let (input, output) = (plugin.manifest().input, plugin.manifest().output);
+        Ok(Self { live, input, output, converters })
     }
 
     /// Takes back state from the changelog, before the first `process`.
@@ -59,10 +64,13 @@ impl ProcessorInstance {
         batch: Arc<Batch>,
     ) -> Result<Processed, CallError> {
         let limit = self.live.limits().call;
-        let records = batch.len();
-        let handle = self.live.hold("process", batch, &self.converters)?;
-        let unread = handle.unread.clone();
-        let stage = |at| unread.stage(at, Stage::TaskProcess);
+        let Handed { handle, asked } =
+            self.live.hold("process", batch, self.input, &self.converters)?;
+        if asked.records == 0 {
+            let rejects = asked.rejects(Vec::new(), Stage::TaskProcess);
+            let rejects = rejects.map_err(|cause| self.live.failed("process", cause))?;
+            return Ok(Processed { rejects, ..Processed::default() });
+        }
         let topic = topic.to_owned();
         let processed = self.live.call("process", limit, |store, part| {
             Box::pin(async move {
@@ -71,9 +79,10 @@ impl ProcessorInstance {
             })
         });
         let answer = match processed.await {
-            Ok(processed) => convert::outputs(processed.outputs)
+            Ok(processed) => self
+                .outputs(processed.outputs)
                 .and_then(|outputs| {
-                    Ok((outputs, convert::rejects(processed.rejects, records, stage)?))
+                    Ok((outputs, asked.rejects(processed.rejects, Stage::TaskProcess)?))
                 })
                 .map_err(|cause: Cause| self.live.failed("process", cause)),
             Err(error) => Err(error),
@@ -84,6 +93,19 @@ impl ProcessorInstance {
             Err(error) => {
                 state.discard();
                 Err(error)
+            }
+        }
+    }
+
+    /// What it gave out, as the topics' bytes. A processor's answer is one whole: what a
+    /// converter cannot write of it is no record that could be left out.
+    fn outputs(&self, given: Vec<types::Output>) -> Result<Vec<Output>, Cause> {
+        let schemas = &self.live.store.data().schemas;
+        let written = convert::outputs(given, self.output, &self.converters, schemas)?;
+        match written.unwritten.into_iter().next() {
+            None => Ok(written.outputs),
+            Some(Refused { failure: Failure { code, message, .. }, .. }) => {
+                Err(Cause::Fault(Fault::Fatal { code, message }))
             }
         }
     }

@@ -10,7 +10,8 @@ use super::call::Live;
 use super::convert;
 use super::error::{CallError, Cause};
 use super::guest::{Guest, Metrics};
-use super::plugin::{OpenContext, Plugin};
+use super::plugin::{Form, OpenContext, Plugin};
+use super::records::Handed;
 use crate::batch::Batch;
 use crate::convert::Converters;
 use crate::kafka::TopicPartition;
@@ -20,6 +21,7 @@ use crate::task::plugin::{LateReject, Mark, Progress, Reject};
 /// One task of a sink, open.
 pub struct SinkInstance {
     live: Live<SinkPart>,
+    form: Form,
     converters: Arc<Converters>,
 }
 
@@ -40,7 +42,7 @@ impl SinkInstance {
             Box::pin(async move { part.longshore_connector_sink().call_open(store, &config).await })
         })
         .await?;
-        Ok(Self { live, converters })
+        Ok(Self { live, form: plugin.manifest().input, converters })
     }
 
     /// These partitions come. Marks returned say where the sink is.
@@ -81,9 +83,12 @@ impl SinkInstance {
         batch: Arc<Batch>,
     ) -> Result<Vec<Reject>, CallError> {
         let limit = self.live.limits().call;
-        let records = batch.len();
-        let handle = self.live.hold("put", batch, &self.converters)?;
-        let unread = handle.unread.clone();
+        let Handed { handle, asked } = self.live.hold("put", batch, self.form, &self.converters)?;
+        if asked.records == 0 {
+            return asked
+                .rejects(Vec::new(), Stage::TaskPut)
+                .map_err(|c| self.live.failed("put", c));
+        }
         let (from, topic) = (convert::to_guest_partition(from), topic.to_owned());
         let rejects = self.live.call("put", limit, |store, part| {
             Box::pin(async move {
@@ -92,9 +97,7 @@ impl SinkInstance {
             })
         });
         let rejects = rejects.await?;
-        let stage = |at| unread.stage(at, Stage::TaskPut);
-        let rejects = convert::rejects(rejects, records, stage);
-        rejects.map_err(|cause| self.live.failed("put", cause))
+        asked.rejects(rejects, Stage::TaskPut).map_err(|cause| self.live.failed("put", cause))
     }
 
     /// About once a second: what became durable.

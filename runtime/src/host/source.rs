@@ -1,5 +1,6 @@
 //! An open source.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::bindings::source::exports::longshore::connector::source as wit;
@@ -9,7 +10,8 @@ use super::call::Live;
 use super::convert;
 use super::error::{CallError, Cause};
 use super::guest::{Guest, Metrics};
-use super::plugin::{OpenContext, Plugin};
+use super::plugin::{Form, OpenContext, Plugin};
+use crate::convert::Converters;
 use crate::task::failures::{Failure, Stage};
 use crate::task::plugin::{Next, Polled, Refused, TransactionEnd};
 use crate::worker::plugin::PlannedTask;
@@ -17,6 +19,8 @@ use crate::worker::plugin::PlannedTask;
 /// One task of a source, open.
 pub struct SourceInstance {
     live: Live<SourcePart>,
+    form: Form,
+    converters: Arc<Converters>,
 }
 
 impl SourceInstance {
@@ -50,6 +54,7 @@ impl SourceInstance {
         context: OpenContext,
         config: String,
         task: &PlannedTask,
+        converters: Arc<Converters>,
     ) -> Result<Self, CallError> {
         let mut live = live(plugin, part, context).await?;
         let limit = live.limits().call;
@@ -60,7 +65,7 @@ impl SourceInstance {
             })
         })
         .await?;
-        Ok(Self { live })
+        Ok(Self { live, form: plugin.manifest().output, converters })
     }
 
     /// Asks for records: it returns within `wait` even if there are none, and
@@ -74,7 +79,7 @@ impl SourceInstance {
         });
         let polled = polled.await?;
         let end = self.live.store.data_mut().transaction_end.take();
-        checked(polled, end).map_err(|cause| self.live.failed("poll", cause))
+        self.checked(polled, end).map_err(|cause| self.live.failed("poll", cause))
     }
 
     /// The first `polls` polls since it was opened are durable.
@@ -99,6 +104,26 @@ impl SourceInstance {
         }
     }
 
+    fn checked(&self, polled: wit::Polled, end: Option<TransactionEnd>) -> Result<Polled, Cause> {
+        let schemas = &self.live.store.data().schemas;
+        let written = convert::outputs(polled.outputs, self.form, &self.converters, schemas)?;
+        let refused = polled.refused.into_iter().map(|wit::Refused { payload, code, message }| {
+            Refused { payload, failure: Failure { stage: Stage::TaskPoll, code, message } }
+        });
+        Ok(Polled {
+            outputs: written.outputs,
+            refused: refused.chain(written.unwritten).collect(),
+            saved: convert::checkpoints(polled.saved)?,
+            end,
+            next: match polled.next {
+                wit::Next::More => Next::More,
+                wit::Next::Idle => Next::Idle,
+                wit::Next::Done => Next::Done,
+                wit::Next::Replan => Next::Replan,
+            },
+        })
+    }
+
     /// Memory of the instance in bytes; it never shrinks.
     pub fn memory_bytes(&self) -> usize {
         self.live.store.data().memory.used()
@@ -119,26 +144,4 @@ async fn live(
         part.instantiate_async(store).await
     })
     .await
-}
-
-fn checked(polled: wit::Polled, end: Option<TransactionEnd>) -> Result<Polled, Cause> {
-    Ok(Polled {
-        outputs: convert::outputs(polled.outputs)?,
-        refused: polled
-            .refused
-            .into_iter()
-            .map(|wit::Refused { payload, code, message }| Refused {
-                payload,
-                failure: Failure { stage: Stage::TaskPoll, code, message },
-            })
-            .collect(),
-        saved: convert::checkpoints(polled.saved)?,
-        end,
-        next: match polled.next {
-            wit::Next::More => Next::More,
-            wit::Next::Idle => Next::Idle,
-            wit::Next::Done => Next::Done,
-            wit::Next::Replan => Next::Replan,
-        },
-    })
 }

@@ -126,6 +126,14 @@ impl House {
         plugin.open_sink(self.context(), &config(options)).await
     }
 
+    pub(crate) async fn values(
+        &self,
+        options: &[(&str, &str)],
+    ) -> Result<ProcessorInstance, CallError> {
+        let plugin = self.plugin("evil-values").await;
+        plugin.open_processor(self.context(), &config(options), 0).await
+    }
+
     pub(crate) async fn processor(
         &self,
         options: &[(&str, &str)],

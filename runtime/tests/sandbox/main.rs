@@ -12,3 +12,4 @@ mod mutation;
 mod processors;
 mod sinks;
 mod sources;
+mod values;

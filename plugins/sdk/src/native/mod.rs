@@ -6,5 +6,6 @@ pub(crate) mod formats;
 pub(crate) mod host;
 pub(crate) mod objects;
 pub(crate) mod records;
+pub(crate) mod schemas;
 pub(crate) mod state;
 pub(crate) mod transactions;

@@ -12,19 +12,28 @@ impl batches::Host for Guest {}
 
 impl batches::HostRecords for Guest {
     fn count(&mut self, records: Resource<HeldRecords>) -> wasmtime::Result<u32> {
-        Ok(u32::try_from(self.table.get(&records)?.batch.len())?)
+        Ok(u32::try_from(self.table.get(&records)?.shown().len())?)
     }
 
     fn columns(&mut self, records: Resource<HeldRecords>) -> wasmtime::Result<types::Columns> {
-        Ok(convert::into_columns(self.table.get(&records)?.batch.columns.clone()))
+        let records = self.table.get(&records)?;
+        let columns = convert::into_columns(records.shown().columns.clone());
+        Ok(match &records.values {
+            None => columns,
+            Some(values) => types::Columns {
+                key_schema: values.key_schema.clone(),
+                value_schema: values.value_schema.clone(),
+                ..columns
+            },
+        })
     }
 
     fn headers(&mut self, records: Resource<HeldRecords>) -> wasmtime::Result<types::Headers> {
-        Ok(convert::into_headers(self.table.get(&records)?.batch.headers.clone()))
+        Ok(convert::into_headers(self.table.get(&records)?.shown().headers.clone()))
     }
 
     fn arena(&mut self, records: Resource<HeldRecords>) -> wasmtime::Result<Vec<u8>> {
-        Ok(self.table.get(&records)?.batch.arena.clone())
+        Ok(self.table.get(&records)?.shown().arena.clone())
     }
 
     fn drop(&mut self, records: Resource<HeldRecords>) -> wasmtime::Result<()> {

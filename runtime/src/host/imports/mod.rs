@@ -7,4 +7,5 @@ mod base;
 mod batches;
 pub(super) mod formats;
 pub(super) mod objects;
+mod schemas;
 mod state;

@@ -1,0 +1,2 @@
+//! The plugin `evil-values`.
+longshore_sdk::export_processor!(longshore_evil::values::EvilValues);
