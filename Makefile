@@ -51,8 +51,10 @@ sabotaged: setup-build
 	cargo build --release -p longshore-broker --features sabotage --example sabotaged
 	cargo build --release $(HOST_PACKAGES) --features longshore/sabotage --example sabotaged-worker
 
+# Built without the features that bring a cloud's SDK along.
 .PHONY: quickstart
-quickstart: build ## Count words through the log: make quickstart [FILE=some.txt] [OUT=folder]
+quickstart: setup-build ## Count words through the log: make quickstart [FILE=some.txt] [OUT=folder]
+	cargo build --release $(HOST_PACKAGES) --no-default-features
 	$(PLUGIN_BUILD) $(WORD_COUNT_PLUGINS)
 	@tests/systems/quickstart.sh '$(LONGSHORE)' '$(FILE)' '$(OUT)'
 

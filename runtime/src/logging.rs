@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt, reload};
@@ -148,6 +149,12 @@ impl Loggers {
     }
 }
 
+/// Whether a line may hold a secret, and is never logged: what AWS's SDK tells of its
+/// requests has the tokens that they are signed with.
+fn shows_secrets(target: &str, level: &tracing::Level) -> bool {
+    target.starts_with("aws_") && *level > tracing::Level::WARN
+}
+
 static PROCESS: OnceLock<Arc<Loggers>> = OnceLock::new();
 
 /// The levels of this process.
@@ -163,7 +170,8 @@ pub fn to_stderr(directives: &str, ansi: bool) -> Result<(), String> {
     let filter = EnvFilter::try_new(directives).map_err(|error| error.to_string())?;
     let (filter, handle) = reload::Layer::new(filter);
     let text = fmt::layer().with_writer(std::io::stderr).with_ansi(ansi);
-    tracing_subscriber::registry().with(filter).with(text).init();
+    let quiet = filter_fn(|event| !shows_secrets(event.target(), event.level()));
+    tracing_subscriber::registry().with(quiet).with(filter).with(text).init();
     let apply = move |directives: &str| {
         let filter = EnvFilter::try_new(directives).map_err(|error| error.to_string())?;
         handle.reload(filter).map_err(|error| error.to_string())
@@ -240,6 +248,15 @@ mod tests {
         assert_eq!(loggers.set(ROOT, "DEBUG"), Err("not now".to_owned()));
         assert_eq!(loggers.all().len(), 1);
         assert_eq!(loggers.all()[ROOT].level, "INFO");
+    }
+
+    #[test]
+    fn what_a_sdk_tells_of_its_requests_is_not_logged_at_any_level() {
+        use tracing::Level;
+        assert!(shows_secrets("aws_sigv4::http_request", &Level::TRACE));
+        assert!(shows_secrets("aws_smithy_runtime::client::orchestrator", &Level::DEBUG));
+        assert!(!shows_secrets("aws_smithy_runtime::client::retries", &Level::WARN));
+        assert!(!shows_secrets("longshore::task", &Level::TRACE));
     }
 
     #[test]

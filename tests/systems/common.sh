@@ -61,3 +61,17 @@ stamp() {
 }
 
 digest() { cat "$@" | sha256sum | cut -d' ' -f1; }
+
+# python_environment NAME REQUIREMENTS: a virtual environment in the cache.
+python_environment() {
+    local environment=$cache_dir/$1 requirements=$2
+    stamped "$environment" "$requirements" && [[ -x $environment/bin/python ]] && return
+    if ! python3 -c 'import ensurepip, venv' >/dev/null 2>&1; then
+        apt_install python3 python3-venv
+    fi
+    say "installing into $environment: $(paste -sd' ' "$requirements")"
+    rm -rf "$environment"
+    quietly python3 -m venv "$environment"
+    quietly "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$requirements"
+    stamp "$environment" "$requirements"
+}

@@ -20,11 +20,13 @@ usage: tests/systems/install.sh TARGET...
            prometheus_client and kafka-connect-py
   node     Node.js and kafkajs
   java     a JVM and Kafka's own clients and tools
+  moto     a server that answers as S3 does, and boto3
   all      every one of these
 
   helm     Helm, and the schemas that its manifests are checked against
   hadolint what looks over the Dockerfile
   image    what builds and runs it without Docker's engine
+  minio    MinIO, a server of S3; builds for many minutes
   registry Apicurio Registry, a schema registry with Confluent's API
   promtool Prometheus, which tries the alerting rules and the dashboards
   systemd  what looks over the units of deploy/hosts
@@ -38,7 +40,7 @@ package goes to ${LONGSHORE_CACHE:-$HOME/.cache/longshore}.
 USAGE
 }
 
-targets=(build wasm kcat python node java)
+targets=(build wasm kcat python node java moto)
 suites=(suite_librdkafka suite_rust_rdkafka suite_kgo suite_kafka_python suite_java)
 
 main() {
@@ -56,10 +58,9 @@ main() {
     for target in "${wanted[@]}"; do
         case $target in
             -h | --help) usage && exit 0 ;;
-            build | wasm | kcat | python | node | java | suite_*) ;;
+            build | wasm | kcat | python | node | java | moto | suite_*) ;;
             # The tests that need these install them when they begin.
-            registry) ;;
-            helm | hadolint | image | promtool | systemd) ;;
+            helm | hadolint | image | minio | promtool | registry | systemd) ;;
             *) usage >&2 && fail "unknown target '$target'" ;;
         esac
     done

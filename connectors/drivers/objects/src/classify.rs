@@ -5,6 +5,10 @@ use std::path::PathBuf;
 
 use rustix::io::Errno;
 
+mod s3;
+
+pub use s3::Refusal;
+
 /// What a task does about an error: the faults of the plugin contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -51,6 +55,53 @@ pub enum ObjectsError {
     Escapes {
         /// The object's path.
         path: String,
+    },
+    /// A setting of the connection that cannot be used.
+    #[error("the connection's `{setting}` {reason}")]
+    Setting {
+        /// Its name.
+        setting: &'static str,
+        /// What is wrong with it, after its name.
+        reason: String,
+    },
+    /// This binary was built without the driver.
+    #[error(
+        "this `longshore` was built without the feature `{feature}`, which the kind `{feature}` needs"
+    )]
+    NotBuilt {
+        /// The Cargo feature.
+        feature: &'static str,
+    },
+    /// Another version was put in the place of the one that is being read.
+    #[error("`{path}` was replaced while it was read")]
+    Replaced {
+        /// The object's path.
+        path: String,
+    },
+    /// The server overwrites what is there although it was asked not to.
+    #[error(
+        "the server does not heed `If-None-Match` and overwrote `{path}` with the same: what is \
+         finished cannot be kept from being written twice; use a server that does, as S3 and MinIO do"
+    )]
+    Overwrites {
+        /// The object's path.
+        path: String,
+    },
+    /// An object that would have more parts than one may have.
+    #[error("`{path}` is too large for one object; have files end earlier")]
+    TooLarge {
+        /// The object's path.
+        path: String,
+    },
+    /// A server of S3 refused, or did not answer.
+    #[error("{verb} `{path}` failed: {refusal}")]
+    S3 {
+        /// What was tried, as `reading`.
+        verb: &'static str,
+        /// The object's or folder's path.
+        path: String,
+        /// What came back.
+        refusal: Refusal,
     },
     /// There is no such object.
     #[error("there is no `{path}` in the connection's root")]
@@ -125,8 +176,13 @@ impl ObjectsError {
             | Self::NotFound { .. }
             | Self::NotAFile { .. }
             | Self::NameNotUtf8 { .. }
+            | Self::Setting { .. }
+            | Self::NotBuilt { .. }
+            | Self::Overwrites { .. }
+            | Self::TooLarge { .. }
             | Self::ReadOnly { .. } => Class::Config,
-            Self::Fenced { .. } => Class::Retry,
+            Self::Fenced { .. } | Self::Replaced { .. } => Class::Retry,
+            Self::S3 { refusal, .. } => refusal.class(),
             Self::Io { errno, .. } => class_of(*errno),
             Self::Lost { .. } => Class::Fatal,
         }
@@ -142,6 +198,12 @@ impl ObjectsError {
             Self::NotFound { .. } => "not-found",
             Self::NotAFile { .. } => "not-a-file",
             Self::NameNotUtf8 { .. } => "name-not-utf8",
+            Self::Setting { .. } => "bad-setting",
+            Self::NotBuilt { .. } => "not-built",
+            Self::Replaced { .. } => "object-replaced",
+            Self::Overwrites { .. } => "unsupported",
+            Self::TooLarge { .. } => "too-large",
+            Self::S3 { refusal, .. } => refusal.code(),
             Self::ReadOnly { .. } => "read-only",
             Self::Fenced { .. } => "fenced",
             Self::Io { errno, .. } => code_of(*errno),

@@ -3,7 +3,7 @@
 //! | file | what it is |
 //! | --- | --- |
 //! | [`config`] | a connection's settings: the kind of store and where it is |
-//! | [`driver`] | the kinds behind one face; here `local`, files under a folder |
+//! | [`driver`] | the kinds: `local`, files under a folder; `s3`, buckets of S3 (feature `s3`) |
 //! | [`bind`] | [`Bucket`], [`Blob`], [`Upload`]: what the plugin contract's interface binds to |
 //! | [`classify`] | what can go wrong, and whether to retry, to wait for the user, or to stop |
 //! | [`limits`] | every limit of this crate |
@@ -13,6 +13,9 @@
 //!
 //! Invariant: no path leads out of a bucket's root, whatever a plugin, a
 //! pipeline or a symbolic link says.
+//!
+//! Invariant: nothing is written after the task's lease has ended; S3 is asked before
+//! each attempt at a request.
 
 pub mod bind;
 pub mod classify;
@@ -21,5 +24,5 @@ mod driver;
 pub mod limits;
 
 pub use bind::{Access, Blob, Bucket, MayWrite, Object, Upload};
-pub use classify::{Class, ObjectsError};
-pub use config::ObjectsConfig;
+pub use classify::{Class, ObjectsError, Refusal};
+pub use config::{Checksums, ObjectsConfig, S3Config, Secret};

@@ -30,3 +30,38 @@ pub const CLEANED_FOLDERS_MAX: usize = 4096;
 
 /// Attempts at an operation that lost a race against another process.
 pub const RACE_ATTEMPTS_MAX: u32 = 64;
+
+/// The longest key of S3, in bytes.
+pub const KEY_BYTES_MAX: usize = 1024;
+
+/// What one request for a listing of S3 answers, in objects: the most that it may.
+pub const S3_PAGE: i32 = 1000;
+
+/// The parts of one upload to S3.
+pub const PARTS_MAX: i32 = 10_000;
+
+/// What the parts of all uploads to S3 of this process have in memory at a time,
+/// in MiB; all else of them waits on disk.
+pub const PARTS_MIB_MAX: u32 = 64;
+
+/// How long an upload to S3 may go on before it counts as left over by a worker that
+/// was killed.
+pub const LEFTOVER_AGE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How long a connection to a server of S3 may take to come about.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long one attempt at a request to S3 may take.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(12);
+
+/// How long a request to S3 may take with its attempts: less than a guest's call.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(25);
+
+/// Attempts at a request to S3 before its fault is told.
+pub const ATTEMPTS_MAX: u32 = 3;
+
+/// The least size of part `number` (from 1) in bytes: 8 MiB, and as much more
+/// after every thousand parts, so that an object may have 430 GiB.
+pub const fn part_bytes_min(number: i32) -> u64 {
+    (8 << 20) * (1 + (number as u64 - 1) / 1000)
+}

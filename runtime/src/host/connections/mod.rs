@@ -295,25 +295,28 @@ async fn resolve(
     resolving.await.unwrap_or_else(|error| Err(Unresolved::Missing(error.to_string())))
 }
 
-/// Opens a bucket where the worker's reach has it begin.
+/// Opens a bucket; one of local files where the worker's reach has it begin.
 async fn within(
     reach: &Arc<Reach>,
     is_own: bool,
     settings: &ObjectsConfig,
     access: Access,
 ) -> Result<Bucket, Fault> {
-    let (looking, ObjectsConfig::Local { root }) = (Arc::clone(reach), settings.clone());
-    let looked = tokio::task::spawn_blocking(move || looking.refuses_root(&root, is_own));
-    let refused = looked.await.unwrap_or_else(|error| Some(error.to_string()));
     let allowed = |refused: Option<String>| match refused {
         Some(reason) => Err(config("connection-not-allowed", reason)),
         None => Ok(()),
     };
-    allowed(refused)?;
+    if let ObjectsConfig::Local { root } = settings {
+        let (looking, root) = (Arc::clone(reach), root.clone());
+        let looked = tokio::task::spawn_blocking(move || looking.refuses_root(&root, is_own));
+        allowed(looked.await.unwrap_or_else(|error| Some(error.to_string())))?;
+    }
     let failed = |error| objects_fault(&error);
     let bucket = Bucket::open(settings, access).await.map_err(failed)?;
     // What was opened is asked, not its name: a link may lead elsewhere by now.
-    allowed(reach.refuses_real_root(&bucket.location().map_err(failed)?, is_own))?;
+    if let Some(folder) = bucket.folder().map_err(failed)? {
+        allowed(reach.refuses_real_root(&folder, is_own))?;
+    }
     Ok(bucket)
 }
 

@@ -72,6 +72,24 @@ impl Pattern {
         &self.glob
     }
 
+    /// What every match begins with, and whether all that follows it is in one folder.
+    #[cfg(feature = "s3")]
+    pub(crate) fn prefix(&self) -> (String, bool) {
+        let mut prefix = String::new();
+        let mut rest = self.glob.strip_prefix("./").unwrap_or(&self.glob).chars();
+        loop {
+            let here = rest.as_str();
+            match rest.next() {
+                Some('*' | '?' | '[' | ']' | '{' | '}') => {
+                    return (prefix, !here.contains('/') && !here.contains("**"));
+                }
+                Some('\\') => prefix.extend(rest.next()),
+                Some(c) => prefix.push(c),
+                None => return (prefix, true),
+            }
+        }
+    }
+
     /// Whether the path of a file matches.
     pub(crate) fn matches(&self, path: &str) -> bool {
         self.whole.is_match(path)
@@ -184,6 +202,24 @@ mod tests {
         assert!(!Pattern::new("*.txt").unwrap().descends(0, "target"));
         assert!(Pattern::new("**/*.txt").unwrap().descends(7, "deep"));
         assert_eq!(Pattern::new("docs/\\*.md").unwrap().only(1), Some("*.md"));
+    }
+
+    #[cfg(feature = "s3")]
+    #[test]
+    fn a_listing_by_prefix_leaves_out_what_cannot_match() {
+        for (glob, prefix, within_folder) in [
+            ("a/b.txt", "a/b.txt", true),
+            ("./a/b*.txt", "a/b", true),
+            ("a/\\[1\\]+7+*.json", "a/[1]+7+", true),
+            ("*", "", true),
+            ("**", "", false),
+            ("a/b**", "a/b", false),
+            ("a/*/c", "a/", false),
+            ("a/{b,c/d}.txt", "a/", false),
+        ] {
+            let pattern = Pattern::new(glob).unwrap();
+            assert_eq!(pattern.prefix(), (prefix.to_owned(), within_folder), "{glob}");
+        }
     }
 
     #[test]
