@@ -39,7 +39,7 @@ async fn all(kind: Kind) {
     small_objects_are_put_once(&server).await;
     large_objects_go_in_parts(&server).await;
     one_that_met_another_leaves_nothing(&server).await;
-    what_was_killed_is_aborted(&server).await;
+    what_was_killed_is_aborted(&server, kind).await;
     what_is_replaced_is_not_mixed(&server).await;
     a_worker_without_lease_writes_nothing(&server).await;
     a_prefix_is_all_that_is_seen(&server).await;
@@ -103,7 +103,7 @@ async fn one_that_met_another_leaves_nothing(server: &S3Server) {
     assert_eq!(server.unfinished(BUCKET, "large/b"), 0);
 }
 
-async fn what_was_killed_is_aborted(server: &S3Server) {
+async fn what_was_killed_is_aborted(server: &S3Server, kind: Kind) {
     server.leave_unfinished(BUCKET, "left/a");
     server.leave_unfinished(BUCKET, "left/b");
     let bucket = open(server).await;
@@ -112,13 +112,18 @@ async fn what_was_killed_is_aborted(server: &S3Server) {
         upload.write(part.to_vec()).await.unwrap();
     }
     // One to the same object is gone, or there would be two; another's, which may be at
-    // work on it yet, stays.
-    assert_eq!([server.unfinished(BUCKET, "left/a"), server.unfinished(BUCKET, "left/b")], [1, 1]);
+    // work on it yet, stays. Moto says of each that it began in 2010: that one is old.
+    let of_another = match kind {
+        Kind::Moto => 0,
+        Kind::Minio => 1,
+    };
+    assert_eq!(server.unfinished(BUCKET, "left/a"), 1);
+    assert_eq!(server.unfinished(BUCKET, "left/b"), of_another);
     drop(upload);
     until("an upload that was dropped is aborted", limits::ANSWER, || {
         tokio::task::block_in_place(|| (server.unfinished(BUCKET, "left/a") == 0).then_some(()))
     });
-    assert_eq!(server.unfinished(BUCKET, "left/b"), 1);
+    assert_eq!(server.unfinished(BUCKET, "left/b"), of_another);
 }
 
 async fn what_is_replaced_is_not_mixed(server: &S3Server) {
