@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::{Backoff, Patience, Verdict, chance};
-use super::commits::{self, Positions, RECOMMIT_EVERY, RECOMMIT_FIRST};
+use super::commits::{self, Positions, RECOMMIT_EVERY};
 use super::counters::{Counters, payload_bytes};
 use super::delivery::Delivery;
 use super::error::TaskError;
@@ -35,7 +35,7 @@ use super::start::{self, Known};
 use super::topics::OutputTopics;
 use super::writes::Writes;
 use crate::batch::Batch;
-use crate::kafka::{Consumer, Fetched, OffsetCommit, OffsetReset, Start, TopicPartition};
+use crate::kafka::{Admin, Consumer, Fetched, OffsetCommit, OffsetReset, Start, TopicPartition};
 
 /// Input of one call, and so of one transaction, in bytes; it is also the most
 /// that a crash repeats.
@@ -71,9 +71,13 @@ pub struct ProcessorSession {
     pub changelog: TopicPartition,
     /// A share of the connector's consumer, nothing assigned yet.
     pub consumer: Arc<dyn Consumer>,
+    /// Asked what the group has of inputs that are none any more.
+    pub admin: Arc<dyn Admin>,
     /// What the changelog is read with: what an aborted transaction wrote there is
     /// no state, whatever of the inputs is read.
     pub changes: Arc<dyn Consumer>,
+    /// How long after its start the session commits offsets anew for the first time.
+    pub recommit_first: Duration,
     /// What to do about a position that the log does not have.
     pub offset_reset: OffsetReset,
     /// Where outputs and state changes go, and how offsets go with them.
@@ -147,11 +151,15 @@ impl ProcessorSession {
         let mut landing: OptionFuture<Landing> = None.into();
         let (mut waiting, mut flying) = (Payload::default(), Vec::new());
         let mut sealing = false;
-        let mut recommit_at = Instant::now() + RECOMMIT_FIRST;
+        let mut renewing: OptionFuture<Landing> = None.into();
+        let mut is_renewing = false;
+        let mut renew_at = Instant::now() + self.recommit_first;
+        // Every input's offset is to be committed anew, with the next commit or without.
+        let mut renews = false;
 
         loop {
             let stopping = self.stop.is_cancelled();
-            while let Some(step) = machine.next(!stopping) {
+            while !is_renewing && let Some(step) = machine.next(!stopping) {
                 match step {
                     Step::Make(_) => {
                         let plugin = guest.take().expect("one batch is made at a time");
@@ -165,12 +173,22 @@ impl ProcessorSession {
                     Step::Seal(_) => {
                         sealing = true;
                         flying = std::mem::take(&mut waiting).offsets;
+                        if std::mem::take(&mut renews) {
+                            self.add_others(&mut flying, &positions);
+                        }
                         landing = Some(self.commit(flying.clone())).into();
                     }
                 }
             }
-            if stopping && machine.is_idle() {
+            if stopping && machine.is_idle() && !is_renewing {
                 break;
+            }
+            // The next batch may be on its way from the plugin, as it nearly always is.
+            if renews && !is_renewing && machine.has_landed() {
+                let mut all = Vec::new();
+                self.add_others(&mut all, &positions);
+                (renews, is_renewing) = (false, true);
+                renewing = Some(self.renew(all)).into();
             }
             tokio::select! {
                 Some((plugin, made)) = &mut making => {
@@ -200,18 +218,24 @@ impl ProcessorSession {
                         for commit in flying.drain(..) {
                             positions.insert(commit.partition, commit.offset);
                         }
-                        recommit_at = Instant::now() + RECOMMIT_EVERY;
                     } else {
                         crash::point("processor-after-produce-before-commit");
                         machine.sent();
                         sealing = true;
+                        if std::mem::take(&mut renews) {
+                            self.add_others(&mut flying, &positions);
+                        }
                         landing = Some(self.commit(flying.clone())).into();
                     }
                 }
-                // The next batch may be on its way from the plugin, as it nearly always is.
-                () = sleep_until(Some(recommit_at)), if machine.has_landed() => {
-                    recommit_at = Instant::now() + RECOMMIT_EVERY;
-                    self.commit_all(&positions).await?;
+                Some(renewed) = &mut renewing => {
+                    renewing = None.into();
+                    is_renewing = false;
+                    renewed?;
+                }
+                () = sleep_until(Some(renew_at)) => {
+                    renew_at = Instant::now() + RECOMMIT_EVERY;
+                    renews = true;
                 }
             }
         }
@@ -265,7 +289,9 @@ impl ProcessorSession {
     /// ever (KIP-664), or the cluster does not answer.
     fn waits_for_state(&self, position: i64, end: i64) {
         let why = format!(
-            "its state is read up to offset {position} of {end}: an open transaction is there,              or the cluster does not answer. `longshore txn hanging --topic {}` finds what no              coordinator will end",
+            "its state is read up to offset {position} of {end}: an open transaction is there, \
+             or the cluster does not answer. `longshore txn hanging --topic {}` finds what no \
+             coordinator will end",
             self.changelog.topic
         );
         tracing::warn!(task = self.label, "{why}");
@@ -278,7 +304,9 @@ impl ProcessorSession {
         let committed = self.consumer.committed(&self.inputs).await?;
         let mut committed =
             Positions::of_this_fleet(committed, &self.group, &self.fleet)?.offsets();
-        self.check_position(has_state, &committed)?;
+        if has_state && committed.is_empty() {
+            self.check_position().await?;
+        }
         let begins = self.consumer.beginning_offsets(&self.inputs).await?;
         let ends = self.consumer.end_offsets(&self.inputs).await?;
         let latest = self.consumer.stable_offsets(&self.inputs).await?;
@@ -293,7 +321,9 @@ impl ProcessorSession {
             }
         }
         // Else the end would be another after a move, and what came between never read.
-        self.commit_all(&at_the_end).await?;
+        let mut starts_at = Vec::new();
+        self.add_others(&mut starts_at, &at_the_end);
+        self.renew(starts_at).await?;
         committed.extend(at_the_end);
         self.consumer.assign(&starts).await?;
         let known = committed.iter().map(|(at, offset)| commits::commit(at, *offset, &self.fleet));
@@ -302,35 +332,40 @@ impl ProcessorSession {
     }
 
     /// Refuses to process again what a state has already: where it became visible with
-    /// its offsets, these were there.
-    fn check_position(
-        &self,
-        has_state: bool,
-        committed: &HashMap<TopicPartition, i64>,
-    ) -> Result<(), TaskError> {
-        if !has_state || !committed.is_empty() {
+    /// its offsets, these were there. Inputs that are others now have none yet.
+    async fn check_position(&self) -> Result<(), TaskError> {
+        let all = self.admin.committed_offsets(&self.group, None).await?;
+        if all.keys().any(|at| at.partition == self.changelog.partition) {
             return Ok(());
         }
         let lost = format!(
-            "the state in {} is of records that were processed, and the group `{}` has no offset              of their partitions any more: it was deleted, or nothing was committed to it for              `offsets.retention.minutes`",
+            "the state in {} is of records that were processed, and the group `{}` has no offset \
+             of their partitions any more: it was deleted, an input was deleted, or nothing was \
+             committed to it for `offsets.retention.minutes`",
             self.changelog, self.group
         );
         if self.delivery.is_exactly_once() {
             return Err(TaskError::stop(format!(
-                "{lost}. From the beginning they would be counted twice: set the group's offsets                  where it was (`longshore group reset-offsets`), or create the connector                  under another name to begin anew"
+                "{lost}. From the beginning they would be counted twice: set the group's offsets \
+                 where it was (`longshore group reset-offsets`), or create the connector under \
+                 another name to begin anew"
             )));
         }
         tracing::warn!(task = self.label, "{lost}; they may be processed again");
         Ok(())
     }
 
-    async fn commit_all(&self, positions: &HashMap<TopicPartition, i64>) -> Result<(), TaskError> {
-        if positions.is_empty() {
-            return Ok(());
+    /// Adds where the inputs are of which nothing is committed just now.
+    fn add_others(
+        &self,
+        offsets: &mut Vec<OffsetCommit>,
+        positions: &HashMap<TopicPartition, i64>,
+    ) {
+        for (at, offset) in positions {
+            if !offsets.iter().any(|commit| commit.partition == *at) {
+                offsets.push(commits::commit(at, *offset, &self.fleet));
+            }
         }
-        let all = positions.iter();
-        let all = all.map(|(at, offset)| commits::commit(at, *offset, &self.fleet));
-        self.commit(all.collect()).await
     }
 
     /// Reads and processes one batch. `None`: nothing came, or the task stops. A
@@ -426,11 +461,27 @@ impl ProcessorSession {
         })
     }
 
+    /// Commits a lot's offsets.
     fn commit(&self, offsets: Vec<OffsetCommit>) -> Landing {
+        let (counters, failures) = (self.counters.clone(), self.failures.clone());
+        let committed = self.renew(offsets);
+        Box::pin(async move {
+            committed.await?;
+            counters.committed();
+            failures.committed();
+            crash::point("processor-after-commit");
+            Ok(())
+        })
+    }
+
+    /// Commits offsets that say nothing new, or with what is sent in the transaction.
+    fn renew(&self, offsets: Vec<OffsetCommit>) -> Landing {
+        if offsets.is_empty() {
+            return Box::pin(std::future::ready(Ok(())));
+        }
         let (delivery, consumer) = (self.delivery.clone(), self.consumer.clone());
         let (group, writes) = (self.group.clone(), self.writes.clone());
         let (observer, counters) = (self.observer.clone(), self.counters.clone());
-        let failures = self.failures.clone();
         Box::pin(async move {
             let committed = async {
                 match &delivery {
@@ -445,9 +496,6 @@ impl ProcessorSession {
             };
             let held = async { writes.hold(committed).await? };
             counters.commits.measure(held).await?;
-            counters.committed();
-            failures.committed();
-            crash::point("processor-after-commit");
             observer.committed(&offsets);
             Ok(())
         })

@@ -210,9 +210,13 @@ impl Core {
 
 impl StateTopics for Core {
     fn contain(&self, topic: &str) -> bool {
-        let is_changelog = |owner| {
-            let configs = self.configs.read().expect("no holder panics");
-            configs.get(owner).is_some()
+        // A connector whose plugin is not here may be a processor elsewhere.
+        let is_changelog = |owner: &str| {
+            let is_there = {
+                let configs = self.configs.read().expect("no holder panics");
+                configs.get(owner).is_some()
+            };
+            is_there && self.kind_of(owner).is_none_or(|kind| kind == ConnectorKind::Processor)
         };
         self.config.state_topics().contains(&topic)
             || changelog_owner(topic).is_some_and(is_changelog)

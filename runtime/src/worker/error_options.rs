@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::config::WorkerConfig;
 use super::herder::{ConnectorConfig, ConnectorKind};
 use super::options::Inputs;
 use super::plugin::ConfigProblem;
@@ -67,17 +68,21 @@ pub fn read(
 }
 
 /// What a dead-letter topic must not be: one that the connector reads
-/// (`SinkConnectorConfig.validate`), or one of the cluster's own. That it is no
-/// worker's either is checked by whoever runs the task.
+/// (`SinkConnectorConfig.validate`), or one of the cluster's or the workers' own. That it
+/// is no processor's either is checked by whoever runs the task.
 pub fn misplaced(
     kind: ConnectorKind,
     policy: &ErrorPolicy,
     inputs: Option<&Inputs>,
+    worker: &WorkerConfig,
 ) -> Option<ConfigProblem> {
     let name = &policy.dead_letters.as_ref()?.name;
     let problem = |message: String| ConfigProblem { option: LETTERS.to_owned(), message };
     if name.starts_with("__") {
         return Some(problem(format!("`{name}` is a topic of the cluster's own")));
+    }
+    if worker.state_topics().contains(&name.as_str()) {
+        return Some(problem(format!("`{name}` holds the state of the workers")));
     }
     let reads = kind != ConnectorKind::Source && inputs.is_some_and(|it| it.contain(name, false));
     reads.then(|| {
@@ -240,12 +245,18 @@ mod tests {
             let pattern = regex::Regex::new(pattern).unwrap();
             Inputs::Pattern { pattern, except: BTreeSet::new() }
         };
+        let worker = WorkerConfig::new("", "fleet", "w1:8083");
+        let misplaced = |kind, policy: &ErrorPolicy, inputs: Option<&Inputs>| {
+            super::misplaced(kind, policy, inputs, &worker)
+        };
         let sink = ConnectorKind::Sink;
         let told = misplaced(sink, &policy, Some(&inputs("^logs-.*$"))).unwrap();
         assert!(told.option == LETTERS && told.message.contains("come back"));
         assert!(misplaced(sink, &policy, Some(&inputs("^rows$"))).is_none());
         assert!(misplaced(ConnectorKind::Source, &policy, None).is_none());
-        let (policy, ..) = of(&[(LETTERS, "__consumer_offsets")]);
-        assert!(misplaced(sink, &policy, None).is_some());
+        for topic in ["__consumer_offsets", "connect-configs"] {
+            let (policy, ..) = of(&[(LETTERS, topic)]);
+            assert!(misplaced(sink, &policy, None).is_some(), "{topic}");
+        }
     }
 }

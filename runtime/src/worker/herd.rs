@@ -168,8 +168,10 @@ impl Herd {
                     // may have told it again before it heard of this.
                     let lost = !self.assigned.is_within(&holding);
                     self.assigned = holding;
-                    self.told_surplus = self.surplus();
-                    self.owes_rejoin |= lost || self.told_surplus > 0;
+                    let surplus = self.surplus();
+                    // What it lost and does not run is to be dealt out though the rest hangs.
+                    self.told_surplus = surplus + usize::from(lost);
+                    self.owes_rejoin |= lost || surplus > 0;
                 }
                 self.core.ready.store(true, Ordering::Release);
                 if is_leader {

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::assignment::{Holding, assign};
@@ -28,22 +29,28 @@ pub(super) struct Voice {
     returns: Returns,
     /// The group has heard that this worker leaves.
     announced: bool,
+    /// Rebalances again when a wait is over.
+    looking_again: Option<AbortHandle>,
 }
 
 impl Voice {
     /// That of a worker that has not joined yet.
     pub(super) fn new(core: Arc<Core>, events: mpsc::UnboundedSender<Event>) -> Self {
-        Self { core, events, returns: Returns::default(), announced: false }
+        Self { core, events, returns: Returns::default(), announced: false, looking_again: None }
     }
 
     /// Rebalances again when the wait for a worker is over.
-    fn look_again(&self) {
+    fn look_again(&mut self) {
+        if let Some(former) = self.looking_again.take() {
+            former.abort();
+        }
         let Some(deadline) = self.returns.deadline() else { return };
         let events = self.events.clone();
-        tokio::spawn(async move {
+        let looking = tokio::spawn(async move {
             tokio::time::sleep_until(deadline).await;
             let _ = events.send(Event::WaitOver);
         });
+        self.looking_again = Some(looking.abort_handle());
     }
 }
 
@@ -64,10 +71,10 @@ impl Delegate for Voice {
     }
 
     async fn assign(&mut self, members: Vec<Member>) -> Result<Vec<(String, Bytes)>, String> {
-        let _dealing = self.core.dealing.lock().await;
-        fencing::fence_former_leader(&self.core).await;
-        self.core.logs.config.read_to_end().await.map_err(|error| error.to_string())?;
         let core = self.core.clone();
+        let _dealing = core.dealing.lock().await;
+        fencing::fence_former_leader(&core).await;
+        core.logs.config.read_to_end().await.map_err(|error| error.to_string())?;
         let (config_topic, offset) = position(&core);
         let survey = survey(&core).await.map_err(|error| error.to_string())?;
         let mut present: BTreeMap<String, Metadata> = BTreeMap::new();

@@ -158,7 +158,7 @@ impl Options {
         }
         problems.extend(guarantees::contradicted(kind, config));
         let (errors, restarts) = error_options::read(config, &mut problems);
-        problems.extend(error_options::misplaced(kind, &errors, inputs.as_ref()));
+        problems.extend(error_options::misplaced(kind, &errors, inputs.as_ref(), worker));
         if !problems.is_empty() {
             return Err(problems);
         }

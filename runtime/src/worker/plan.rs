@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::assignment::{ALL_INPUTS, Holding, Work};
 use super::compacted::{LogError, Write};
-use super::config::InternalTopic;
+use super::config::{InternalTopic, WorkerConfig};
 use super::config_state::ConnectorEntry;
 use super::core::Core;
 use super::herder::{ConnectorConfig, ConnectorKind, TaskId};
@@ -31,6 +31,17 @@ const CHANGELOG: &str = "-changelog";
 /// The topic that a processor's state is kept in.
 pub(super) fn changelog_topic(connector: &str) -> String {
     format!("{connector}{CHANGELOG}")
+}
+
+/// Refuses a processor whose changelog would be one of the fleet's own topics.
+pub(super) fn check_changelog(worker: &WorkerConfig, topic: &str) -> Result<(), String> {
+    match worker.state_topics().contains(&topic) {
+        false => Ok(()),
+        true => Err(format!(
+            "a processor's name is part of a topic's, and `{topic}` holds the state of the \
+             workers: give it another name"
+        )),
+    }
 }
 
 /// The connector whose changelog has this name, if there is such a connector.
@@ -128,6 +139,7 @@ async fn tasks(
         ConnectorKind::Processor => {
             check_size(options.tasks_max.into(), &entry.config, 0)?;
             let numbers = co_partitioned(core, &options).await?;
+            check_changelog(&core.config, &changelog_topic(name)).map_err(TaskError::stop)?;
             let topic = InternalTopic {
                 name: changelog_topic(name),
                 partitions: numbers,
@@ -298,6 +310,15 @@ pub(super) async fn survey(core: &Core) -> Result<Survey, ClientError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_changelog_is_none_of_the_fleets_own_topics() {
+        let mut worker = WorkerConfig::new("", "fleet", "w1:8083");
+        worker.config_storage.name = "x-changelog".to_owned();
+        assert_eq!(check_changelog(&worker, &changelog_topic("y")), Ok(()));
+        let refused = check_changelog(&worker, &changelog_topic("x")).unwrap_err();
+        assert!(refused.contains("another name"), "{refused}");
+    }
 
     #[test]
     fn a_plan_is_no_larger_than_every_worker_can_keep() {

@@ -146,7 +146,7 @@ impl Cluster {
     ) -> Result<R::Response, ClientError> {
         let deadline = Instant::now() + timeout.unwrap_or(limits::REQUEST_TIMEOUT);
         let connection = self.connection(target, lane, deadline).await?;
-        connection.call(make, left(deadline)).await
+        connection.call(make, answer_time(deadline)).await
     }
 
     /// Does `attempt` until it succeeds, fails for good, or the client's
@@ -238,7 +238,7 @@ impl Cluster {
                 .with_allow_auto_topic_creation(version < 4)
         };
         let connection = self.any(Lane::Common, deadline).await?;
-        let metadata = connection.call(make, left(deadline)).await?;
+        let metadata = connection.call(make, answer_time(deadline)).await?;
         let mut known = self.0.known.lock().await;
         known.nodes = metadata
             .brokers
@@ -285,7 +285,7 @@ impl Cluster {
                         _ => request.with_key(key),
                     }
                 },
-                left(deadline),
+                answer_time(deadline),
             )
             .await?;
         let (code, message, node, host, port) = match found.coordinators.first() {
@@ -388,31 +388,48 @@ impl Cluster {
         {
             return Ok(open.clone());
         }
-        // Not under the lock: others reach their brokers meanwhile. Two that
-        // open at once leave one connection, the other goes with its request.
-        let opening = Connection::open(address, &self.0.config.client_id, &self.0.secured);
         let limit = left(deadline);
-        let opened = tokio::time::timeout(limit, opening).await.unwrap_or_else(|_| {
-            Err(ClientError::TimedOut { what: format!("connecting to {address}"), after: limit })
-        });
-        let mut known = self.0.known.lock().await;
-        match opened {
-            Ok(connection) => {
-                let connection = Arc::new(connection);
-                known.failed.remove(address);
-                known.connections.insert(key, connection.clone());
-                Ok(connection)
-            }
-            Err(error) => {
-                known.failed.insert(address.to_owned(), Instant::now());
-                Err(error)
+        match tokio::time::timeout(limit, tokio::spawn(self.clone().establish(key))).await {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(error)) => Err(ClientError::Disconnected {
+                address: address.into(),
+                reason: error.to_string(),
+            }),
+            Err(_) => {
+                self.0.known.lock().await.failed.insert(address.to_owned(), Instant::now());
+                let what = format!("connecting to {address}");
+                Err(ClientError::TimedOut { what, after: limit })
             }
         }
+    }
+
+    /// Opens a connection. It is there for the next request though whoever asked for it
+    /// has no more time: else short requests would never get one where opening is slow.
+    async fn establish(self, key: (String, Lane)) -> Result<Arc<Connection>, ClientError> {
+        let opening = Connection::open(&key.0, &self.0.config.client_id, &self.0.secured);
+        // Not under the lock: others reach their brokers meanwhile. Two that
+        // open at once leave one connection, the other goes with its request.
+        let opened = opening.await.map(Arc::new);
+        let mut known = self.0.known.lock().await;
+        match &opened {
+            Ok(connection) => {
+                known.failed.remove(&key.0);
+                known.connections.insert(key, connection.clone());
+            }
+            Err(_) => drop(known.failed.insert(key.0, Instant::now())),
+        }
+        opened
     }
 }
 
 fn left(deadline: Instant) -> Duration {
     deadline.saturating_duration_since(Instant::now())
+}
+
+/// How long an answer is waited for. What finding and reaching the broker has cost is not
+/// held against it: a connection without an answer in time is given up, for all its users.
+fn answer_time(deadline: Instant) -> Duration {
+    left(deadline).max(limits::ANSWER_TIME_MIN)
 }
 
 fn address(host: &str, port: i32) -> String {
@@ -447,6 +464,8 @@ fn jitter(pause: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
     use super::*;
 
     #[test]
@@ -476,6 +495,31 @@ mod tests {
         let known = cluster.0.known.lock().await;
         let candidates = known.candidates(&cluster.0.bootstrap, Lane::Common);
         assert_eq!(candidates, ["localhost:1".to_owned(), silent_at]);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_opens_slowly_is_there_for_the_next_request() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap().to_string();
+        let go_on = Arc::new(tokio::sync::Notify::new());
+        let slow = go_on.clone();
+        tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            slow.notified().await;
+            // No error, no versions.
+            let answer = [0, 0, 0, 12, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0];
+            socket.write_all(&answer).await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        let cluster = Cluster::new(ClusterConfig::new(&at, "test")).unwrap();
+        let soon = || Instant::now() + Duration::from_millis(100);
+        assert!(cluster.any(Lane::Common, soon()).await.is_err());
+        go_on.notify_one();
+        let key = (at, Lane::Common);
+        while !cluster.0.known.lock().await.connections.contains_key(&key) {
+            tokio::task::yield_now().await;
+        }
+        assert!(cluster.any(Lane::Common, Instant::now()).await.is_ok());
     }
 
     #[tokio::test]

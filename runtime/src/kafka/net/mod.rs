@@ -26,6 +26,8 @@ mod limits {
     pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
     /// How long to wait for one answer, unless the request says more.
     pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+    /// The least that a request waits for its answer, however long it took to send it.
+    pub(super) const ANSWER_TIME_MIN: Duration = Duration::from_secs(1);
     /// The first pause before a request is tried again; it doubles each time.
     pub(super) const BACKOFF_MIN: Duration = Duration::from_millis(50);
     /// The longest pause.

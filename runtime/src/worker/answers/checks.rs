@@ -8,7 +8,7 @@ use crate::worker::connections;
 use crate::worker::definitions::{self, ConfigInfos};
 use crate::worker::herder::{ConnectorConfig, ConnectorKind, HerderError};
 use crate::worker::options;
-use crate::worker::plan::changelog_topic;
+use crate::worker::plan::{changelog_topic, check_changelog};
 use crate::worker::plugin::{ConfigProblem, Plugin};
 use crate::worker::records;
 
@@ -53,6 +53,9 @@ impl Answers {
                 "a processor's name is part of a topic's, `{topic}`: it may hold ASCII letters, \
                  digits, `.`, `_` and `-`"
             )));
+        }
+        if plugin.info().kind == ConnectorKind::Processor {
+            check_changelog(&self.core.config, &topic).map_err(HerderError::BadRequest)?;
         }
         let given = config.iter().map(|(key, value)| (key.clone(), Some(value.clone())));
         let infos = self.look_at(&*plugin, given.collect()).await?;

@@ -294,6 +294,11 @@ impl Memory {
         self.state.lock().unwrap().offsets.remove(group);
     }
 
+    /// One of them expires.
+    pub(super) fn forget_offset(&self, group: &str, at: &TopicPartition) {
+        self.state.lock().unwrap().offsets.get_mut(group).unwrap().remove(at);
+    }
+
     /// Retention takes the records below `offset`.
     pub(super) fn trim(&self, at: TopicPartition, offset: i64) {
         self.state.lock().unwrap().begins.insert(at, offset);

@@ -61,11 +61,20 @@ async fn dead_letters_are_written_to_no_topic_with_a_workers_state() {
     house.append(0, &["bad"]);
     *house.scene.refused.lock().unwrap() = Some("bad".to_owned());
     let before = house.cluster.records("connect-configs").len();
-    let state = ("errors.deadletterqueue.topic.name", "connect-configs");
-    house.create("it", &[&KEEP[..], &[ALL, state]].concat()).await;
+    let to = |topic| {
+        let letters = ("errors.deadletterqueue.topic.name", topic);
+        config(&[&KEEP[..], &[ALL, letters]].concat())
+    };
+    let refused = house.herder.create("it", to("connect-configs")).await.unwrap_err();
+    assert!(refused.to_string().contains("`connect-configs` holds the state"), "{refused}");
+    // A processor may come after the connector whose letters would go to its state.
+    house.cluster.create("counts", 1);
+    let count = [("connector.class", "count"), ("topics", "lines"), ("output.topic", "counts")];
+    house.create("count", &count).await;
+    house.herder.create("it", to("count-changelog")).await.unwrap();
     house.task_is("it", 0, State::Failed).await;
     let trace = house.trace("it");
-    assert!(trace.contains("`connect-configs` holds state"), "{trace}");
+    assert!(trace.contains("`count-changelog` holds state"), "{trace}");
     let written = house.cluster.records("connect-configs");
     assert!(written.len() > before && written.iter().all(|(key, _)| key != "bad"));
 }

@@ -445,7 +445,8 @@ async fn a_plugin_that_writes_where_its_configuration_does_not_say_is_stopped() 
     let house = House::new().await;
     topics(&house.cluster);
     house.cluster.create("others", 1);
-    let strays = ["others", "connect-configs", "__consumer_offsets", "rows3-changelog"];
+    house.create("count", &COUNT).await;
+    let strays = ["others", "connect-configs", "__consumer_offsets", "count-changelog"];
     for (number, stray) in strays.into_iter().enumerate() {
         let name = format!("rows{number}");
         *house.scene.stray.lock().unwrap() = Some(stray.to_owned());
@@ -538,6 +539,41 @@ async fn a_processor_whose_offsets_are_gone_counts_nothing_twice_that_its_state_
             until("it reads again", || house.cluster.records("counts").len() > before).await;
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_quiet_is_committed_anew_whatever_comes_beside_it() {
+    let set = |config: &mut WorkerConfig| config.recommit_first = Duration::from_secs(5);
+    let house = House::with(Memory::new(), Arc::default(), "w1:8083", set).await;
+    for topic in ["lines", "more", "counts"] {
+        house.cluster.create(topic, 1);
+    }
+    let count = [("connector.class", "count"), ("topics", "lines,more"), COUNT[2]];
+    house.create("count", &count).await;
+    house.cluster.append("lines", 0, "word", "x");
+    house.cluster.append("more", 0, "word", "x");
+    house.drained("count").await;
+    let quiet = TopicPartition::new("more", 0);
+    house.cluster.forget_offset("connect-count", &quiet);
+    let committed = || house.cluster.committed("connect-count");
+    until("it is there again", || committed().contains_key(&quiet)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_processor_that_is_given_another_input_goes_on_with_its_state() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    house.cluster.create("more", 3);
+    let mut count = config(&COUNT);
+    count.insert("processing.guarantee".to_owned(), "exactly_once_v2".to_owned());
+    house.herder.create("count", count.clone()).await.unwrap();
+    house.cluster.append("lines", 0, "word", "x");
+    house.drained("count").await;
+    let before = house.cluster.records("counts").len();
+    count.insert("topics".to_owned(), "more".to_owned());
+    house.herder.put_config("count", count).await.unwrap();
+    house.cluster.append("more", 0, "word", "x");
+    until("it goes on", || house.cluster.records("counts").len() > before).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
