@@ -17,6 +17,7 @@
 //! | [`chart`] | the Helm chart, rendered by Helm and checked against Kubernetes' schemas |
 //! | [`client`] | confluent-kafka, kafkajs, Kafka's Java tools and kcat, behind one vocabulary of events |
 //! | [`s3`] | servers of S3 that others wrote, and boto3 |
+//! | [`registry`] | a schema registry that others wrote, and Confluent's client |
 //! | [`kafka_connect`] | Kafka Connect's own worker |
 //! | [`history`] | what producers and readers did and saw, and what in it exactly-once forbids |
 //! | [`schedules`] | seeded schedules of faults, run and judged |
@@ -53,6 +54,7 @@ pub mod node;
 pub mod paths;
 pub mod process;
 pub mod random;
+pub mod registry;
 pub mod rest;
 pub mod s3;
 pub mod schedules;

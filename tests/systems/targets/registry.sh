@@ -1,4 +1,5 @@
-# Apicurio Registry, which has Confluent's API beside its own, and a JVM to run it.
+# Apicurio Registry, which has Confluent's API beside its own, a JVM to run it, and
+# Confluent's own client for Python.
 # shellcheck shell=bash
 
 install_registry() {
@@ -6,6 +7,7 @@ install_registry() {
     local folder=$cache_dir/registry
     local archive=$folder/apicurio-registry-app-$version-all.tar.gz
     has java || apt_install openjdk-17-jdk-headless
+    python_environment registry-client "$systems_dir/registry/requirements.txt"
     stamped "$folder" "${BASH_SOURCE[0]}" && return
     has mvn || apt_install maven
     say "installing into $folder: Apicurio Registry $version"
