@@ -1,5 +1,6 @@
 """What a test asks of a server of S3 through boto3: s3.py ENDPOINT COMMAND BUCKET ..."""
 
+import collections
 import concurrent.futures
 import json
 import pathlib
@@ -47,5 +48,22 @@ elif command == "download":
         file = pathlib.Path(rest[1]) / found["Key"][len(rest[0]) :].lstrip("/")
         file.parent.mkdir(parents=True, exist_ok=True)
         s3.download_file(bucket, found["Key"], str(file))
+elif command == "compare":
+    # The rows of a folder's files beside those of the objects, in whatever order.
+    expected, found, torn = collections.Counter(), collections.Counter(), []
+    for file in pathlib.Path(rest[1]).iterdir():
+        expected.update(file.read_bytes().splitlines())
+    for told in objects(rest[0]):
+        body = s3.get_object(Bucket=bucket, Key=told["Key"])["Body"].read()
+        if not body.endswith(b"\n"):
+            torn.append(told["Key"])
+        found.update(body.splitlines())
+    print(json.dumps({
+        "expected": expected.total(),
+        "found": found.total(),
+        "missing": (expected - found).total(),
+        "too_many": (found - expected).total(),
+        "torn": torn,
+    }))
 else:
     sys.exit(f"no command {command}")

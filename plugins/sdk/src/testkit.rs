@@ -80,6 +80,8 @@ pub(crate) struct World {
     pub(crate) state: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) objects: BTreeMap<String, BTreeMap<String, Stored>>,
     pub(crate) etags: u64,
+    pub(crate) uploads: usize,
+    pub(crate) put_ms: i64,
     pub(crate) transactions: Vec<TransactionEnd>,
 }
 
@@ -202,6 +204,11 @@ impl Testkit {
     /// Moves the clock.
     pub fn advance(&self, by: Duration) {
         with_world(|world| world.now_ms += by.as_millis() as i64);
+    }
+
+    /// How long each object takes from now on until it is put.
+    pub fn puts_take(&self, time: Duration) {
+        with_world(|world| world.put_ms = time.as_millis() as i64);
     }
 
     /// Whether the host wants the task to finish.

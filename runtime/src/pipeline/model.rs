@@ -98,13 +98,15 @@ pub enum Driver {
     Objects,
 }
 
-/// Where the objects driver keeps its objects.
+/// The kind of system that a driver speaks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
-pub enum ObjectsKind {
-    /// A folder of this machine.
+pub enum Kind {
+    /// `objects`: a folder of this machine.
     Local,
+    /// `objects`: a bucket of S3.
+    S3,
 }
 
 /// A named use of a driver. References such as `${env:NAME}` may stand here
@@ -114,11 +116,41 @@ pub enum ObjectsKind {
 pub struct Connection {
     /// The driver: `objects`.
     pub driver: Driver,
-    /// Where the driver keeps its objects: `local`.
-    pub kind: ObjectsKind,
-    /// The folder that nothing escapes; relative to the current folder.
+    /// What the driver speaks to: `local` or `s3`.
+    pub kind: Kind,
+    /// `local`: the folder that nothing escapes; relative to the current folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
-    pub root: String,
+    pub root: Option<String>,
+    /// `s3`: the bucket's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
+    pub bucket: Option<String>,
+    /// `s3`: the folder of the bucket that nothing escapes (all of it when left out).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// `s3`: the region that requests are signed for (`us-east-1` when left out).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// `s3`: `https://host:port` of a server other than AWS's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// `s3`: the bucket's name stands in the path and not in the host's name (so it is with
+    /// an `endpoint`, when left out).
+    #[serde(default, rename = "path.style.access", skip_serializing_if = "Option::is_none")]
+    pub path_style_access: Option<bool>,
+    /// `s3`: whose requests they are (not signed when left out).
+    #[serde(default, rename = "access.key.id", skip_serializing_if = "Option::is_none")]
+    pub access_key_id: Option<String>,
+    /// `s3`: what signs them: a reference to it.
+    #[serde(default, rename = "secret.access.key", skip_serializing_if = "Option::is_none")]
+    pub secret_access_key: Option<String>,
+    /// `s3`: what temporary credentials have as well: a reference to it.
+    #[serde(default, rename = "session.token", skip_serializing_if = "Option::is_none")]
+    pub session_token: Option<String>,
+    /// `s3`: which requests carry a checksum: `when-supported` or `when-required`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksums: Option<String>,
     /// Who may use it, and for what.
     pub allow: Allow,
 }

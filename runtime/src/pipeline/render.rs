@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::check::DEFAULT_CONNECTION;
-use super::model::{Allow, Connection, Driver, ObjectsKind, OneOrMany, Pipeline, Top, Verb};
+use super::model::{Allow, Connection, Driver, Kind, OneOrMany, Pipeline, Top, Verb};
 use crate::worker::herder::ConnectorConfig;
 
 /// A topic to create when it is missing.
@@ -160,14 +160,23 @@ fn connections(pipeline: &Pipeline, current_folder: &Path) -> BTreeMap<String, C
     let mut connections = pipeline.connections.clone();
     connections.entry(DEFAULT_CONNECTION.to_owned()).or_insert_with(|| Connection {
         driver: Driver::Objects,
-        kind: ObjectsKind::Local,
-        root: ".".to_owned(),
+        kind: Kind::Local,
+        root: Some(".".to_owned()),
+        bucket: None,
+        prefix: None,
+        region: None,
+        endpoint: None,
+        path_style_access: None,
+        access_key_id: None,
+        secret_access_key: None,
+        session_token: None,
+        checksums: None,
         allow: Allow { connectors: vec!["*".to_owned()], verbs: vec![Verb::Read, Verb::Write] },
     });
     for connection in connections.values_mut() {
         // A reference is resolved on the host, and its folder is taken as it is.
-        if !connection.root.starts_with("${") {
-            connection.root = absolute(current_folder, &connection.root);
+        if let Some(root) = connection.root.as_mut().filter(|root| !root.starts_with("${")) {
+            *root = absolute(current_folder, root);
         }
         for connector in &mut connection.allow.connectors {
             *connector = format!("{}-{connector}", pipeline.name);

@@ -144,7 +144,7 @@ fn a_setting_finds_keys_with_dots_in_them_and_keeps_strings_strings() {
     };
     assert_eq!(config("wordcount-write")["key.converter"], "json");
     assert_eq!(config("wordcount-read")["max.row.bytes"], "99");
-    assert_eq!(rendered.connections["input"].root, "/2024");
+    assert_eq!(rendered.connections["input"].root.as_deref(), Some("/2024"));
     let lines = rendered.topics.iter().find(|topic| topic.name == "lines").unwrap();
     assert_eq!((lines.partitions, lines.configs["retention.ms"].as_str()), (7, "1000"));
 }

@@ -43,6 +43,21 @@ pub struct Seen {
     pub size: u64,
 }
 
+/// Rows of files beside rows of objects, as boto3 reads them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Comparison {
+    /// Rows of the files.
+    pub expected: u64,
+    /// Rows of the objects.
+    pub found: u64,
+    /// Rows that are in a file more often than in the objects.
+    pub missing: u64,
+    /// Rows that are in the objects more often than in the files.
+    pub too_many: u64,
+    /// Objects that do not end with a row's end.
+    pub torn: Vec<String>,
+}
+
 impl S3Server {
     /// Starts one, with an empty bucket for each name.
     pub fn start(kind: Kind, buckets: &[&str]) -> Self {
@@ -118,6 +133,13 @@ impl S3Server {
     /// Downloads all objects whose keys begin with `prefix` into `folder`.
     pub fn download(&self, bucket: &str, prefix: &str, folder: &std::path::Path) {
         self.boto3(&["download", bucket, prefix, &folder.display().to_string()]);
+    }
+
+    /// Compares the rows of the files in `folder` with those of all objects whose keys
+    /// begin with `prefix`.
+    pub fn compare(&self, bucket: &str, prefix: &str, folder: &std::path::Path) -> Comparison {
+        let told = self.told(&["compare", bucket, prefix, &folder.display().to_string()]);
+        told.into_iter().next().expect("boto3 tells what it found")
     }
 
     fn told<T: for<'a> Deserialize<'a>>(&self, arguments: &[&str]) -> Vec<T> {

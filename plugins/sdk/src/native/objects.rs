@@ -10,6 +10,9 @@ use crate::formats::Decoded;
 use crate::objects::Object;
 use crate::testkit::{Stored, with_world};
 
+/// Uploads that the host lets one instance have.
+const UPLOADS_MAX: usize = 500;
+
 /// A granted connection.
 #[derive(Debug)]
 pub struct Bucket {
@@ -92,7 +95,10 @@ impl Bucket {
     }
 
     fn put(&self, path: &str, bytes: Vec<u8>, if_absent: bool) -> bool {
-        let stored = with_world(|world| world.stored(bytes));
+        let stored = with_world(|world| {
+            world.now_ms += world.put_ms;
+            world.stored(bytes)
+        });
         self.with(|objects| {
             if if_absent && objects.contains_key(path) {
                 return false;
@@ -104,7 +110,14 @@ impl Bucket {
 
     /// Begins an object.
     pub fn upload(&self, path: &str) -> Result<Upload, Fault> {
-        Ok(Upload { path: path.to_owned(), bytes: RefCell::default() })
+        with_world(|world| {
+            if world.uploads >= UPLOADS_MAX {
+                let message = format!("an instance may have {UPLOADS_MAX} files open");
+                return Err(Fault::config("too-many-files", message));
+            }
+            world.uploads += 1;
+            Ok(Upload { path: path.to_owned(), bytes: RefCell::default() })
+        })
     }
 
     /// Many at once, an answer each.
@@ -190,5 +203,12 @@ impl Upload {
         // Neither format has a footer.
         let _ = last;
         self.write(&writer.take())
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        // It may be of a world before this one.
+        with_world(|world| world.uploads = world.uploads.saturating_sub(1));
     }
 }

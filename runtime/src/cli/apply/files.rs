@@ -115,7 +115,8 @@ impl PipelineFile {
     /// A fleet's workers have current folders of their own.
     fn relative_roots(&self) -> Vec<Problem> {
         let relative = self.pipeline.connections.iter().filter(|(_, connection)| {
-            !connection.root.starts_with('/') && !connection.root.starts_with("${")
+            let root = connection.root.as_deref();
+            root.is_some_and(|root| !root.starts_with('/') && !root.starts_with("${"))
         });
         relative
             .map(|(name, _)| {

@@ -70,7 +70,7 @@ fn read(herder: &dyn Herder, rendered: &Rendered) -> (u64, u64) {
     sums
 }
 
-/// The folders that sinks write to: their `path` below their connection's root.
+/// The folders and buckets that sinks write to; of folders also their `path` in it.
 fn results(herder: &dyn Herder, rendered: &Rendered) -> Vec<String> {
     let mut folders = Vec::new();
     for connector in &rendered.connectors {
@@ -80,7 +80,9 @@ fn results(herder: &dyn Herder, rendered: &Rendered) -> Vec<String> {
         let connection = connector.config.get("connection").map_or("files", String::as_str);
         if let Some(connection) = rendered.connections.get(connection).filter(|_| is_sink) {
             let path = connector.config.get("path").map_or("", String::as_str);
-            folders.push(Path::new(&connection.root).join(path).display().to_string());
+            let root = connection.root.iter();
+            folders.extend(root.map(|root| Path::new(root).join(path).display().to_string()));
+            folders.extend(connection.bucket.iter().map(|bucket| format!("s3://{bucket}")));
         }
     }
     folders

@@ -12,6 +12,7 @@ pub(super) fn check(
     catalog: &dyn PluginCatalog,
 ) -> Vec<Problem> {
     let mut problems = bad_patterns(root);
+    problems.extend(bad_settings(root));
     for stage in stages {
         for used in uses(stage, catalog) {
             problems.extend(wrong_use(root, stage, &used));
@@ -97,6 +98,54 @@ fn texts(node: &Node) -> Vec<&str> {
 
 fn matches(pattern: &str, name: &str) -> bool {
     Glob::new(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(name))
+}
+
+/// The kinds, what each needs, and what else it may have beside what all may.
+const KINDS: &[(&str, &[&str], &[&str])] = &[
+    ("local", &["root"], &[]),
+    (
+        "s3",
+        &["bucket"],
+        &[
+            "prefix",
+            "region",
+            "endpoint",
+            "path.style.access",
+            "access.key.id",
+            "secret.access.key",
+            "session.token",
+            "checksums",
+        ],
+    ),
+];
+
+/// Settings that the kind lacks, or that are another kind's; the rest is the schema's.
+fn bad_settings(root: &Node) -> Vec<Problem> {
+    let is_of = |name: &str, (_, needed, may): &(&str, &[&str], &[&str])| {
+        needed.contains(&name) || may.contains(&name)
+    };
+    let connections = root.get("connections").map(Node::entries).unwrap_or_default();
+    let mut problems = Vec::new();
+    for connection in connections {
+        let path = format!("connections.{}", connection.key.text);
+        let Some(kind) = connection.node.get("kind").and_then(Node::text) else { continue };
+        let Some(own) = KINDS.iter().find(|(name, ..)| *name == kind) else { continue };
+        for name in own.1.iter().filter(|name| connection.node.get(name).is_none()) {
+            let message = format!("`{name}` is missing, which `kind: {kind}` needs");
+            let origin = &connection.key.origin;
+            problems.push(Problem::new(path.as_str(), origin, message, "without it"));
+        }
+        for entry in connection.node.entries() {
+            let name = entry.key.text.as_str();
+            let of = KINDS.iter().find(|other| is_of(name, other));
+            if let Some((of, ..)) = of.filter(|_| !is_of(name, own)) {
+                let message = format!("`{name}` is of `kind: {of}`, not of `kind: {kind}`");
+                let origin = &entry.key.origin;
+                problems.push(Problem::new(join(&path, name), origin, message, "another kind's"));
+            }
+        }
+    }
+    problems
 }
 
 fn bad_patterns(root: &Node) -> Vec<Problem> {

@@ -6,7 +6,9 @@ use longshore_sdk::testkit::{Hosted, Testkit};
 use longshore_sdk::{Batch, Config, Fault, Partition, Plugin, Progress, Records};
 use proptest::prelude::*;
 
-use super::FileSink;
+use crate::kind::Plain;
+
+type FileSink = super::ObjectSink<Plain>;
 
 fn config(options: &[(&str, &str)]) -> Config {
     [("path", "out"), ("format", "lines"), ("rotate.schedule.interval.ms", "-1")]
@@ -213,10 +215,144 @@ fn what_is_wrong_with_the_options_is_told_at_once() {
     assert!(matches!(Hosted::<FileSink>::open(&wrong).unwrap_err(), Fault::Config(_)));
 }
 
+/// Records of alternating hours: offset `n` is in hour `n % 3`.
+fn hours(kit: &Testkit, offsets: impl IntoIterator<Item = i64>) -> Records {
+    let mut batch = Batch::new();
+    for offset in offsets {
+        batch.push(None, Some(offset.to_string().as_bytes()));
+        batch.timestamp(offset % 3 * 3_600_000 + offset);
+        batch.columns.offset.push(offset);
+    }
+    kit.records(batch)
+}
+
+const HOURLY: (&str, &str) = ("partitioner.class", "HourlyPartitioner");
+
+fn of_hour(hour: u32, start: i64, text: &str) -> (String, String) {
+    let folder = format!("out/t/year=1970/month=01/day=01/hour={hour:02}");
+    (format!("{folder}/t+0+{start:020}.txt"), text.to_owned())
+}
+
+#[test]
+fn files_of_all_folders_end_at_one_offset_and_a_replay_ends_them_there_too() {
+    let kit = kit();
+    let mut first = open(&[HOURLY, ("flush.size", "5")]);
+    first.put(&partition(), "t", hours(&kit, 0..7)).unwrap();
+    assert_eq!(mark(&first.tick().unwrap()), Some(5));
+    let expected = [of_hour(0, 0, "0\n3\n"), of_hour(1, 0, "1\n4\n"), of_hour(2, 0, "2\n")];
+    assert_eq!(files(&kit), expected);
+    // Killed before the commit, when all were finished, some, or none.
+    for lost in 0..=3 {
+        for (path, _) in &expected[..lost] {
+            kit.delete_object("files", path);
+        }
+        let mut again = open(&[HOURLY, ("flush.size", "2")]);
+        again.put(&partition(), "t", hours(&kit, 0..3)).unwrap();
+        assert_eq!(mark(&again.tick().unwrap()), None, "nothing is told before they are whole");
+        again.put(&partition(), "t", hours(&kit, 3..5)).unwrap();
+        assert_eq!(mark(&again.tick().unwrap()), Some(5));
+        assert_eq!(files(&kit), expected);
+    }
+}
+
+#[test]
+fn a_file_ends_before_a_record_that_is_so_much_later_and_late_ones_join_it() {
+    let kit = kit();
+    let mut sink = open(&[("rotate.interval.ms", "100")]);
+    let mut batch = Batch::new();
+    for (offset, timestamp_ms) in [1_000, 1_099, 900, 1_100, 1_150, 1_250].into_iter().enumerate() {
+        batch.push(None, Some(timestamp_ms.to_string().as_bytes()));
+        batch.timestamp(timestamp_ms);
+        batch.columns.offset.push(offset as i64);
+    }
+    sink.put(&partition(), "t", kit.records(batch)).unwrap();
+    assert_eq!(mark(&sink.tick().unwrap()), Some(5));
+    assert_eq!(files(&kit), [file(0, "1000\n1099\n900\n"), file(3, "1100\n1150\n")]);
+}
+
+#[test]
+fn a_folder_too_many_ends_all() {
+    let kit = kit();
+    let field = [("partitioner.class", "FieldPartitioner"), ("partition.field.name", "id")];
+    let mut sink = open(&field);
+    let mut batch = Batch::new();
+    for offset in 0..250_i64 {
+        batch.push(None, Some(format!("{{\"id\":{offset}}}").as_bytes()));
+        batch.columns.offset.push(offset);
+    }
+    sink.put(&partition(), "t", kit.records(batch)).unwrap();
+    assert_eq!(mark(&sink.tick().unwrap()), Some(200));
+    assert_eq!(mark(&sink.drain().unwrap()), Some(250));
+    assert_eq!(files(&kit).len(), 250);
+    assert!(
+        files(&kit)
+            .contains(&(format!("out/t/id=249/t+0+{:020}.txt", 200), "{\"id\":249}\n".to_owned()))
+    );
+}
+
+#[test]
+fn a_record_without_folder_is_refused_and_the_others_are_written() {
+    let kit = kit();
+    let field = [("partitioner.class", "FieldPartitioner"), ("partition.field.name", "id")];
+    let mut sink = open(&field);
+    let mut batch = Batch::new();
+    for (offset, value) in ["{\"id\":1}", "no JSON", "{\"id\":2}"].into_iter().enumerate() {
+        batch.push(None, Some(value.as_bytes()));
+        batch.columns.offset.push(offset as i64);
+    }
+    let rejects = sink.put(&partition(), "t", kit.records(batch)).unwrap();
+    let rejects: Vec<_> = rejects.iter().map(|it| (it.at, it.why.code.as_str())).collect();
+    assert_eq!(rejects, [(1, "no-field")]);
+    assert_eq!(mark(&sink.drain().unwrap()), Some(3));
+    assert_eq!(files(&kit).len(), 2);
+}
+
+fn of_topic(number: u32) -> Partition {
+    Partition { topic: "t".into(), number }
+}
+
+#[test]
+fn a_thousand_partitions_have_no_more_uploads_than_there_may_be() {
+    let kit = kit();
+    let mut sink = open(&[]);
+    let row = "x".repeat(1_000);
+    for round in 0..20_i64 {
+        for number in 0..1_000 {
+            let mut batch = Batch::new();
+            batch.push(None, Some(row.as_bytes()));
+            batch.columns.offset.push(round);
+            let rejects = sink.put(&of_topic(number), "t", kit.records(batch)).unwrap();
+            assert!(rejects.is_empty());
+        }
+    }
+    mark(&sink.drain().unwrap());
+    let rows: usize = files(&kit).iter().map(|(_, text)| text.lines().count()).sum();
+    assert_eq!(rows, 20_000);
+    // Most are whole: each has its partition's rows in one file, or in two or three.
+    assert!(files(&kit).len() < 3_000, "{} files", files(&kit).len());
+}
+
+#[test]
+fn what_there_is_no_time_to_finish_in_a_call_is_finished_by_the_next() {
+    let kit = kit();
+    let mut sink = open(&[]);
+    for number in 0..12 {
+        sink.put(&of_topic(number), "t", records(&kit, 0..2)).unwrap();
+    }
+    // A boundary and a file each: no call takes more than a little over ten seconds.
+    kit.puts_take(Duration::from_secs(1));
+    assert_eq!(sink.drain().unwrap().marks.len(), 5);
+    assert_eq!(sink.tick().unwrap().marks.len(), 5);
+    assert_eq!(sink.tick().unwrap().marks.len(), 2);
+    assert_eq!(files(&kit).len(), 12);
+    assert!(sink.tick().unwrap().marks.is_empty());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
     fn lives_that_end_at_any_moment_write_every_record_once_and_in_order(
+        hourly in any::<bool>(),
         gaps in prop::collection::vec(1_i64..4, 1..60),
         lives in prop::collection::vec(
             (1_u64..8, 0_usize..40, 1_usize..7, any::<bool>(), any::<bool>()), 1..10),
@@ -226,12 +362,13 @@ proptest! {
         let mut committed = 0_i64;
         let everything = (1_u64 << 40, usize::MAX, 5, true, true);
         for (flush, until, piece, drain, commit) in lives.into_iter().chain([everything]) {
-            let mut sink = open(&[("flush.size", &flush.to_string())]);
+            let class = if hourly { HOURLY.1 } else { "FlatPartitioner" };
+            let mut sink = open(&[("flush.size", &flush.to_string()), (HOURLY.0, class)]);
             let from = offsets.partition_point(|offset| *offset < committed);
             let rest: Vec<_> = offsets[from..].iter().take(until).copied().collect();
             let mut told = None;
             for piece in rest.chunks(piece) {
-                sink.put(&partition(), "t", records(&kit, piece.iter().copied())).unwrap();
+                sink.put(&partition(), "t", hours(&kit, piece.iter().copied())).unwrap();
                 told = mark(&sink.tick().unwrap()).or(told);
             }
             if drain {
@@ -242,14 +379,22 @@ proptest! {
             if commit {
                 committed = told.unwrap_or(committed);
             } else if let Some((path, _)) = files(&kit).last() {
-                let start: i64 = path[8..28].parse().unwrap();
+                let start: i64 = path[path.len() - 24..path.len() - 4].parse().unwrap();
                 if start >= committed {
                     kit.delete_object("files", path);
                 }
             }
         }
-        let found: String = files(&kit).into_iter().map(|(_, text)| text).collect();
-        let expected: String = offsets.iter().map(|offset| format!("{offset}\n")).collect();
-        prop_assert_eq!(found, expected);
+        let text: String = files(&kit).into_iter().map(|(_, text)| text).collect();
+        let mut found: Vec<i64> = text.lines().map(|line| line.parse().unwrap()).collect();
+        if hourly {
+            // In order within each folder.
+            for (path, text) in files(&kit) {
+                let is_sorted = text.lines().map(|line| line.parse::<i64>().unwrap()).is_sorted();
+                prop_assert!(is_sorted, "{} has\n{}", path, text);
+            }
+            found.sort_unstable();
+        }
+        prop_assert_eq!(found, offsets);
     }
 }

@@ -1,4 +1,4 @@
-//! One topic-partition: which records go to which file.
+//! One topic-partition: which records go to which files.
 
 use std::collections::BTreeSet;
 
@@ -6,16 +6,23 @@ use longshore_sdk::objects::Bucket;
 use longshore_sdk::{Fault, Partition, Records, Reject, host};
 
 use super::open::{Open, foreign, read_boundary};
-use crate::format::{Boundary, Names, Seen};
+use super::places::Places;
+use crate::names::{Boundary, Names, Seen};
 use crate::options::SinkOptions;
 
 /// Boundary objects listed at a time.
 const PAGE: u32 = 1000;
 
+/// Files of a partition that are open at once: those of one folder more end all.
+const FILES_MAX: usize = 100;
+
 /// A topic-partition being written.
 #[derive(Debug)]
 pub(super) struct Writing {
+    partition: Partition,
     names: Names,
+    /// The one folder of all its records, if there is one.
+    only: Option<String>,
     /// First offsets of the boundaries that are there, looked up before the
     /// first record; those passed are dropped.
     boundaries: Option<BTreeSet<i64>>,
@@ -28,17 +35,25 @@ pub(super) struct Writing {
     taken: i64,
     /// Everything below is durable, to be told.
     mark: Option<i64>,
+    /// Its files are to be finished as soon as there is time.
+    asked: bool,
+    /// Why that failed last.
+    trouble: Option<Fault>,
 }
 
 impl Writing {
     pub(super) fn new(options: &SinkOptions, partition: &Partition) -> Self {
         Self {
+            partition: partition.clone(),
             names: Names::new(options, partition),
+            only: options.partitioner.only(partition),
             boundaries: None,
             open: None,
             skip: None,
             taken: i64::MIN,
             mark: None,
+            asked: false,
+            trouble: None,
         }
     }
 
@@ -51,11 +66,24 @@ impl Writing {
         self.open.as_ref().map_or(0, Open::unsent)
     }
 
+    /// Sends all that is encoded to its uploads.
     pub(super) fn send(&mut self, bucket: &Bucket) -> Result<(), Fault> {
-        match &mut self.open {
-            Some(open) if open.unsent() > 0 => open.send(bucket, &self.names, false),
-            _ => Ok(()),
-        }
+        self.open.as_mut().map_or(Ok(()), |open| open.send(bucket, &self.names, 1))
+    }
+
+    /// Bytes that its open files have sent to their uploads.
+    pub(super) fn sent(&self) -> u64 {
+        self.open.as_ref().map_or(0, Open::sent)
+    }
+
+    /// Open files that have no upload yet.
+    pub(super) fn files_without_upload(&self) -> usize {
+        self.open.as_ref().map_or(0, |open| open.files() - open.uploads())
+    }
+
+    /// Uploads that its open files have.
+    pub(super) fn uploads(&self) -> usize {
+        self.open.as_ref().map_or(0, Open::uploads)
     }
 
     /// Takes records. After a fault the same call goes on where it stopped.
@@ -75,6 +103,7 @@ impl Writing {
             offset: offsets[at],
             timestamp_ms: columns.timestamp_ms.get(at).copied().unwrap_or(-1),
         };
+        let places = Places::of(options, &self.partition, records, &columns.timestamp_ms);
         let mut at = offsets.partition_point(|offset| *offset < self.taken);
         while at < offsets.len() {
             let offset = offsets[at];
@@ -99,7 +128,7 @@ impl Writing {
             if ended {
                 self.finish(bucket)?;
             }
-            if self.open.is_none() && !self.begin(bucket, options, offset)? {
+            if self.open.is_none() && !self.begin(bucket, offset)? {
                 continue;
             }
             let later = self.later(offset);
@@ -108,19 +137,22 @@ impl Writing {
                 Some(decided) => decided.next,
                 None => later.unwrap_or(i64::MAX),
             };
-            let room = match &open.decided {
-                Some(_) => usize::MAX,
-                None => usize::try_from(options.flush_size - open.count).unwrap_or(usize::MAX),
+            let end = match &open.decided {
+                Some(_) => at + offsets[at..].partition_point(|offset| *offset < limit),
+                None => run_end(open, options, &places, at, limit, offsets, &seen),
             };
-            let run = offsets[at..].iter().take(room).take_while(|offset| **offset < limit).count();
-            let end = at + run;
+            if end == at {
+                // Its time is up, or its files are too many.
+                self.finish(bucket)?;
+                continue;
+            }
             if let Some(decided) = &open.decided
                 && let Some(other) = (at..end).map(seen).find(|seen| !decided.agrees(*seen))
             {
                 return Err(foreign(&self.names.boundary(open.start), other));
             }
-            let which: Vec<u32> = (at as u32..end as u32).collect();
-            rejects.extend(open.take(records, &which, seen(at), seen(end - 1))?);
+            let ends = (seen(at), seen(end - 1));
+            rejects.extend(open.take(options, records, at..end, &places, ends)?);
             self.taken = offsets[end - 1] + 1;
             at = end;
             let full = match &open.decided {
@@ -136,71 +168,88 @@ impl Writing {
         Ok(())
     }
 
-    /// Finishes the open file when its time is up, or when it is full and a
-    /// fault kept it from being finished.
-    pub(super) fn tick(&mut self, bucket: &Bucket, options: &SinkOptions) -> Result<(), Fault> {
-        let due = self.open.as_ref().is_some_and(|open| {
+    /// Asks for the open files to be finished when their time is up, or when they are full
+    /// and a fault kept them from being finished.
+    pub(super) fn ask_if_due(&mut self, options: &SinkOptions) {
+        self.asked |= self.open.as_ref().is_some_and(|open| {
             let interval_ms = options.rotate_schedule_interval_ms;
             open.count >= options.flush_size
                 || interval_ms.is_some_and(|interval| host::now_ms() - open.begun_ms >= interval)
         });
-        if due { self.cut_now(bucket) } else { Ok(()) }
     }
 
-    /// Finishes the open file with what it has, unless its end was decided and
-    /// is not reached: then what is missing is still to come. Of a file that is
-    /// being passed over, what was met is durable.
-    pub(super) fn cut_now(&mut self, bucket: &Bucket) -> Result<(), Fault> {
+    /// Asks for the open files to be finished.
+    pub(super) fn ask(&mut self) {
+        self.asked = true;
+    }
+
+    /// Finishes the open files with what they have, if that was asked for, unless their
+    /// end was decided and is not reached: then what is missing is still to come. Of files
+    /// that are being passed over, what was met is durable.
+    pub(super) fn finish_if_asked(&mut self, bucket: &Bucket) {
+        if !self.asked {
+            return;
+        }
         if self.skip.is_some() && self.taken > i64::MIN {
             self.mark = Some(self.taken);
         }
-        match &self.open {
-            Some(open) if open.decided.as_ref().is_none_or(|d| open.next >= d.next) => {
-                self.finish(bucket)
-            }
-            _ => Ok(()),
-        }
+        let finished = if self.can_be_finished() { self.finish(bucket) } else { Ok(()) };
+        self.trouble = finished.err();
+        self.asked = self.trouble.is_some();
     }
 
-    fn finish(&mut self, bucket: &Bucket) -> Result<(), Fault> {
+    /// Why its files could not be finished when that was asked for last.
+    pub(super) fn trouble(&self) -> Option<&Fault> {
+        self.trouble.as_ref()
+    }
+
+    /// Whether there are open files, which may end where they are.
+    pub(super) fn can_be_finished(&self) -> bool {
+        let may_end = |open: &Open| open.decided.as_ref().is_none_or(|end| open.next >= end.next);
+        self.open.as_ref().is_some_and(may_end)
+    }
+
+    /// Finishes the open files, if there are any.
+    pub(super) fn finish(&mut self, bucket: &Bucket) -> Result<(), Fault> {
         if let Some(open) = &mut self.open {
             let next = open.finish(bucket, &self.names)?;
             self.mark = Some(next);
             self.open = None;
         }
+        self.asked = false;
         Ok(())
     }
 
     /// Begins the file that the record at `offset` belongs to. False: it is in
     /// a finished file, and is to be skipped.
-    fn begin(
-        &mut self,
-        bucket: &Bucket,
-        options: &SinkOptions,
-        offset: i64,
-    ) -> Result<bool, Fault> {
+    fn begin(&mut self, bucket: &Bucket, offset: i64) -> Result<bool, Fault> {
         if self.boundaries.is_none() {
             self.boundaries = Some(self.look_up(bucket)?);
         }
         let starts = self.boundaries.as_mut().expect("they were looked up above");
         let covering = starts.range(..=offset).next_back().copied();
         let Some(start) = covering else {
-            self.open = Some(Open::begin(options, offset, None)?);
+            self.open = Some(Open::begin(offset, None));
             return Ok(true);
         };
         let boundary = read_boundary(bucket, &self.names.boundary(start))?;
         if boundary.next <= offset {
             *starts = starts.split_off(&offset);
-            self.open = Some(Open::begin(options, offset, None)?);
+            self.open = Some(Open::begin(offset, None));
             return Ok(true);
         }
-        match bucket.blob(&self.names.file(start)) {
+        // Whether all of several are there is seen as they are finished again.
+        let Some(folder) = &self.only else {
+            self.open = Some(Open::begin(start, Some(boundary)));
+            return Ok(true);
+        };
+        match bucket.blob(&self.names.file(folder, start)) {
             Ok(_) => {
                 self.skip = Some(boundary);
                 Ok(false)
             }
             Err(fault) if fault.detail().code == "not-found" => {
-                self.open = Some(Open::begin(options, start, Some(boundary))?);
+                self.open = Some(Open::begin(start, Some(boundary)));
                 Ok(true)
             }
             Err(fault) => Err(fault),
@@ -225,4 +274,34 @@ impl Writing {
             after = page.into_iter().next_back().map(|object| object.path);
         }
     }
+}
+
+/// Where the records that the open files may take from `at` on end: `at` if none.
+fn run_end(
+    open: &Open,
+    options: &SinkOptions,
+    places: &Places,
+    at: usize,
+    limit: i64,
+    offsets: &[i64],
+    seen: &impl Fn(usize) -> Seen,
+) -> usize {
+    let room = usize::try_from(options.flush_size - open.count).unwrap_or(usize::MAX);
+    let most = offsets[at..].partition_point(|offset| *offset < limit).min(room);
+    let first_ms = open.first().unwrap_or_else(|| seen(at)).timestamp_ms;
+    let is_late = |at: usize| {
+        let interval_ms = options.rotate_interval_ms;
+        interval_ms
+            .is_some_and(|interval| seen(at).timestamp_ms.saturating_sub(first_ms) >= interval)
+    };
+    let mut new = BTreeSet::new();
+    let mut is_one_too_many = |at: usize| {
+        let Places::Each(folders) = places else { return false };
+        let Ok(folder) = &folders[at] else { return false };
+        if !open.has(folder) {
+            new.insert(folder);
+        }
+        open.files() + new.len() > FILES_MAX
+    };
+    (at..at + most).find(|at| is_late(*at) || is_one_too_many(*at)).unwrap_or(at + most)
 }

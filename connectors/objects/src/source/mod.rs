@@ -1,4 +1,4 @@
-//! Rows of files to a topic: `file-source`.
+//! Rows of objects, here called files, to a topic, as by `file-source` and `s3-source`.
 //!
 //! A pass goes over the files in byte order of their paths and reads each from
 //! where it was read to. Bounded, one pass is all; with `tail`, pass follows
@@ -10,12 +10,14 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use longshore_sdk::objects::{Bucket, Object, Scan};
 use longshore_sdk::{About, Config, ConfigError, Fault, Next, Plugin, Polled, Source, Task, host};
 use serde_json::{Value, json};
 
+use crate::kind::Kind;
 use crate::options::{SourceOptions, first};
 use crate::plan::{Share, plan};
 use crate::state::{Position, Start};
@@ -27,9 +29,9 @@ use rows::Rows;
 /// A poll without a wait may still look at files for so long.
 const LOOK_MS_MIN: i64 = 50;
 
-/// One task of `file-source`.
+/// One task of a source.
 #[derive(Debug)]
-pub struct FileSource {
+pub struct ObjectSource<K> {
     options: SourceOptions,
     bucket: Bucket,
     files: Files,
@@ -41,6 +43,7 @@ pub struct FileSource {
     found: bool,
     /// Told with the next poll, since this one had rows to give out.
     trouble: Option<Fault>,
+    kind: PhantomData<K>,
 }
 
 /// A file being read.
@@ -50,29 +53,25 @@ struct Reading {
     etag: String,
 }
 
-impl Plugin for FileSource {
-    const ABOUT: About = About {
-        name: "file-source",
-        version: env!("CARGO_PKG_VERSION"),
-        summary: "Reads files row by row into a topic",
-    };
+impl<K: Kind> Plugin for ObjectSource<K> {
+    const ABOUT: About = K::SOURCE;
 
     fn config_schema() -> Value {
-        SourceOptions::schema()
+        SourceOptions::schema::<K>()
     }
 
     fn validate(config: &Config) -> Vec<ConfigError> {
-        SourceOptions::read(config).err().unwrap_or_default()
+        SourceOptions::read::<K>(config).err().unwrap_or_default()
     }
 }
 
-impl Source for FileSource {
+impl<K: Kind> Source for ObjectSource<K> {
     fn plan(config: &Config, max_tasks: u32) -> Result<Vec<Task>, Fault> {
-        Ok(plan(&SourceOptions::read(config).map_err(first)?, max_tasks))
+        Ok(plan(&SourceOptions::read::<K>(config).map_err(first)?, max_tasks))
     }
 
     fn open(config: &Config, task: &Task) -> Result<Self, Fault> {
-        let options = SourceOptions::read(config).map_err(first)?;
+        let options = SourceOptions::read::<K>(config).map_err(first)?;
         let share = Share::read(task)?;
         Ok(Self {
             bucket: Bucket::open(&options.connection)?,
@@ -82,6 +81,7 @@ impl Source for FileSource {
             reading: None,
             found: false,
             trouble: None,
+            kind: PhantomData,
             options,
         })
     }
@@ -106,7 +106,7 @@ impl Source for FileSource {
     }
 }
 
-impl FileSource {
+impl<K: Kind> ObjectSource<K> {
     fn gather(&mut self, rows: &mut Rows, budget: u32, deadline_ms: i64) -> Result<Next, Fault> {
         let mut looked = false;
         loop {

@@ -1,4 +1,4 @@
-//! The names of the sink's files, and its boundary objects.
+//! The names of a sink's files, and its boundary objects.
 
 use longshore_sdk::{Fault, Partition};
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ const BOUNDARIES: &str = "_boundaries";
 /// Where the files of one topic-partition are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Names {
+    /// `path` with a slash behind, or empty.
     folder: String,
     stem: String,
     extension: &'static str,
@@ -28,10 +29,12 @@ impl Names {
         }
     }
 
-    /// The file whose first record has the offset `start`. Twenty digits hold
-    /// every offset, so that byte order is the order of offsets.
-    pub fn file(&self, start: i64) -> String {
-        format!("{}{}{start:020}.{}", self.folder, self.stem, self.extension)
+    /// The file in `folder` (below `path`, empty for itself) whose first record has the
+    /// offset `start`. Twenty digits hold every offset, so that byte order is the order
+    /// of offsets.
+    pub fn file(&self, folder: &str, start: i64) -> String {
+        let slash = if folder.is_empty() { "" } else { "/" };
+        format!("{}{folder}{slash}{}{start:020}.{}", self.folder, self.stem, self.extension)
     }
 
     /// Its boundary object.
@@ -73,14 +76,14 @@ pub struct Seen {
     pub timestamp_ms: i64,
 }
 
-/// Where a file ends.
+/// Where the files of a partition that were begun at one offset end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Boundary {
-    /// The offset at which the next file begins.
+    /// The offset at which the next begin.
     pub next: i64,
-    /// The file's first record.
+    /// The first record.
     pub first: Seen,
-    /// The file's last record.
+    /// The last record.
     pub last: Seen,
 }
 
@@ -113,7 +116,9 @@ mod tests {
             path: path.into(),
             connection: "files".into(),
             format: SinkFormat::JsonLines,
+            partitioner: crate::partitioner::Partitioner::Flat,
             flush_size: 1,
+            rotate_interval_ms: None,
             rotate_schedule_interval_ms: None,
         };
         Names::new(&options, &Partition { topic: "a.b".into(), number: 7 })
@@ -121,8 +126,9 @@ mod tests {
 
     #[test]
     fn names_tell_topic_partition_and_first_offset() {
-        assert_eq!(names("").file(12), "a.b+7+00000000000000000012.jsonl");
-        assert_eq!(names("x/y").file(0), "x/y/a.b+7+00000000000000000000.jsonl");
+        assert_eq!(names("").file("", 12), "a.b+7+00000000000000000012.jsonl");
+        assert_eq!(names("x/y").file("", 0), "x/y/a.b+7+00000000000000000000.jsonl");
+        assert_eq!(names("x").file("t/d=1", 3), "x/t/d=1/a.b+7+00000000000000000003.jsonl");
         let boundary = names("x").boundary(i64::MAX);
         assert_eq!(boundary, "x/_boundaries/a.b+7+09223372036854775807.json");
         assert_eq!(names("x").start(&boundary), Some(i64::MAX));

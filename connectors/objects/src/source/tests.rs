@@ -6,7 +6,9 @@ use longshore_sdk::testkit::Testkit;
 use longshore_sdk::{Checkpoint, Config, Fault, Next, Plugin, Polled, Source, Task};
 use proptest::prelude::*;
 
-use super::FileSource;
+use crate::kind::Plain;
+
+type FileSource = super::ObjectSource<Plain>;
 
 fn config(options: &[(&str, &str)]) -> Config {
     [("topic", "lines"), ("path", "in/*")].iter().chain(options).copied().collect()
