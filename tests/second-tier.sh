@@ -3,13 +3,13 @@
 #
 #   second-tier.sh all     every one
 #   second-tier.sh slice   in an order drawn from the commit's hash, starting no
-#                          further test once SLICE_SECONDS (900) have passed, so
+#                          further test once SLICE_SECONDS (600) have passed, so
 #                          that each commit runs other tests and all get a turn
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 mode=${1:?usage: second-tier.sh all|slice}
-budget_seconds=${SLICE_SECONDS:-900}
+budget_seconds=${SLICE_SECONDS:-600}
 commit=$(git rev-parse HEAD)
 
 # Lines of: directory of the package, test executable, test name.

@@ -11,11 +11,9 @@ use super::error::TaskError;
 use crate::kafka::{CommittedOffset, OffsetCommit, TopicPartition};
 
 /// A group without members forgets offsets that are not committed again
-/// (`offsets.retention.minutes`, seven days): commit them anew this often.
+/// (`offsets.retention.minutes`, seven days): commit them anew this often, and when a
+/// task's session begins.
 pub const RECOMMIT_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
-/// For the first time soon after a task's session began: in a fleet that is rolled or
-/// rebalanced daily none would last until the next.
-pub const RECOMMIT_FIRST: Duration = Duration::from_secs(60);
 
 /// The group that a connector's offsets are committed to.
 pub fn group_of(connector: &str) -> String {

@@ -23,28 +23,28 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::{Backoff, Patience, Verdict, chance};
-use super::commits::{self, Positions, RECOMMIT_EVERY};
+use super::commits;
 use super::counters::{Counters, payload_bytes};
 use super::delivery::Delivery;
 use super::error::TaskError;
 use super::failures::{DeadLetters, Failures};
 use super::inflight::{InFlight, Lot, Seal, Step};
 use super::plugin::{Output, Processed, ProcessorPlugin};
-use super::source::sleep_until;
-use super::start::{self, Known};
 use super::topics::OutputTopics;
 use super::writes::Writes;
 use crate::batch::Batch;
-use crate::kafka::{Admin, Consumer, Fetched, OffsetCommit, OffsetReset, Start, TopicPartition};
+use crate::kafka::{Admin, Consumer, Fetched, OffsetCommit, OffsetReset, TopicPartition};
+
+mod begin;
+mod renewal;
+
+use renewal::Renewal;
 
 /// Input of one call, and so of one transaction, in bytes; it is also the most
 /// that a crash repeats.
 const BATCH_BYTES: usize = 1 << 20;
 /// How long one read waits for something to come.
 const READ_WAIT: Duration = Duration::from_secs(1);
-
-/// How long nothing comes of a state before that is told.
-const TELL_AFTER: Duration = Duration::from_secs(5);
 
 /// Who is told what a processor or sink reads, and its offsets as they are
 /// committed.
@@ -76,8 +76,8 @@ pub struct ProcessorSession {
     /// What the changelog is read with: what an aborted transaction wrote there is
     /// no state, whatever of the inputs is read.
     pub changes: Arc<dyn Consumer>,
-    /// How long after its start the session commits offsets anew for the first time.
-    pub recommit_first: Duration,
+    /// How often the session commits offsets anew that have not moved.
+    pub recommit_every: Duration,
     /// What to do about a position that the log does not have.
     pub offset_reset: OffsetReset,
     /// Where outputs and state changes go, and how offsets go with them.
@@ -151,15 +151,13 @@ impl ProcessorSession {
         let mut landing: OptionFuture<Landing> = None.into();
         let (mut waiting, mut flying) = (Payload::default(), Vec::new());
         let mut sealing = false;
-        let mut renewing: OptionFuture<Landing> = None.into();
-        let mut is_renewing = false;
-        let mut renew_at = Instant::now() + self.recommit_first;
-        // Every input's offset is to be committed anew, with the next commit or without.
-        let mut renews = false;
+        let mut renewal = Renewal::every(self.recommit_every);
 
         loop {
             let stopping = self.stop.is_cancelled();
-            while !is_renewing && let Some(step) = machine.next(!stopping) {
+            while !renewal.flies()
+                && let Some(step) = machine.next(!stopping)
+            {
                 match step {
                     Step::Make(_) => {
                         let plugin = guest.take().expect("one batch is made at a time");
@@ -173,22 +171,18 @@ impl ProcessorSession {
                     Step::Seal(_) => {
                         sealing = true;
                         flying = std::mem::take(&mut waiting).offsets;
-                        if std::mem::take(&mut renews) {
-                            self.add_others(&mut flying, &positions);
-                        }
-                        landing = Some(self.commit(flying.clone())).into();
+                        landing = Some(self.seal(&mut flying, &mut renewal, &positions)).into();
                     }
                 }
             }
-            if stopping && machine.is_idle() && !is_renewing {
+            if stopping && machine.is_idle() && !renewal.flies() {
                 break;
             }
             // The next batch may be on its way from the plugin, as it nearly always is.
-            if renews && !is_renewing && machine.has_landed() {
+            if machine.has_landed() && renewal.begins() {
                 let mut all = Vec::new();
                 self.add_others(&mut all, &positions);
-                (renews, is_renewing) = (false, true);
-                renewing = Some(self.renew(all)).into();
+                renewal.fly(self.renew(all));
             }
             tokio::select! {
                 Some((plugin, made)) = &mut making => {
@@ -222,21 +216,10 @@ impl ProcessorSession {
                         crash::point("processor-after-produce-before-commit");
                         machine.sent();
                         sealing = true;
-                        if std::mem::take(&mut renews) {
-                            self.add_others(&mut flying, &positions);
-                        }
-                        landing = Some(self.commit(flying.clone())).into();
+                        landing = Some(self.seal(&mut flying, &mut renewal, &positions)).into();
                     }
                 }
-                Some(renewed) = &mut renewing => {
-                    renewing = None.into();
-                    is_renewing = false;
-                    renewed?;
-                }
-                () = sleep_until(Some(renew_at)) => {
-                    renew_at = Instant::now() + RECOMMIT_EVERY;
-                    renews = true;
-                }
+                renewed = renewal.changes() => renewed?,
             }
         }
         self.consumer.unassign(&self.inputs).await?;
@@ -246,113 +229,18 @@ impl ProcessorSession {
         Ok(())
     }
 
-    /// Reads the changelog to its end, as it was when this began: nobody else
-    /// writes to this partition. True if there was anything.
-    async fn restore(&self, plugin: &mut dyn ProcessorPlugin) -> Result<bool, TaskError> {
-        let log = std::slice::from_ref(&self.changelog);
-        let end = self.changes.end_offsets(log).await?.get(&self.changelog).copied();
-        let begin = self.changes.beginning_offsets(log).await?.get(&self.changelog).copied();
-        let (Some(begin), Some(end)) = (begin, end) else {
-            // Just created, it may not be known everywhere; else no pause helps.
-            return Err(TaskError::reopen(format!(
-                "its state has no partition {}: was it deleted, or did the inputs get more \
-                 partitions? A restart of the connector says what to do",
-                self.changelog
-            )));
-        };
-        let mut position = begin;
-        let mut records = 0;
-        if position < end {
-            self.changes.assign(&[(self.changelog.clone(), Start::Offset(begin))]).await?;
-            let mut read_at = Instant::now();
-            while position < end && !self.stop.is_cancelled() {
-                let Some(fetched) = self.changes.next(BATCH_BYTES, READ_WAIT).await? else {
-                    if read_at.elapsed() >= TELL_AFTER {
-                        read_at = Instant::now();
-                        self.waits_for_state(position, end);
-                    }
-                    continue;
-                };
-                read_at = Instant::now();
-                position = fetched.next_offset;
-                records += fetched.batch.len();
-                plugin.restore(&fetched.batch)?;
-            }
-            self.changes.unassign(log).await?;
-            self.observer.waits(&self.changelog, None);
-        }
-        tracing::debug!(task = self.label, records, "restored the state from {}", self.changelog);
-        Ok(records > 0)
-    }
-
-    /// What is written there lies behind a transaction that is open, which may be for
-    /// ever (KIP-664), or the cluster does not answer.
-    fn waits_for_state(&self, position: i64, end: i64) {
-        let why = format!(
-            "its state is read up to offset {position} of {end}: an open transaction is there, \
-             or the cluster does not answer. `longshore txn hanging --topic {}` finds what no \
-             coordinator will end",
-            self.changelog.topic
-        );
-        tracing::warn!(task = self.label, "{why}");
-        self.observer.waits(&self.changelog, Some(&why));
-    }
-
-    /// Assigns the inputs from where the group is, else from where
-    /// `auto.offset.reset` says.
-    async fn start(&self, has_state: bool) -> Result<HashMap<TopicPartition, i64>, TaskError> {
-        let committed = self.consumer.committed(&self.inputs).await?;
-        let mut committed =
-            Positions::of_this_fleet(committed, &self.group, &self.fleet)?.offsets();
-        if has_state && committed.is_empty() {
-            self.check_position().await?;
-        }
-        let begins = self.consumer.beginning_offsets(&self.inputs).await?;
-        let ends = self.consumer.end_offsets(&self.inputs).await?;
-        let latest = self.consumer.stable_offsets(&self.inputs).await?;
-        let mut starts = Vec::with_capacity(self.inputs.len());
-        let mut at_the_end = HashMap::new();
-        for input in &self.inputs {
-            let known = Known::of(input, committed.get(input).copied(), &begins, &ends, &latest);
-            let start = start::start(input, known, self.offset_reset, &self.group, &self.counters)?;
-            starts.push((input.clone(), Start::Offset(start)));
-            if self.offset_reset == OffsetReset::Latest && !committed.contains_key(input) {
-                at_the_end.insert(input.clone(), start);
-            }
-        }
-        // Else the end would be another after a move, and what came between never read.
-        let mut starts_at = Vec::new();
-        self.add_others(&mut starts_at, &at_the_end);
-        self.renew(starts_at).await?;
-        committed.extend(at_the_end);
-        self.consumer.assign(&starts).await?;
-        let known = committed.iter().map(|(at, offset)| commits::commit(at, *offset, &self.fleet));
-        self.observer.committed(&known.collect::<Vec<_>>());
-        Ok(committed)
-    }
-
-    /// Refuses to process again what a state has already: where it became visible with
-    /// its offsets, these were there. Inputs that are others now have none yet.
-    async fn check_position(&self) -> Result<(), TaskError> {
-        let all = self.admin.committed_offsets(&self.group, None).await?;
-        if all.keys().any(|at| at.partition == self.changelog.partition) {
-            return Ok(());
-        }
-        let lost = format!(
-            "the state in {} is of records that were processed, and the group `{}` has no offset \
-             of their partitions any more: it was deleted, an input was deleted, or nothing was \
-             committed to it for `offsets.retention.minutes`",
-            self.changelog, self.group
-        );
-        if self.delivery.is_exactly_once() {
-            return Err(TaskError::stop(format!(
-                "{lost}. From the beginning they would be counted twice: set the group's offsets \
-                 where it was (`longshore group reset-offsets`), or create the connector under \
-                 another name to begin anew"
-            )));
-        }
-        tracing::warn!(task = self.label, "{lost}; they may be processed again");
-        Ok(())
+    /// Begins the commit of a lot's offsets, with those of all other inputs: what belongs
+    /// to one state expires together, or an input without an offset would be processed
+    /// again beside others that have theirs.
+    fn seal(
+        &self,
+        flying: &mut Vec<OffsetCommit>,
+        renewal: &mut Renewal,
+        positions: &HashMap<TopicPartition, i64>,
+    ) -> Landing {
+        renewal.begins();
+        self.add_others(flying, positions);
+        self.commit(flying.clone())
     }
 
     /// Adds where the inputs are of which nothing is committed just now.

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use super::commits::{RECOMMIT_EVERY, RECOMMIT_FIRST};
+use super::commits::RECOMMIT_EVERY;
 use super::marks::{Marks, Overclaim};
 use crate::kafka::TopicPartition;
 
@@ -53,7 +53,7 @@ impl Schedule {
             held_bytes_max,
             tick_at: now + TICK_EVERY,
             commit_at: now + commit_every,
-            recommit_at: now + RECOMMIT_FIRST,
+            recommit_at: now + RECOMMIT_EVERY,
             drained: true,
         }
     }
@@ -238,10 +238,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_committed_is_committed_again_soon_and_then_daily() {
+    fn what_is_committed_is_committed_again_daily() {
         let mut schedule = Schedule::new(COMMIT_EVERY, 1_000, Duration::ZERO);
         schedule.assigned(at(0), 7, Some(7));
-        for due in [RECOMMIT_FIRST, RECOMMIT_FIRST + RECOMMIT_EVERY] {
+        for due in [RECOMMIT_EVERY, 2 * RECOMMIT_EVERY] {
             let early = due - Duration::from_secs(1);
             schedule.ticked(early);
             assert!(matches!(schedule.next(early, 0, None), Step::Read(_)));

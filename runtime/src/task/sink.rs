@@ -237,29 +237,27 @@ impl Running {
             marks.into_iter().map(|mark| (mark.partition, mark.next)).collect();
         committed.check_kept(&marks, &self.session.group)?;
         let mut starts = Vec::with_capacity(partitions.len());
-        let mut at_the_end = Vec::new();
+        let mut known = Vec::new();
         for partition in partitions {
             let group_has = committed.get(&partition);
             let position = marks.get(&partition).copied().or(group_has);
             if marks.contains_key(&partition) {
                 self.kept.insert(partition.clone());
             }
-            let known = Known::of(&partition, position, &begins, &ends, &latest);
+            let places = Known::of(&partition, position, &begins, &ends, &latest);
             let SinkSession { offset_reset, group, counters, .. } = &self.session;
-            let start = start::start(&partition, known, *offset_reset, group, counters)?;
+            let start = start::start(&partition, places, *offset_reset, group, counters)?;
             starts.push((partition.clone(), Start::Offset(start)));
-            if *offset_reset == OffsetReset::Latest && position.is_none() {
-                at_the_end.push((partition.clone(), start));
-            }
-            if let Some(offset) = group_has {
-                let commit = commits::commit(&partition, offset, &self.session.fleet);
-                self.session.observer.committed(&[commit]);
+            let is_at_the_end = *offset_reset == OffsetReset::Latest && position.is_none();
+            if group_has.is_some() || is_at_the_end {
+                known.push((partition.clone(), start));
             }
             self.schedule.assigned(partition, start, group_has);
         }
-        // Else the end would be another after a move, and what came between never read.
-        if !at_the_end.is_empty() {
-            self.commit(at_the_end).await?;
+        // Else the end would be another after a move, and what came between never read. What
+        // was there is committed anew: sessions may be too short for their daily renewal.
+        if !known.is_empty() {
+            self.renew(known).await?;
         }
         consumer.assign(&starts).await?;
         Ok(())
@@ -455,6 +453,15 @@ impl Running {
 
     async fn commit(&mut self, offsets: Vec<(TopicPartition, i64)>) -> Result<(), TaskError> {
         longshore_broker::crash::point("sink-after-finish-before-commit");
+        self.renew(offsets).await?;
+        self.session.counters.committed();
+        self.session.counters.active.record(0);
+        self.session.progressed.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Commits offsets, of which it may be that none moved.
+    async fn renew(&mut self, offsets: Vec<(TopicPartition, i64)>) -> Result<(), TaskError> {
         let fleet = &self.session.fleet;
         let of = |(at, offset): &(TopicPartition, i64)| match self.kept.contains(at) {
             true => commits::commit_kept(at, *offset, fleet),
@@ -466,9 +473,6 @@ impl Running {
             Ok::<_, TaskError>(())
         };
         self.session.counters.commits.measure(commit).await?;
-        self.session.counters.committed();
-        self.session.counters.active.record(0);
-        self.session.progressed.store(true, Ordering::Relaxed);
         self.session.observer.committed(&commits);
         self.schedule.committed(&offsets, self.began.elapsed());
         Ok(())

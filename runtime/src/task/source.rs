@@ -20,16 +20,20 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::counters::{Counters, payload_bytes};
+use super::counters::Counters;
 use super::delivery::Delivery;
 use super::error::TaskError;
 use super::failures::{DeadLetters, Failures};
 use super::inflight::{InFlight, Lot, Seal, Step};
-use super::plugin::{Checkpoint, Next, Output, Polled, SourcePlugin, TransactionEnd};
+use super::plugin::{Checkpoint, Next, Output, SourcePlugin, TransactionEnd};
 use super::topics::OutputTopics;
 use super::transforms::BatchTransform;
 use super::unsealed::{Payload, Unsealed};
 use super::writes::Writes;
+
+mod intake;
+
+use intake::Intake;
 
 /// How long one poll may wait for something to read.
 const POLL_WAIT: Duration = Duration::from_millis(200);
@@ -87,10 +91,14 @@ pub struct SourceSession {
     pub stop: CancellationToken,
 }
 
-type Guest = Box<dyn SourcePlugin>;
+/// The plugin, and what takes in what it polls.
+struct Guest {
+    plugin: Box<dyn SourcePlugin>,
+    intake: Intake,
+}
 
 enum Answer {
-    Polled(Polled),
+    Polled { payload: Payload, next: Next, end: Option<TransactionEnd> },
     Acknowledged,
 }
 
@@ -100,14 +108,20 @@ type Landing = BoxFuture<'static, Result<(), TaskError>>;
 impl SourceSession {
     /// Runs until stopped or failed. The plugin is closed when the session
     /// ends in order, and dropped when it fails.
-    pub async fn run(self, plugin: Guest) -> Result<(), TaskError> {
+    pub async fn run(self, plugin: Box<dyn SourcePlugin>) -> Result<(), TaskError> {
         let (delivery, writes) = (self.delivery.clone(), self.writes.clone());
         delivery.during(&writes, self.serve(plugin)).await
     }
 
-    async fn serve(mut self, plugin: Guest) -> Result<(), TaskError> {
+    async fn serve(mut self, plugin: Box<dyn SourcePlugin>) -> Result<(), TaskError> {
         let mut machine = InFlight::default();
-        let mut guest = Some(plugin);
+        let intake = Intake {
+            topics: self.topics.clone(),
+            transform: self.transform.take(),
+            failures: self.failures.clone(),
+            counters: self.counters.clone(),
+        };
+        let mut guest = Some(Guest { plugin, intake });
         let mut call: OptionFuture<GuestCall> = None.into();
         let mut landing: OptionFuture<Landing> = None.into();
         let (mut waiting, mut unsealed) = (Payload::default(), Unsealed::default());
@@ -125,10 +139,10 @@ impl SourceSession {
             // Telling the plugin comes before asking it for more: a queue
             // upstream holds what was not acknowledged.
             if machine.durable() > acknowledged
-                && let Some(plugin) = guest.take()
+                && let Some(guest) = guest.take()
             {
                 acknowledged = machine.durable();
-                call = Some(acknowledge(plugin, acknowledged)).into();
+                call = Some(acknowledge(guest, acknowledged)).into();
             }
             let due = (stopping && !told_ends)
                 || finished
@@ -141,8 +155,8 @@ impl SourceSession {
             while let Some(step) = machine.next(may_make && guest.is_some()) {
                 match step {
                     Step::Make(_) => {
-                        let plugin = guest.take().expect("a poll starts with the guest at rest");
-                        call = Some(poll(plugin)).into();
+                        let guest = guest.take().expect("a poll starts with the guest at rest");
+                        call = Some(poll(guest, told_ends)).into();
                     }
                     Step::Send(_) => {
                         let outputs = std::mem::take(&mut waiting.outputs);
@@ -184,12 +198,11 @@ impl SourceSession {
             }
 
             tokio::select! {
-                Some((plugin, answer)) = &mut call => {
+                Some((back, answer)) = &mut call => {
                     call = None.into();
-                    guest = Some(plugin);
-                    if let Answer::Polled(polled) = answer? {
-                        let (next, end) = (polled.next, polled.end.filter(|_| told_ends));
-                        waiting = self.take(polled, end).await?;
+                    guest = Some(back);
+                    if let Answer::Polled { payload, next, end } = answer? {
+                        waiting = payload;
                         let came = !waiting.outputs.is_empty() || waiting.letters.is_some();
                         // Records in a transaction are durable once it is committed.
                         let committed = came && self.delivery.is_exactly_once();
@@ -252,45 +265,10 @@ impl SourceSession {
                 () = self.stop.cancelled(), if !stopping => {}
             }
         }
-        if let Some(plugin) = guest {
-            plugin.close().await;
+        if let Some(guest) = guest {
+            guest.plugin.close().await;
         }
         Ok(())
-    }
-
-    /// Counts what a poll brought, and stops at what cannot be used.
-    async fn take(
-        &mut self,
-        polled: Polled,
-        end: Option<TransactionEnd>,
-    ) -> Result<Payload, TaskError> {
-        let Polled { mut outputs, mut refused, .. } = polled;
-        let aborts = end == Some(TransactionEnd::Abort);
-        if aborts {
-            outputs.clear();
-        }
-        outputs.retain(|output| !output.batch.is_empty());
-        self.topics.check(&outputs)?;
-        for output in &outputs {
-            self.counters.read(output.batch.len() as u64, payload_bytes(&output.batch));
-        }
-        if let Some(transform) = &mut self.transform {
-            let records = |outputs: &[Output]| -> usize {
-                outputs.iter().map(|output| output.batch.len()).sum()
-            };
-            let given = records(&outputs);
-            let (transformed, failed) = transform.outputs(outputs).await?;
-            outputs = transformed;
-            refused.extend(failed);
-            let dropped = given - records(&outputs);
-            self.counters.dropped.fetch_add(dropped as u64, Ordering::Relaxed);
-        }
-        if !outputs.is_empty() {
-            self.counters.active.record(self.counters.unwritten());
-        }
-        self.topics.used(&outputs)?;
-        let letters = self.failures.refused(&refused)?;
-        Ok(Payload { outputs, letters, saved: polled.saved, aborts })
     }
 
     fn send(&self, outputs: Vec<Output>, letters: Vec<DeadLetters>) -> Landing {
@@ -349,17 +327,23 @@ impl SourceSession {
     }
 }
 
-fn poll(mut plugin: Guest) -> GuestCall {
+fn poll(mut guest: Guest, told_ends: bool) -> GuestCall {
     Box::pin(async move {
-        let polled = plugin.poll(POLL_WAIT, POLL_BYTES).await;
-        (plugin, polled.map(Answer::Polled))
+        let polled = async {
+            let polled = guest.plugin.poll(POLL_WAIT, POLL_BYTES).await?;
+            let (next, end) = (polled.next, polled.end.filter(|_| told_ends));
+            let payload = guest.intake.take(polled, end).await?;
+            Ok(Answer::Polled { payload, next, end })
+        };
+        let answer = polled.await;
+        (guest, answer)
     })
 }
 
-fn acknowledge(mut plugin: Guest, polls: u64) -> GuestCall {
+fn acknowledge(mut guest: Guest, polls: u64) -> GuestCall {
     Box::pin(async move {
-        let done = plugin.committed(polls).await;
-        (plugin, done.map(|()| Answer::Acknowledged))
+        let done = guest.plugin.committed(polls).await;
+        (guest, done.map(|()| Answer::Acknowledged))
     })
 }
 

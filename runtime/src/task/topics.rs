@@ -65,7 +65,7 @@ impl OutputTopics {
     /// but those with state.
     pub fn used(&self, outputs: &[Output]) -> Result<(), TaskError> {
         for output in outputs {
-            self.check_free(&output.topic)?;
+            check_free(&*self.state, &output.topic)?;
             if let Some(observer) = &self.observer {
                 observer.used(&output.topic);
             }
@@ -73,19 +73,8 @@ impl OutputTopics {
         Ok(())
     }
 
-    /// Refuses a topic that holds state of the cluster or of a worker.
-    pub fn check_free(&self, topic: &str) -> Result<(), TaskError> {
-        if topic.starts_with("__") || self.state.contain(topic) {
-            return Err(TaskError::stop(format!(
-                "`{topic}` holds state of the cluster or of a worker: no connector may write to \
-                 it; give the connector another topic"
-            )));
-        }
-        Ok(())
-    }
-
     fn check_name(&self, topic: &str) -> Result<(), TaskError> {
-        self.check_free(topic)?;
+        check_free(&*self.state, topic)?;
         let is_derived = self.prefix.as_ref().is_some_and(|prefix| topic.starts_with(prefix));
         if is_derived || self.named.contains(topic) {
             return Ok(());
@@ -95,6 +84,17 @@ impl OutputTopics {
              name it, or give a `{PREFIX_OPTION}` that it begins with"
         )))
     }
+}
+
+/// Refuses a topic that holds state of the cluster or of a worker.
+pub fn check_free(state: &dyn StateTopics, topic: &str) -> Result<(), TaskError> {
+    if topic.starts_with("__") || state.contain(topic) {
+        return Err(TaskError::stop(format!(
+            "`{topic}` holds state of the cluster or of a worker: no connector may write to \
+             it; give the connector another topic"
+        )));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -50,6 +50,16 @@ impl Holding {
         has_tasks && self.connectors.is_subset(&other.connectors)
     }
 
+    /// How many connectors, tasks and shares are not among those of `other`.
+    pub fn beyond(&self, other: &Self) -> usize {
+        let of_task = |(task, shares): (&TaskId, &BTreeSet<TopicPartition>)| {
+            let others = other.tasks.get(task);
+            others.map_or(1 + shares.len(), |others| shares.difference(others).count())
+        };
+        let tasks: usize = self.tasks.iter().map(of_task).sum();
+        tasks + self.connectors.difference(&other.connectors).count()
+    }
+
     /// Takes up all of `more` beside what there is.
     pub fn extend(&mut self, more: &Self) {
         self.connectors.extend(more.connectors.iter().cloned());
@@ -57,6 +67,11 @@ impl Holding {
             self.tasks.entry(task.clone()).or_default().extend(shares.iter().cloned());
         }
     }
+}
+
+/// Whether a partition is among `shares`, or its number is a processor's.
+pub fn covers(shares: &BTreeSet<TopicPartition>, at: &TopicPartition) -> bool {
+    shares.contains(at) || shares.contains(&TopicPartition::new(ALL_INPUTS, at.partition))
 }
 
 /// Deals out `work` (by connector) to `members` (by member id, with what each

@@ -8,7 +8,7 @@ use super::herder::ConnectorConfig;
 use super::session_key::InterWorker;
 use crate::kafka::Security;
 use crate::logging::{self, Loggers};
-use crate::task::commits::RECOMMIT_FIRST;
+use crate::task::commits::RECOMMIT_EVERY;
 
 /// The least time for a transaction, Kafka Streams' own.
 const TRANSACTION_TIMEOUT_MIN: Duration = Duration::from_secs(10);
@@ -116,9 +116,9 @@ pub struct WorkerConfig {
     /// How many times in a row, with no progress between, a task that trapped
     /// or timed out is reopened before it is FAILED.
     pub task_reopen_max: u32,
-    /// How long after its start a processor's session commits offsets anew for the
-    /// first time, so that none expires.
-    pub recommit_first: Duration,
+    /// How often offsets of processors, and of what is PAUSED, are committed anew that
+    /// have not moved, so that none expires.
+    pub recommit_every: Duration,
     /// Longest pause before a task is tried again
     /// (`errors.retry.delay.max.ms`, where a connector does not set its own).
     pub retry_delay_max: Duration,
@@ -163,7 +163,7 @@ impl WorkerConfig {
             topic_refresh_interval: Duration::from_secs(5),
             worker_id: worker_id.to_owned(),
             task_reopen_max: 5,
-            recommit_first: RECOMMIT_FIRST,
+            recommit_every: RECOMMIT_EVERY,
             retry_delay_max: Duration::from_secs(60),
             exactly_once_sources: SourceSupport::default(),
             topic_tracking: TopicTracking::default(),

@@ -9,7 +9,7 @@ use std::time::Instant;
 use tokio::sync::{mpsc, watch};
 
 use super::active_topics::ActiveTopics;
-use super::assignment::{ALL_INPUTS, Holding, Work};
+use super::assignment::{Holding, Work, covers};
 use super::clients::{Clients, Producers, SharedConsumer};
 use super::compacted::{CompactedLog, Write};
 use super::config::WorkerConfig;
@@ -285,14 +285,7 @@ impl Connector {
     /// How far the one of these partitions is behind that is furthest behind.
     pub(super) fn lag_max(&self, shares: &BTreeSet<TopicPartition>) -> Option<u64> {
         let lags = self.lags.read().expect("no holder panics");
-        let of = |share: &TopicPartition| {
-            let all_inputs = &*share.topic == ALL_INPUTS;
-            let is_meant = move |at: &TopicPartition| {
-                at == share || (all_inputs && at.partition == share.partition)
-            };
-            lags.iter().filter(move |(at, _)| is_meant(at)).map(|(_, lag)| *lag).max()
-        };
-        shares.iter().filter_map(of).max()
+        lags.iter().filter(|(at, _)| covers(shares, at)).map(|(_, lag)| *lag).max()
     }
 
     /// The consumer that its tasks share; a task keeps it alive.

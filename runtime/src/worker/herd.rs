@@ -20,6 +20,7 @@ use super::connections;
 use super::core::{Core, label};
 use super::herder::{ConnectorConfig, State, TaskId};
 use super::inter_worker;
+use super::keepers::Keepers;
 use super::leader::Leader;
 use super::options;
 use super::plan::Survey;
@@ -92,6 +93,7 @@ pub(super) struct Herd {
     /// How many words of the group it has taken up.
     words: u64,
     slots: BTreeMap<TaskId, Slot>,
+    keepers: Keepers,
     planner: Planner,
     leader: Leader,
     /// Something was taken away that nobody else gets before this worker let
@@ -117,6 +119,7 @@ impl Herd {
         Self {
             planner: Planner::new(core.clone(), events.clone()),
             leader: Leader::new(core.clone(), events.clone()),
+            keepers: Keepers::new(core.clone(), events.clone()),
             core,
             events,
             rejoin,
@@ -169,9 +172,10 @@ impl Herd {
                     let lost = !self.assigned.is_within(&holding);
                     self.assigned = holding;
                     let surplus = self.surplus();
+                    let told = self.core.told.lock().expect("no holder panics");
                     // What it lost and does not run is to be dealt out though the rest hangs.
-                    self.told_surplus = surplus + usize::from(lost);
-                    self.owes_rejoin |= lost || surplus > 0;
+                    self.told_surplus = told.beyond(&self.assigned);
+                    self.owes_rejoin |= lost || self.told_surplus.max(surplus) > 0;
                 }
                 self.core.ready.store(true, Ordering::Release);
                 if is_leader {
@@ -259,6 +263,7 @@ impl Herd {
     fn lost(&mut self) {
         self.announcing = false;
         self.slots.clear();
+        self.keepers.lost();
         // Records of tasks that were just aborted are still with the client.
         self.core.producers.give_up();
         self.assigned = Holding::default();
@@ -449,8 +454,9 @@ impl Herd {
             self.slots.remove(&id);
             self.tell_idle(&id);
         }
+        self.keepers.keep(self.paused());
         for (id, (task, shares)) in wanted {
-            if !self.slots.contains_key(&id) {
+            if !self.slots.contains_key(&id) && !self.keepers.keeps(&id) {
                 self.runs += 1;
                 let slot = Slot::start(&self.core, &self.events, self.runs, &id, task, shares);
                 self.slots.insert(id, slot);
@@ -492,6 +498,18 @@ impl Herd {
         }
     }
 
+    /// The tasks assigned here that are not to run for now, and run no more.
+    fn paused(&self) -> BTreeMap<TaskId, BTreeSet<TopicPartition>> {
+        let configs = self.core.configs.read().expect("no holder panics");
+        let is_paused = |id: &TaskId| {
+            let entry = configs.get(&id.connector);
+            entry.is_some_and(|entry| entry.target == TargetState::Paused)
+        };
+        let idle = self.assigned.tasks.iter().filter(|(id, _)| !self.slots.contains_key(*id));
+        let paused = idle.filter(|(id, _)| is_paused(id));
+        paused.map(|(id, shares)| (id.clone(), shares.clone())).collect()
+    }
+
     /// The tasks assigned here that have a configuration and are to run.
     fn wanted(&self) -> BTreeMap<TaskId, (Task, BTreeSet<TopicPartition>)> {
         let fences = self.core.config.exactly_once_sources == SourceSupport::Enabled;
@@ -514,23 +532,23 @@ impl Herd {
     /// What this worker has not let go of.
     fn holding(&self) -> Holding {
         let mut holding = self.assigned.clone();
-        for (id, slot) in &self.slots {
+        let mut hold = |id: &TaskId, held: &BTreeSet<TopicPartition>| {
             let shares = holding.tasks.entry(id.clone()).or_default();
-            shares.extend(slot.held.borrow().iter().cloned());
-        }
+            shares.extend(held.iter().cloned());
+        };
+        self.slots.iter().for_each(|(id, slot)| hold(id, &slot.held.borrow()));
+        self.keepers.held().for_each(|(id, held)| hold(id, held));
         holding
     }
 
     /// How many tasks and partitions this worker still has that are no longer assigned
     /// here.
     fn surplus(&self) -> usize {
-        let of_slot = |(id, slot): (&TaskId, &Slot)| {
-            let held = slot.held.borrow();
-            match self.assigned.tasks.get(id) {
-                None => 1 + held.len(),
-                Some(shares) => held.difference(shares).count(),
-            }
+        let of = |id: &TaskId, held: &BTreeSet<TopicPartition>| {
+            let assigned = self.assigned.tasks.get(id);
+            assigned.map_or(1 + held.len(), |shares| held.difference(shares).count())
         };
-        self.slots.iter().map(of_slot).sum()
+        let of_slots = self.slots.iter().map(|(id, slot)| of(id, &slot.held.borrow()));
+        of_slots.chain(self.keepers.held().map(|(id, held)| of(id, held))).sum()
     }
 }

@@ -63,7 +63,7 @@ impl Delegate for Voice {
         // It could not tell what to do, as the leader not even the others: it stays out,
         // and its work goes to others, until it can.
         self.core.logs.config.followed().await;
-        let holding = self.core.told.lock().expect("no holder panics").holding().clone();
+        let holding = self.core.told.lock().expect("no holder panics").join();
         let position = position(&self.core);
         self.announced = self.core.leaving.load(Ordering::Acquire);
         let metadata = Metadata::new(&self.core.config.worker_id, position, holding);

@@ -70,6 +70,7 @@ pub mod error_options;
 pub mod guarantees;
 pub mod herder;
 pub mod kafka_clients;
+mod keepers;
 pub mod options;
 pub mod overrides;
 pub mod plugin;

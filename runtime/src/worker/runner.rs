@@ -36,7 +36,7 @@ use crate::task::calls::Call;
 use crate::task::delivery::Delivery;
 use crate::task::error::TaskError;
 use crate::task::failures::{Failures, Origin, Rooms};
-use crate::task::topics::OutputTopics;
+use crate::task::topics::{self, OutputTopics};
 use crate::task::transforms::BatchTransform;
 use crate::transform::Chain;
 
@@ -181,6 +181,7 @@ impl Runner {
             origin: Arc::new(origin),
             policy: options.errors.clone(),
             room: self.rooms.of(0),
+            state: self.core.clone(),
             counters: self.metrics().counters.clone(),
         }
     }
@@ -267,7 +268,7 @@ impl Runner {
             TaskError::stop(all.join("; "))
         })?;
         if let Some(topic) = &options.errors.dead_letters {
-            self.output_topics(&self.config).check_free(&topic.name)?;
+            topics::check_free(&*self.core, &topic.name)?;
             let admin = self.core.clients.admin();
             dead_letters::ensure(&*admin, topic).await?;
             let overrides = &options.producer_overrides;

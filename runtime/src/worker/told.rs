@@ -8,6 +8,8 @@ use super::assignment::Holding;
 #[derive(Debug, Default)]
 pub(super) struct Told {
     holding: Holding,
+    /// What was told with the last join: nobody else was given any of that.
+    joined_with: Holding,
     /// Counts the words of the group.
     words: u64,
 }
@@ -16,6 +18,18 @@ impl Told {
     /// What is told.
     pub(super) fn holding(&self) -> &Holding {
         &self.holding
+    }
+
+    /// What is told with a join that begins now.
+    pub(super) fn join(&mut self) -> Holding {
+        self.joined_with = self.holding.clone();
+        self.holding.clone()
+    }
+
+    /// How much of what was told with the last join is not `assigned` here, and is given
+    /// to nobody before this worker joins again.
+    pub(super) fn beyond(&self, assigned: &Holding) -> usize {
+        self.joined_with.beyond(assigned)
     }
 
     /// The group gave this: what nobody tells of is given to another, so it is told
@@ -59,9 +73,20 @@ mod tests {
         told.holds(of(0), first);
         let second = told.given(&of(1));
         told.holds(of(0), first);
-        assert_eq!(told.holding().tasks.len(), 2, "it was just given another");
+        assert_eq!(told.join().tasks.len(), 2, "it was just given another");
         told.holds(of(1), second);
-        assert_eq!(*told.holding(), of(1));
+        assert_eq!(told.join(), of(1));
+    }
+
+    #[test]
+    fn what_was_told_counts_though_it_ended_before_the_group_answered() {
+        let mut told = Told::default();
+        let word = told.given(&of(0));
+        told.join();
+        told.holds(Holding::default(), word);
+        assert_eq!((told.beyond(&Holding::default()), told.beyond(&of(0))), (1, 0));
+        told.join();
+        assert_eq!(told.beyond(&Holding::default()), 0);
     }
 
     #[test]
@@ -70,8 +95,8 @@ mod tests {
         let given = told.given(&of(0));
         let lost = told.lost();
         told.holds(of(0), given);
-        assert_eq!(*told.holding(), Holding::default());
+        assert_eq!(told.join(), Holding::default());
         told.holds(Holding::default(), lost);
-        assert_eq!(*told.holding(), Holding::default());
+        assert_eq!(told.join(), Holding::default());
     }
 }

@@ -6,6 +6,8 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{
     BrokerId, FindCoordinatorRequest, MetadataRequest, MetadataResponse,
@@ -31,6 +33,9 @@ struct Inner {
     known: Mutex<Known>,
 }
 
+/// Whoever needs the connection waits for the same one.
+type Opening = Shared<BoxFuture<'static, Result<Arc<Connection>, ClientError>>>;
+
 #[derive(Default)]
 struct Known {
     /// Addresses by `node.id`.
@@ -39,11 +44,17 @@ struct Known {
     /// `node.id`s of coordinators.
     coordinators: HashMap<Coordinated, i32>,
     connections: HashMap<(String, Lane), Arc<Connection>>,
+    /// Those that are being opened.
+    openings: HashMap<(String, Lane), Opening>,
     /// When it was last tried in vain to connect to an address.
     failed: HashMap<String, Instant>,
 }
 
 impl Known {
+    fn open(&self, key: &(String, Lane)) -> Option<Arc<Connection>> {
+        self.connections.get(key).filter(|connection| connection.is_open()).cloned()
+    }
+
     /// Where a broker may be found: those of the cluster, then the bootstrap servers, and
     /// last of all those that were tried in vain, or stopped answering.
     fn candidates(&self, bootstrap: &[String], lane: Lane) -> Vec<String> {
@@ -383,34 +394,53 @@ impl Cluster {
         deadline: Instant,
     ) -> Result<Arc<Connection>, ClientError> {
         let key = (address.to_owned(), lane);
-        if let Some(open) = self.0.known.lock().await.connections.get(&key)
-            && open.is_open()
-        {
-            return Ok(open.clone());
-        }
+        let opening = {
+            let mut known = self.0.known.lock().await;
+            if let Some(open) = known.open(&key) {
+                return Ok(open);
+            }
+            match known.openings.get(&key) {
+                // One that is over was cut short.
+                Some(opening) if opening.peek().is_none() => opening.clone(),
+                _ => {
+                    let opening = self.clone().opening(key.clone());
+                    known.openings.insert(key.clone(), opening.clone());
+                    opening
+                }
+            }
+        };
         let limit = left(deadline);
-        match tokio::time::timeout(limit, tokio::spawn(self.clone().establish(key))).await {
-            Ok(Ok(opened)) => opened,
-            Ok(Err(error)) => Err(ClientError::Disconnected {
-                address: address.into(),
-                reason: error.to_string(),
-            }),
+        match tokio::time::timeout(limit, opening).await {
+            Ok(opened) => opened,
             Err(_) => {
-                self.0.known.lock().await.failed.insert(address.to_owned(), Instant::now());
+                let mut known = self.0.known.lock().await;
+                if known.open(&key).is_none() {
+                    known.failed.insert(key.0, Instant::now());
+                }
                 let what = format!("connecting to {address}");
                 Err(ClientError::TimedOut { what, after: limit })
             }
         }
     }
 
+    fn opening(self, key: (String, Lane)) -> Opening {
+        let address = key.0.clone();
+        let opened = tokio::spawn(self.establish(key)).map(|joined| {
+            joined.unwrap_or_else(|error| {
+                Err(ClientError::Disconnected { address, reason: error.to_string() })
+            })
+        });
+        opened.boxed().shared()
+    }
+
     /// Opens a connection. It is there for the next request though whoever asked for it
     /// has no more time: else short requests would never get one where opening is slow.
     async fn establish(self, key: (String, Lane)) -> Result<Arc<Connection>, ClientError> {
         let opening = Connection::open(&key.0, &self.0.config.client_id, &self.0.secured);
-        // Not under the lock: others reach their brokers meanwhile. Two that
-        // open at once leave one connection, the other goes with its request.
+        // Not under the lock: others reach their brokers meanwhile.
         let opened = opening.await.map(Arc::new);
         let mut known = self.0.known.lock().await;
+        known.openings.remove(&key);
         match &opened {
             Ok(connection) => {
                 known.failed.remove(&key.0);

@@ -143,6 +143,12 @@ impl Connection {
         !self.is_broken() && self.replace_at.is_none_or(|at| Instant::now() < at)
     }
 
+    /// Ends it for all its users, and closes its socket.
+    fn give_up(&self, reason: &str) {
+        self.waiting.close(reason);
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+
     pub(super) fn is_broken(&self) -> bool {
         self.waiting.closed.load(Ordering::Acquire)
     }
@@ -255,7 +261,7 @@ impl Connection {
             Err(_) => {
                 // As Kafka's own clients do: of a broker that vanished without a word the
                 // system would say so only after a quarter of an hour.
-                self.waiting.close("it gave no answer in time");
+                self.give_up("it gave no answer in time");
                 return Err(ClientError::TimedOut {
                     what: format!("{} to {}", name(R::KEY), self.address),
                     after: timeout,

@@ -33,6 +33,7 @@ pub use stage::{Failure, Stage};
 use super::counters::Counters;
 use super::error::TaskError;
 use super::plugin::{LateReject, Refused, Reject};
+use super::topics::{self, StateTopics};
 use crate::batch::Batch;
 use crate::kafka::TopicPartition;
 
@@ -40,7 +41,7 @@ use crate::kafka::TopicPartition;
 const LOGGED_BYTES_MAX: usize = 1024;
 
 /// Decides about the records of one task that cannot be used.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Failures {
     /// `connector-N`, for messages.
     pub label: String,
@@ -50,6 +51,8 @@ pub struct Failures {
     pub policy: Arc<ErrorPolicy>,
     /// What its dead-letter topic takes of one writer of transactions.
     pub room: Arc<Room>,
+    /// Where no letter may go, whenever it becomes one of these.
+    pub state: Arc<dyn StateTopics>,
     /// The connector's counts.
     pub counters: Arc<Counters>,
 }
@@ -85,7 +88,7 @@ impl Failures {
                 first.failure
             )
         })?;
-        Ok(self.letters(|headers| self.origin.records(headers, from, batch, rejects)))
+        self.letters(|headers| self.origin.records(headers, from, batch, rejects))
     }
 
     /// Takes a record that was refused after it had been taken. Its contents, for a
@@ -128,15 +131,16 @@ impl Failures {
                 first.failure
             )
         })?;
-        Ok(self.letters(|headers| self.origin.payloads(headers, refused)))
+        self.letters(|headers| self.origin.payloads(headers, refused))
     }
 
     /// The letters that `fill` writes, if there is a topic for them. It is told whether
     /// they have headers.
-    fn letters(&self, fill: impl FnOnce(bool) -> Batch) -> Option<DeadLetters> {
-        let topic = self.policy.dead_letters.as_ref()?;
+    fn letters(&self, fill: impl FnOnce(bool) -> Batch) -> Result<Option<DeadLetters>, TaskError> {
+        let Some(topic) = &self.policy.dead_letters else { return Ok(None) };
+        topics::check_free(&*self.state, &topic.name)?;
         let letters = fill(topic.context_headers);
-        Some(DeadLetters { topic: topic.name.clone(), letters, room: self.room.clone() })
+        Ok(Some(DeadLetters { topic: topic.name.clone(), letters, room: self.room.clone() }))
     }
 
     /// A transaction is committed: what its topic refused of its letters holds no longer.

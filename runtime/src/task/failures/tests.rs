@@ -6,6 +6,15 @@ use async_trait::async_trait;
 
 use super::*;
 
+/// `changelog` holds a worker's state.
+struct Changelog;
+
+impl StateTopics for Changelog {
+    fn contain(&self, topic: &str) -> bool {
+        topic == "changelog"
+    }
+}
+
 fn failures(tolerant: bool, headers: bool) -> Failures {
     let origin = Origin {
         connector: "orders".into(),
@@ -30,6 +39,7 @@ fn failures(tolerant: bool, headers: bool) -> Failures {
         origin: origin.into(),
         policy: policy.into(),
         room: Rooms::default().of(0),
+        state: Arc::new(Changelog),
         counters: Arc::default(),
     }
 }
@@ -108,6 +118,19 @@ fn without_context_headers_a_dead_letter_has_its_own_alone() {
     let letters = only(sent).letters;
     assert_eq!(letters.validate(), Ok(()));
     assert_eq!(letters.columns.header_count, [2, 0]);
+}
+
+#[test]
+fn no_dead_letter_is_made_for_a_topic_that_came_to_hold_state() {
+    let mut failures = failures(true, true);
+    let mut policy = (*failures.policy).clone();
+    policy.dead_letters.as_mut().unwrap().name = "changelog".into();
+    failures.policy = policy.into();
+    let rejects = [Reject { at: 1, failure: failure(Stage::TaskPut) }];
+    let told = failures.records(&TopicPartition::new("t", 4), &batch(), &rejects).unwrap_err();
+    assert!(told.message.contains("`changelog` holds state"), "{told}");
+    let refused = [Refused { payload: b"torn".into(), failure: failure(Stage::TaskPoll) }];
+    assert!(failures.refused(&refused).is_err());
 }
 
 #[test]

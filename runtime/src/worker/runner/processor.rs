@@ -110,7 +110,7 @@ impl OpenNumber for Opener {
             consumer: self.consumer.share(),
             admin: core.clients.admin(),
             changes: self.changes.share(),
-            recommit_first: core.config.recommit_first,
+            recommit_every: core.config.recommit_every,
             offset_reset: self.offset_reset,
             delivery,
             writes: core.writes(),

@@ -112,9 +112,10 @@ async fn a_worker_that_has_not_read_of_a_connector_does_not_take_it_for_a_delete
     let core = house.worker.core.clone();
     let known = |name: &str| core.statuses.connector(name).is_some();
     until("their states are read", || known("late") && known("gone")).await;
-    let forgetting = tokio::spawn(core.clone().forget_deleted());
+    let mut forgetting = Box::pin(core.clone().forget_deleted());
+    assert!(futures::poll!(&mut forgetting).is_pending(), "it reads first");
     house.cluster.thaw("connect-configs");
-    forgetting.await.unwrap();
+    forgetting.await;
     until("one is forgotten", || told_of(&house, "gone").is_empty()).await;
     assert_eq!(told_of(&house, "late").len(), 1);
 }

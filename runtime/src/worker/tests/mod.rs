@@ -7,6 +7,7 @@ mod connections;
 mod control;
 mod dead_letters;
 mod errors;
+mod expiry;
 mod fleet;
 mod generations;
 mod inter_worker;
