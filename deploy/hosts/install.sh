@@ -6,6 +6,7 @@
 #
 # DESTDIR=FOLDER puts everything below a folder instead, and makes no user.
 set -euo pipefail
+called_from=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
@@ -18,6 +19,11 @@ fail() {
     exit 1
 }
 
+# What was given is meant from where the caller is.
+given() {
+    (cd "$called_from" && realpath -m -- "$1")
+}
+
 role=${1:-}
 [[ $role == broker || $role == worker ]] || usage
 shift
@@ -25,8 +31,8 @@ binary=../../target/release/longshore
 plugins=../../target/plugins
 while (($#)); do
     case $1 in
-        --binary) binary=${2:?--binary FILE} ;;
-        --plugins) plugins=${2:?--plugins FOLDER} ;;
+        --binary) binary=$(given "${2:?--binary FILE}") ;;
+        --plugins) plugins=$(given "${2:?--plugins FOLDER}") ;;
         *) usage ;;
     esac
     shift 2

@@ -108,3 +108,37 @@ async fn session(
     };
     (share, outcome)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Broken;
+
+    #[async_trait]
+    impl OpenNumber for Broken {
+        async fn open(
+            &self,
+            number: i32,
+            stop: CancellationToken,
+        ) -> Result<(ProcessorSession, Box<dyn ProcessorPlugin>), TaskError> {
+            if number == 0 {
+                panic!("a bug");
+            }
+            stop.cancelled().await;
+            Err(TaskError::retry("ended in order"))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_that_panics_ends_the_task_which_holds_nothing_then() {
+        let shares = [0, 1].map(|number| TopicPartition::new("*", number)).into();
+        let (_shares, shares) = watch::channel(shares);
+        let (held, holds) = watch::channel(BTreeSet::new());
+        let stop = CancellationToken::new();
+        let task = ProcessorTask { shares, held, open: Arc::new(Broken), stop };
+        let ended = task.run().await.unwrap_err();
+        assert!(ended.message.contains("broke") && ended.message.contains("a bug"), "{ended}");
+        assert!(holds.borrow().is_empty());
+    }
+}

@@ -30,6 +30,22 @@ async fn the_leader_makes_the_fleets_key_and_another_when_it_is_old() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_has_not_read_the_fleets_key_yet_waits_for_it() {
+    let house = House::new().await;
+    house.herder.keyed().await;
+    let core = house.worker.core.clone();
+    let read = std::mem::take(&mut *core.configs.write().unwrap());
+    let mut keyed = house.herder.keyed();
+    assert!(futures::poll!(&mut keyed).is_pending());
+    assert!(house.herder.sign(b"a").is_err());
+    *core.configs.write().unwrap() = read;
+    // It looks again at whatever comes next.
+    house.cluster.append("connect-configs", 0, "something", "{}");
+    tokio::time::timeout(DEADLINE, keyed).await.expect("it is woken");
+    assert!(house.herder.sign(b"a").is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn tasks_that_another_worker_planned_are_put_in_effect_by_the_leader_alone() {
     let one = House::new().await;
     one.cluster.create("lines", 1);

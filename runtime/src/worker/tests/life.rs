@@ -463,6 +463,18 @@ async fn a_plugin_that_writes_where_its_configuration_does_not_say_is_stopped() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_topic_is_no_changelog_because_a_sink_has_the_first_part_of_its_name() {
+    let house = House::new().await;
+    topics(&house.cluster);
+    house.cluster.create("keep-changelog", 1);
+    house.create("keep", &KEEP).await;
+    let rows = [("connector.class", "rows"), ("topic", "keep-changelog"), ("rows", "5")];
+    house.create("rows", &rows).await;
+    house.drained("rows").await;
+    assert_eq!(house.cluster.records("keep-changelog").len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_panic_of_the_worker_fails_one_task_and_does_not_hang_its_shutdown() {
     let house = House::new().await;
     topics(&house.cluster);
