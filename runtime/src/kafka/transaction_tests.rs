@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use kafka_protocol::ResponseError;
+
 use super::broker_tests::{Cluster, DEADLINE, config, read_until, values};
 use super::{
     Admin, Consumer, ErrorClass, KafkaTransactions, OffsetCommit, OffsetReset, ProduceError,
@@ -254,8 +256,12 @@ async fn whom_the_leader_fences_cannot_go_on_whether_a_transaction_was_open_or_n
             owner.begin().await.unwrap();
             send(&owner, "out", "lost").await.unwrap();
         }
+        let fenced = cluster.admin.describe_transaction(ID).await.unwrap();
         cluster.admin.fence_producer(ID, DEADLINE).await.unwrap();
         assert!(cluster.admin.describe_transaction(ID).await.unwrap().is_over());
+        let fenced = (fenced.producer_id, fenced.producer_epoch);
+        let error = cluster.admin.try_fence(ID, fenced, 60_000).await.unwrap_err();
+        assert_eq!(error.code(), Some(ResponseError::ProducerFenced), "its next epoch is nobody's");
         let before = cluster.admin.describe_transaction(ID).await.unwrap().producer_epoch;
         // Each asks for the id in its next epoch, as a producer may after an error.
         if !is_open {

@@ -454,6 +454,7 @@ impl Running {
     async fn commit(&mut self, offsets: Vec<(TopicPartition, i64)>) -> Result<(), TaskError> {
         longshore_broker::crash::point("sink-after-finish-before-commit");
         self.renew(offsets).await?;
+        self.schedule.commits_after(self.began.elapsed());
         self.session.counters.committed();
         self.session.counters.active.record(0);
         self.session.progressed.store(true, Ordering::Relaxed);
@@ -474,7 +475,7 @@ impl Running {
         };
         self.session.counters.commits.measure(commit).await?;
         self.session.observer.committed(&commits);
-        self.schedule.committed(&offsets, self.began.elapsed());
+        self.schedule.committed(&offsets);
         Ok(())
     }
 }

@@ -151,7 +151,8 @@ impl Herd {
                 self.on(event);
             }
             self.reconcile();
-            if self.leaving.is_some() && self.slots.is_empty() && !self.announcing {
+            let is_idle = self.slots.is_empty() && self.keepers.held().next().is_none();
+            if self.leaving.is_some() && is_idle && !self.announcing {
                 if let Some(done) = self.leaving.take() {
                     let _ = done.send(());
                 }

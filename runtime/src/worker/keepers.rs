@@ -16,6 +16,7 @@ use super::herder::TaskId;
 use crate::kafka::{OffsetCommit, TopicPartition};
 use crate::task::commits::{self, Positions};
 use crate::task::error::TaskError;
+use crate::task::writes::Writes;
 
 /// The first time is soon: a fleet may be rolled more often than offsets are renewed.
 const FIRST: Duration = Duration::from_secs(60);
@@ -103,12 +104,22 @@ async fn keep(
     let every = core.config.recommit_every;
     let mut pause = FIRST.min(every);
     loop {
-        tokio::select! {
+        let renewed = async {
+            tokio::time::sleep(pause).await;
+            // Of the membership in which it is read.
+            let writes = core.writes();
+            Ok::<_, TaskError>((writes, committed(core, name, shares).await?))
+        };
+        let renewed = tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
-        }
-        // Not to be left half-way: what was read would be committed over what comes next.
-        pause = match renew(core, name, shares).await {
+            renewed = renewed => renewed,
+        };
+        // Not to be left half-way: it would be committed over what comes next.
+        let renewed = match renewed {
+            Ok((writes, again)) => commit(core, name, &writes, &again).await,
+            Err(error) => Err(error),
+        };
+        pause = match renewed {
             Ok(()) => every,
             Err(error) => {
                 tracing::warn!(connector = name, "its offsets are not committed anew: {error}");
@@ -118,11 +129,12 @@ async fn keep(
     }
 }
 
-async fn renew(
+/// What the group has of these.
+async fn committed(
     core: &Core,
     name: &str,
     shares: &BTreeSet<TopicPartition>,
-) -> Result<(), TaskError> {
+) -> Result<Vec<OffsetCommit>, TaskError> {
     let (admin, group) = (core.clients.admin(), commits::group_of(name));
     let all = admin.committed_offsets(&group, None).await?.into_keys();
     let mine: Vec<_> = all.filter(|at| covers(shares, at)).collect();
@@ -133,7 +145,17 @@ async fn renew(
         offset: committed.offset,
         metadata: committed.metadata.clone(),
     });
-    let again: Vec<_> = again.collect();
+    let again = again.collect();
     Positions::of_this_fleet(committed, &group, &core.config.group_id)?;
-    Ok(core.writes().hold(admin.commit_offsets(&group, &again)).await??)
+    Ok(again)
+}
+
+async fn commit(
+    core: &Core,
+    name: &str,
+    writes: &Writes,
+    again: &[OffsetCommit],
+) -> Result<(), TaskError> {
+    let (admin, group) = (core.clients.admin(), commits::group_of(name));
+    Ok(writes.hold(admin.commit_offsets(&group, again)).await??)
 }

@@ -43,6 +43,7 @@
 //! | `plan` | tasks planned; what there is to deal out |
 //! | `planner` | when a connector is planned |
 //! | `herd` | what runs, brought in line with what should |
+//! | `keepers` | what is PAUSED, whose offsets are kept from going |
 //! | `slot` | the place of one task: its run, what it is told, what it holds |
 //! | `leader` | the leader's part: what there is to deal out, and sources' former tasks |
 //! | `catch_up` | the offset topic, read to its end before a source starts |

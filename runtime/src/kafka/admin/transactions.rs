@@ -310,7 +310,8 @@ impl AdminClient {
         }
     }
 
-    async fn try_fence(
+    /// The id's next epoch, as its owner would ask for it.
+    pub(in crate::kafka) async fn try_fence(
         &self,
         transactional_id: &str,
         (producer_id, producer_epoch): ProducerEpoch,

@@ -33,6 +33,10 @@ struct Inner {
     known: Mutex<Known>,
 }
 
+/// How long an opening is waited for by others than who began it: a broker that took a
+/// connection and says nothing may answer another.
+const OPENING_SHARED: Duration = Duration::from_secs(1);
+
 /// Whoever needs the connection waits for the same one.
 type Opening = Shared<BoxFuture<'static, Result<Arc<Connection>, ClientError>>>;
 
@@ -44,8 +48,8 @@ struct Known {
     /// `node.id`s of coordinators.
     coordinators: HashMap<Coordinated, i32>,
     connections: HashMap<(String, Lane), Arc<Connection>>,
-    /// Those that are being opened.
-    openings: HashMap<(String, Lane), Opening>,
+    /// Those that are being opened, since when.
+    openings: HashMap<(String, Lane), (Instant, Opening)>,
     /// When it was last tried in vain to connect to an address.
     failed: HashMap<String, Instant>,
 }
@@ -400,11 +404,10 @@ impl Cluster {
                 return Ok(open);
             }
             match known.openings.get(&key) {
-                // One that is over was cut short.
-                Some(opening) if opening.peek().is_none() => opening.clone(),
+                Some((since, opening)) if since.elapsed() < OPENING_SHARED => opening.clone(),
                 _ => {
                     let opening = self.clone().opening(key.clone());
-                    known.openings.insert(key.clone(), opening.clone());
+                    known.openings.insert(key.clone(), (Instant::now(), opening.clone()));
                     opening
                 }
             }
@@ -440,6 +443,7 @@ impl Cluster {
         // Not under the lock: others reach their brokers meanwhile.
         let opened = opening.await.map(Arc::new);
         let mut known = self.0.known.lock().await;
+        // Another may have been begun since: whoever waits for that has it, too.
         known.openings.remove(&key);
         match &opened {
             Ok(connection) => {

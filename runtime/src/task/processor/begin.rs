@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{BATCH_BYTES, ProcessorSession, READ_WAIT};
 use crate::kafka::{OffsetReset, Start, TopicPartition};
-use crate::task::commits::{self, Positions};
+use crate::task::commits::Positions;
 use crate::task::error::TaskError;
 use crate::task::plugin::ProcessorPlugin;
 use crate::task::start::{self, Known};
@@ -78,8 +78,7 @@ impl ProcessorSession {
         has_state: bool,
     ) -> Result<HashMap<TopicPartition, i64>, TaskError> {
         let committed = self.consumer.committed(&self.inputs).await?;
-        let mut committed =
-            Positions::of_this_fleet(committed, &self.group, &self.fleet)?.offsets();
+        let committed = Positions::of_this_fleet(committed, &self.group, &self.fleet)?.offsets();
         if has_state && committed.is_empty() {
             self.check_position().await?;
         }
@@ -87,25 +86,25 @@ impl ProcessorSession {
         let ends = self.consumer.end_offsets(&self.inputs).await?;
         let latest = self.consumer.stable_offsets(&self.inputs).await?;
         let mut starts = Vec::with_capacity(self.inputs.len());
-        let mut at_the_end = HashMap::new();
+        // Committed anew: sessions may be too short for their daily renewal. And the end,
+        // or where a position was set to that the log does not have: else that would be
+        // another after a move, and what came between never read.
+        let mut known = HashMap::new();
         for input in &self.inputs {
-            let known = Known::of(input, committed.get(input).copied(), &begins, &ends, &latest);
-            let start = start::start(input, known, self.offset_reset, &self.group, &self.counters)?;
+            let position = committed.get(input).copied();
+            let places = Known::of(input, position, &begins, &ends, &latest);
+            let start =
+                start::start(input, places, self.offset_reset, &self.group, &self.counters)?;
             starts.push((input.clone(), Start::Offset(start)));
-            if self.offset_reset == OffsetReset::Latest && !committed.contains_key(input) {
-                at_the_end.insert(input.clone(), start);
+            if position.is_some() || self.offset_reset == OffsetReset::Latest {
+                known.insert(input.clone(), start);
             }
         }
-        // Else the end would be another after a move, and what came between never read. What
-        // was there is committed anew: sessions may be too short for their daily renewal.
-        committed.extend(at_the_end);
-        let mut known = Vec::new();
-        self.add_others(&mut known, &committed);
-        self.renew(known).await?;
+        let mut commits = Vec::new();
+        self.add_others(&mut commits, &known);
+        self.renew(commits).await?;
         self.consumer.assign(&starts).await?;
-        let known = committed.iter().map(|(at, offset)| commits::commit(at, *offset, &self.fleet));
-        self.observer.committed(&known.collect::<Vec<_>>());
-        Ok(committed)
+        Ok(known)
     }
 
     /// Refuses to process again what a state has already: where it became visible with
