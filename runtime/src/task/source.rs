@@ -97,12 +97,14 @@ struct Guest {
     intake: Intake,
 }
 
-enum Answer {
-    Polled { payload: Payload, next: Next, end: Option<TransactionEnd> },
-    Acknowledged,
+/// What a poll brought.
+struct Took {
+    payload: Payload,
+    next: Next,
+    end: Option<TransactionEnd>,
 }
 
-type GuestCall = BoxFuture<'static, (Guest, Result<Answer, TaskError>)>;
+type GuestCall = BoxFuture<'static, (Guest, Result<Option<Took>, TaskError>)>;
 type Landing = BoxFuture<'static, Result<(), TaskError>>;
 
 impl SourceSession {
@@ -201,7 +203,7 @@ impl SourceSession {
                 Some((back, answer)) = &mut call => {
                     call = None.into();
                     guest = Some(back);
-                    if let Answer::Polled { payload, next, end } = answer? {
+                    if let Some(Took { payload, next, end }) = answer? {
                         waiting = payload;
                         let came = !waiting.outputs.is_empty() || waiting.letters.is_some();
                         // Records in a transaction are durable once it is committed.
@@ -333,7 +335,7 @@ fn poll(mut guest: Guest, told_ends: bool) -> GuestCall {
             let polled = guest.plugin.poll(POLL_WAIT, POLL_BYTES).await?;
             let (next, end) = (polled.next, polled.end.filter(|_| told_ends));
             let payload = guest.intake.take(polled, end).await?;
-            Ok(Answer::Polled { payload, next, end })
+            Ok(Some(Took { payload, next, end }))
         };
         let answer = polled.await;
         (guest, answer)
@@ -343,7 +345,7 @@ fn poll(mut guest: Guest, told_ends: bool) -> GuestCall {
 fn acknowledge(mut guest: Guest, polls: u64) -> GuestCall {
     Box::pin(async move {
         let done = guest.plugin.committed(polls).await;
-        (guest, done.map(|()| Answer::Acknowledged))
+        (guest, done.map(|()| None))
     })
 }
 
