@@ -3,9 +3,9 @@
 usage: registry.py read REGISTRY FORMAT BOOTSTRAP TOPIC
        registry.py write REGISTRY FORMAT BOOTSTRAP TOPIC SCHEMA < VALUES
 
-FORMAT is `avro`. `read` prints the value of each record of the topic as a line of JSON, from
-its start to its present end; decimals are strings. `write` produces each line of VALUES, with
-decimals for numbers that have a point, and registers SCHEMA.
+FORMAT is `avro` or `json-schema`. `read` prints the value of each record of the topic as a line of JSON, from
+its start to its present end; Avro's decimals are strings. `write` produces each line of VALUES,
+for Avro with decimals for numbers that have a point, and registers SCHEMA.
 """
 
 import decimal
@@ -15,6 +15,7 @@ import sys
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
+from confluent_kafka.schema_registry.json_schema import JSONDeserializer, JSONSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
 PATIENCE_SECONDS = 60
@@ -40,10 +41,10 @@ def read(deserialize, bootstrap, topic):
     consumer.close()
 
 
-def write(serialize, bootstrap, topic):
+def write(serialize, parse_float, bootstrap, topic):
     producer = Producer({"bootstrap.servers": bootstrap})
     for line in sys.stdin:
-        value = json.loads(line, parse_float=decimal.Decimal)
+        value = json.loads(line, parse_float=parse_float)
         context = SerializationContext(topic, MessageField.VALUE)
         producer.produce(topic, serialize(value, context))
     assert producer.flush(PATIENCE_SECONDS) == 0, "not all were acknowledged"
@@ -51,11 +52,16 @@ def write(serialize, bootstrap, topic):
 
 def main(verb, url, kind, bootstrap, topic, *schema):
     client = SchemaRegistryClient({"url": url})
-    deserializer, serializer = {"avro": (AvroDeserializer, AvroSerializer)}[kind]
-    if verb == "read":
-        read(deserializer(client), bootstrap, topic)
-    else:
-        write(serializer(client, *schema), bootstrap, topic)
+    match verb, kind:
+        case "read", "avro":
+            read(AvroDeserializer(client), bootstrap, topic)
+        case "read", "json-schema":
+            # It also validates what it reads.
+            read(JSONDeserializer(None, schema_registry_client=client), bootstrap, topic)
+        case "write", "avro":
+            write(AvroSerializer(client, *schema), decimal.Decimal, bootstrap, topic)
+        case "write", "json-schema":
+            write(JSONSerializer(*schema, client), float, bootstrap, topic)
 
 
 main(*sys.argv[1:])

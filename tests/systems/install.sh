@@ -26,8 +26,10 @@ usage: tests/systems/install.sh TARGET...
   helm     Helm, and the schemas that its manifests are checked against
   hadolint what looks over the Dockerfile
   image    what builds and runs it without Docker's engine
+  httpd    Apache's web server, for TLS and passwords before another server
   minio    MinIO, a server of S3; builds for many minutes
-  registry Apicurio Registry, a schema registry with Confluent's API
+  registry Apicurio Registry, a schema registry with Confluent's API, and
+           Confluent's client
   promtool Prometheus, which tries the alerting rules and the dashboards
   systemd  what looks over the units of deploy/hosts
 
@@ -60,7 +62,7 @@ main() {
             -h | --help) usage && exit 0 ;;
             build | wasm | kcat | python | node | java | moto | suite_*) ;;
             # The tests that need these install them when they begin.
-            helm | hadolint | image | minio | promtool | registry | systemd) ;;
+            helm | hadolint | httpd | image | minio | promtool | registry | systemd) ;;
             *) usage >&2 && fail "unknown target '$target'" ;;
         esac
     done

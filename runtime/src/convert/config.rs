@@ -4,16 +4,17 @@
 use std::sync::Arc;
 
 use super::connect_json::JsonOptions;
-use super::registry_config::{self, is_registered};
+use super::csv::CsvOptions;
+use super::registry_config::{self, OpenedRegistries, is_registered};
 use super::{
-    BooleanConverter, BytesConverter, Converter, Converters, HeaderConverter, JsonConverter,
-    NumberConverter, Part, Passage, Passages, Side, StringConverter, header,
+    BooleanConverter, BytesConverter, Converter, Converters, CsvConverter, HeaderConverter,
+    JsonConverter, NumberConverter, Part, Passage, Passages, Side, StringConverter, header,
 };
 use crate::worker::herder::ConnectorConfig;
 
 /// The converters there are, by short name and by the class that Kafka Connect
-/// has for the same encoding.
-pub const NAMES: [(&str, &str); 9] = [
+/// has for the same encoding; it has none for CSV.
+pub const NAMES: [(&str, &str); 10] = [
     ("string", "org.apache.kafka.connect.storage.StringConverter"),
     ("bytes", "org.apache.kafka.connect.converters.ByteArrayConverter"),
     ("short", "org.apache.kafka.connect.converters.ShortConverter"),
@@ -23,6 +24,7 @@ pub const NAMES: [(&str, &str); 9] = [
     ("double", "org.apache.kafka.connect.converters.DoubleConverter"),
     ("boolean", "org.apache.kafka.connect.converters.BooleanConverter"),
     ("json", "org.apache.kafka.connect.json.JsonConverter"),
+    ("csv", "csv"),
 ];
 
 /// Kafka Connect's own converter of headers, which has no other use.
@@ -90,6 +92,7 @@ pub fn named(name: &str) -> Option<Arc<dyn Converter>> {
         "float" => Arc::new(NumberConverter::Float),
         "double" => Arc::new(NumberConverter::Double),
         "boolean" => Arc::new(BooleanConverter),
+        "csv" => Arc::new(CsvConverter::default()),
         _ => {
             let schemas = schemas_by_default(name);
             Arc::new(JsonConverter::new(JsonOptions { schemas, ..JsonOptions::default() }))
@@ -112,7 +115,7 @@ pub fn short_names() -> String {
 }
 
 /// `key.converter` or `value.converter`.
-fn option_of(part: Part) -> &'static str {
+pub(super) fn option_of(part: Part) -> &'static str {
     match part {
         Part::Key => "key.converter",
         Part::Value => "value.converter",
@@ -162,10 +165,16 @@ fn plugin_side(way: Way) -> Arc<dyn Converter> {
 }
 
 impl Passages {
-    /// Reads `key.converter` and `value.converter`.
+    /// Reads `key.converter` and `value.converter`. `opened` are the registries that
+    /// [connections](registry_config::connection) name; what has none of its own to ask yet
+    /// is only checked.
     ///
     /// All that is wrong is told at once.
-    pub fn from_config(config: &ConnectorConfig, way: Way) -> Result<Self, Vec<ConverterError>> {
+    pub fn from_config(
+        config: &ConnectorConfig,
+        way: Way,
+        opened: &OpenedRegistries,
+    ) -> Result<Self, Vec<ConverterError>> {
         let mut errors = Vec::new();
         let mut read = |part: Part| {
             let (option, name) = (option_of(part), name_of(config, part));
@@ -175,7 +184,7 @@ impl Passages {
             }
             let plugin = Side::Plain(plugin_side(way));
             let reader = Reader { config, converter: option, errors: &mut errors };
-            let Some(registered) = registry_config::read(reader, part) else {
+            let Some(registered) = registry_config::read(reader, name, part, way, opened) else {
                 return Passage { from: plugin.clone(), to: plugin, converts: true };
             };
             let topic = Side::Registry(registered);
@@ -226,18 +235,12 @@ fn one(
         });
         return None;
     };
-    if converter.name() != "json" {
-        return Some(converter);
-    }
     let mut reader = Reader { config, converter: option, errors };
-    let own = JsonOptions::default();
-    let options = JsonOptions {
-        schemas: reader.flag("schemas.enable", schemas_by_default(name)),
-        schemas_kept_max: reader.count("schemas.cache.size", own.schemas_kept_max),
-        numeric_decimals: reader.decimals(),
-        null_is_default: reader.flag("replace.null.with.default", own.null_is_default),
-    };
-    Some(Arc::new(JsonConverter::new(options)))
+    match converter.name() {
+        "json" => Some(Arc::new(JsonConverter::new(reader.json(name)))),
+        "csv" => reader.csv().map(|csv| -> Arc<dyn Converter> { Arc::new(csv) }),
+        _ => Some(converter),
+    }
 }
 
 /// Reads the options of one converter.
@@ -275,7 +278,49 @@ impl<'a> Reader<'a, '_> {
         self.read(name, default, "a whole number", |text| text.parse().ok())
     }
 
-    fn decimals(&mut self) -> bool {
+    pub(super) fn wrong(&mut self, name: &str, reason: impl Into<String>) {
+        let option = format!("{}.{name}", self.converter);
+        self.errors.push(ConverterError::Wrong { option, reason: reason.into() });
+    }
+
+    fn json(&mut self, name: &str) -> JsonOptions {
+        let own = JsonOptions::default();
+        JsonOptions {
+            schemas: self.flag("schemas.enable", schemas_by_default(name)),
+            schemas_kept_max: self.count("schemas.cache.size", own.schemas_kept_max),
+            numeric_decimals: self.decimals(),
+            null_is_default: self.flag("replace.null.with.default", own.null_is_default),
+        }
+    }
+
+    fn csv(&mut self) -> Option<CsvConverter> {
+        let own = CsvOptions::default();
+        let given = |name: &str| self.config.get(&format!("{}.{name}", self.converter));
+        let columns = given("columns").map(|names| names.trim()).filter(|names| !names.is_empty());
+        let columns = columns.map_or_else(Vec::new, |names| {
+            names.split(',').map(|name| name.trim().to_owned()).collect()
+        });
+        // Not trimmed: it may be a tab.
+        let delimiter = given("delimiter").map_or(",", String::as_str);
+        let null = given("null").cloned().unwrap_or(own.null);
+        let delimiter = match delimiter {
+            "\\t" => b'\t',
+            one if one.len() == 1 => one.as_bytes()[0],
+            _ => {
+                self.wrong("delimiter", "must be one character of ASCII, or `\\t` for a tab");
+                return None;
+            }
+        };
+        match CsvConverter::new(CsvOptions { columns, delimiter, null }) {
+            Ok(csv) => Some(csv),
+            Err((name, reason)) => {
+                self.wrong(name, reason);
+                None
+            }
+        }
+    }
+
+    pub(super) fn decimals(&mut self) -> bool {
         self.read("decimal.format", false, "BASE64 or NUMERIC", |text| match text {
             _ if text.eq_ignore_ascii_case("base64") => Some(false),
             _ if text.eq_ignore_ascii_case("numeric") => Some(true),
@@ -342,6 +387,37 @@ mod tests {
     }
 
     #[test]
+    fn csv_has_its_columns_and_says_which_option_is_wrong() {
+        let csv = |options: &[(&str, &str)]| {
+            let mut config = config(options);
+            config.insert("value.converter".to_owned(), "csv".to_owned());
+            Converters::from_config(&config).map(|converters| converters.value)
+        };
+        let of = csv(&[
+            ("value.converter.columns", "a, b"),
+            ("value.converter.delimiter", "\\t"),
+            ("value.converter.null", "NULL"),
+        ]);
+        let mut out = Vec::new();
+        of.unwrap().write_json(Some(b"1\tNULL"), &mut out).unwrap();
+        assert_eq!(out, br#"{"a":"1","b":null}"#);
+        for (option, wrong) in [
+            ("columns", "a,a"),
+            ("columns", "a,,b"),
+            ("delimiter", ""),
+            ("delimiter", ", "),
+            ("delimiter", "\""),
+            ("delimiter", "é"),
+            ("null", "a,b"),
+            ("null", "\""),
+        ] {
+            let option = format!("value.converter.{option}");
+            let errors = csv(&[(&option, wrong)]).unwrap_err();
+            assert_eq!(errors.iter().map(ConverterError::option).collect::<Vec<_>>(), [option]);
+        }
+    }
+
+    #[test]
     fn every_wrong_option_of_the_json_converter_is_told_at_once() {
         let wrong = config(&[
             ("value.converter", "json"),
@@ -362,6 +438,6 @@ mod tests {
         let errors = Converters::from_config(&wrong).unwrap_err();
         assert_eq!(errors.len(), 2);
         assert!(errors[0].to_string().ends_with("did you mean `string`?"), "{}", errors[0]);
-        assert!(errors[1].to_string().ends_with("registry avro"), "{}", errors[1]);
+        assert!(errors[1].to_string().ends_with("registry avro, json-schema"), "{}", errors[1]);
     }
 }

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 use super::json::{checked, utf8, write_on_one_line};
-use super::json_data::{self, Form};
+use super::json_data::{self, Dialect, Form};
 use super::json_schemas;
 use super::json_tree::{self, Envelope};
 use super::{ConvertError, Converter};
@@ -70,7 +70,7 @@ impl JsonConverter {
 
     fn form(&self) -> Form {
         let JsonOptions { numeric_decimals, null_is_default, .. } = self.options;
-        Form { numeric_decimals, null_is_default }
+        Form { numeric_decimals, null_is_default, dialect: Dialect::Connect }
     }
 
     fn envelope(&self, text: &str) -> Result<Datum, ConvertError> {

@@ -22,6 +22,31 @@ pub(super) struct Form {
     pub(super) numeric_decimals: bool,
     /// `replace.null.with.default`.
     pub(super) null_is_default: bool,
+    /// Whose JSON it is.
+    pub(super) dialect: Dialect,
+}
+
+/// How what JSON has no word for stands in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// The `json` converter's: a map whose keys are no text is an array of pairs.
+    Connect,
+    /// `json-schema`'s: a map whose keys are no text, or may be null, is an array of objects
+    /// of `key` and `value`; a struct that stands for a `oneOf` is the part of it that is set.
+    JsonSchema,
+}
+
+/// The struct that stands for a `oneOf`: a field for each of its parts, one of which is set.
+pub(super) const ONE_OF: &str = "io.confluent.connect.json.OneOf";
+
+/// True if the map is an object.
+pub(super) fn has_text_keys(schema: &Schema, form: Form) -> bool {
+    let may_be_null = |key: &Schema| key.optional && form.dialect == Dialect::JsonSchema;
+    schema.key.as_ref().is_none_or(|key| key.kind == Kind::String && !may_be_null(key))
+}
+
+fn is_one_of(schema: &Schema, form: Form) -> bool {
+    form.dialect == Dialect::JsonSchema && schema.name.as_deref() == Some(ONE_OF)
 }
 
 fn wrong<T>(message: impl Into<String>) -> Result<T, DataError> {
@@ -49,6 +74,9 @@ pub(super) fn read(
             Some(value) => Ok(value),
             None => unfit(),
         };
+    }
+    if is_one_of(schema, form) {
+        return one_of(schema, json, form);
     }
     let value = match (schema.kind, json) {
         (Kind::Boolean, Json::Boolean(value)) => Value::Boolean(*value),
@@ -174,10 +202,35 @@ fn logical_value(
     }
 }
 
-/// An object where the keys are text, else an array of pairs.
+/// The struct with the first part set that such JSON can be.
+fn one_of(schema: &SchemaRef, json: &Json<'_>, form: Form) -> Result<Value, DataError> {
+    for (at, part) in schema.fields.values().enumerate() {
+        if !is_one_of(part, form) && !may_be(part, json) {
+            continue;
+        }
+        if let Ok(value) = read(Some(part), Some(json), form) {
+            let mut made = Struct::new(schema.clone());
+            made.fill(at, value);
+            return Ok(Value::Struct(made));
+        }
+    }
+    wrong(format!("{} is none of what its `oneOf` allows", json.describe()))
+}
+
+/// True if an object has no member that the struct does not have.
+fn may_be(schema: &Schema, json: &Json<'_>) -> bool {
+    match (schema.kind, json) {
+        (Kind::Struct, Json::Object(members)) => {
+            members.iter().all(|(name, _)| schema.fields.contains_key(name.as_ref()))
+        }
+        _ => true,
+    }
+}
+
+/// An object where the keys are text, else an array.
 fn map(schema: &Schema, json: &Json<'_>, form: Form) -> Result<Map, DataError> {
     let (key, element) = (schema.key.as_ref(), schema.element.as_ref());
-    let of_text = key.is_none_or(|key| key.kind == Kind::String);
+    let of_text = has_text_keys(schema, form);
     match json {
         Json::Object(members) if of_text => members
             .iter()
@@ -186,10 +239,13 @@ fn map(schema: &Schema, json: &Json<'_>, form: Form) -> Result<Map, DataError> {
         Json::Array(pairs) if !of_text => pairs
             .iter()
             .map(|pair| match pair {
-                Json::Array(pair) if pair.len() == 2 => {
+                Json::Array(pair) if pair.len() == 2 && form.dialect == Dialect::Connect => {
                     Ok((read(key, Some(&pair[0]), form)?, read(element, Some(&pair[1]), form)?))
                 }
-                _ => wrong("a map's entry is no array of two"),
+                Json::Object(_) if form.dialect == Dialect::JsonSchema => {
+                    Ok((read(key, pair.get("key"), form)?, read(element, pair.get("value"), form)?))
+                }
+                _ => wrong("an entry of a map has no key and value"),
             })
             .collect(),
         other => wrong(format!(
@@ -302,9 +358,9 @@ fn write_map(
 ) -> Result<(), DataError> {
     let key = schema.and_then(|schema| schema.key.as_deref());
     let element = schema.and_then(|schema| schema.element.as_deref());
-    let of_text = match key {
-        Some(key) => key.kind == Kind::String,
-        None => entries.keys().all(|key| matches!(key, Value::String(_))),
+    let of_text = match schema {
+        Some(schema) if schema.key.is_some() => has_text_keys(schema, form),
+        _ => entries.keys().all(|key| matches!(key, Value::String(_))),
     };
     out.push(if of_text { b'{' } else { b'[' });
     for (at, (name, value)) in entries.iter().enumerate() {
@@ -319,11 +375,15 @@ fn write_map(
                 return wrong(format!("a map has {} among its keys of text", name.describe()));
             }
             name => {
-                out.push(b'[');
+                let [open, between, close]: [&[u8]; 3] = match form.dialect {
+                    Dialect::Connect => [b"[", b",", b"]"],
+                    Dialect::JsonSchema => [b"{\"key\":", b",\"value\":", b"}"],
+                };
+                out.extend_from_slice(open);
                 write(key, name, form, out)?;
-                out.push(b',');
+                out.extend_from_slice(between);
                 write(element, value, form, out)?;
-                out.push(b']');
+                out.extend_from_slice(close);
             }
         }
     }
@@ -340,6 +400,11 @@ fn write_struct(
     let own = value.schema();
     if schema.is_some_and(|schema| !schema.describes(own)) {
         return wrong("a struct has another schema than it should");
+    }
+    if is_one_of(own, form) {
+        let set = value.values().iter().position(|value| !value.is_null());
+        let Some(at) = set else { return wrong("no part of a `oneOf` is set") };
+        return write(Some(&own.fields[at]), &value.values()[at], form, out);
     }
     out.push(b'{');
     for (at, (name, field)) in own.fields.iter().enumerate() {

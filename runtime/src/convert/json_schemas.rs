@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::json::write_string;
-use super::json_data::{self, Form};
+use super::json_data::{self, Dialect, Form};
 use super::json_tree::Json;
 use crate::data::DataError;
 use crate::data::schema::{Kind, Schema, SchemaRef};
@@ -25,7 +25,8 @@ const TYPES: [(Kind, &str); 12] = [
 ];
 
 /// How plugins are told of schemas: nothing of a value is in them but defaults.
-const TOLD: Form = Form { numeric_decimals: false, null_is_default: false };
+const TOLD: Form =
+    Form { numeric_decimals: false, null_is_default: false, dialect: Dialect::Connect };
 
 /// A schema's text, without the name of a field.
 pub(crate) fn to_text(schema: &Schema) -> Result<String, DataError> {

@@ -4,10 +4,12 @@
 //! | --- | --- |
 //! | [`scalar`] | `string` and `bytes` |
 //! | [`numbers`] | `short`, `integer`, `long`, `float`, `double`, `boolean` |
+//! | [`csv`] | `csv`: comma-separated values |
 //! | [`connect_json`] | `json`: JSON without schemas, or in envelopes with one |
 //! | `json_tree`, `json_data`, `json_schemas` | JSON taken apart; data and schemas in it |
 //! | [`json`] | JSON text, and the escaping that all share |
 //! | [`avro`] | `avro`: Avro with the schemas of a registry |
+//! | [`json_schema`] | `json-schema`: JSON with its schema in a registry |
 //! | [`registered`] | what converters with a registry are; from which side to which |
 //! | `cbor` | values as plugins read and write them |
 //! | [`header`] | `header.converter` of a connector |
@@ -24,9 +26,11 @@ pub mod avro;
 pub(crate) mod cbor;
 pub mod config;
 pub mod connect_json;
+pub mod csv;
 pub mod header;
 pub mod json;
 mod json_data;
+pub mod json_schema;
 pub(crate) mod json_schemas;
 mod json_tree;
 pub mod numbers;
@@ -39,6 +43,7 @@ use std::sync::Arc;
 
 pub use config::{ConverterError, named};
 pub use connect_json::JsonConverter;
+pub use csv::CsvConverter;
 pub use header::HeaderConverter;
 pub use numbers::{BooleanConverter, NumberConverter};
 pub use registered::{Passage, Passages, RegistryConverter, Side};

@@ -8,10 +8,9 @@ use serde::de::DeserializeOwned;
 
 use super::answers::{Found, Id, Refusal, Registered, Submitted};
 use super::settings::CONNECT_TIMEOUT;
-use super::{RegistryError, RegistrySettings};
+use super::{Credentials, RegistryError, RegistrySettings};
 use crate::http;
 use crate::kafka::ClientError;
-use crate::kafka::security::TlsSettings;
 
 /// Longest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
@@ -38,10 +37,10 @@ enum Failed {
 }
 
 impl Registry {
-    /// A client; nothing is asked yet. Over TLS it trusts whom the system trusts.
+    /// A client; nothing is asked yet.
     pub fn new(settings: RegistrySettings) -> Result<Self, ClientError> {
-        let tls = settings.is_tls().then(TlsSettings::of_system);
-        let client = http::client(tls.as_ref())?
+        let tls = settings.is_tls().then_some(&settings.tls);
+        let client = http::client(tls)?
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(settings.timeout)
             .build()
@@ -138,6 +137,13 @@ impl Registry {
         body: Option<&Submitted<'_>>,
     ) -> Result<T, Failed> {
         let mut request = self.client.request(method, url).header(ACCEPT, MEDIA_TYPE);
+        request = match &self.settings.credentials {
+            Credentials::None => request,
+            Credentials::Basic { user, password } => {
+                request.basic_auth(user, Some(password.expose()))
+            }
+            Credentials::Bearer(token) => request.bearer_auth(token.expose()),
+        };
         if let Some(body) = body {
             let body = serde_json::to_vec(body).expect("texts are JSON");
             request = request.header(CONTENT_TYPE, MEDIA_TYPE).body(body);
@@ -157,7 +163,9 @@ impl Registry {
         let refusal: Option<Refusal> =
             body.as_deref().and_then(|body| serde_json::from_slice(body).ok());
         let (code, message) = match refusal {
-            Some(Refusal { error_code, message }) => (error_code, shortened(&message)),
+            Some(Refusal { error_code, message }) => {
+                (error_code, shortened(&self.settings.credentials.hidden_in(message)))
+            }
             None => (u32::from(status.as_u16()), format!("HTTP status {status}")),
         };
         // What an operator mends, or time: no record is to suffer for it.
@@ -216,5 +224,32 @@ fn shortened(words: &str) -> String {
     match words.char_indices().nth(WORDS_MAX) {
         None => words.to_owned(),
         Some((end, _)) => format!("{}...", &words[..end]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::scripted::{answers, http};
+    use crate::registry::settings::URL;
+
+    #[tokio::test]
+    async fn who_asks_is_said_to_the_registry_and_to_nobody_else() {
+        for (name, value, header) in [
+            ("basic.auth.user.info", "me:hunter2:x", "basic bwu6ahvudgvymjp4"),
+            ("bearer.auth.token", "hunter2:x", "bearer hunter2:x"),
+        ] {
+            let repeated = r#"{"error_code":40403,"message":"not for hunter2:x"}"#;
+            let (url, mut asks) = answers(vec![http("404 Not Found", repeated)]).await;
+            let properties = [(URL, url.as_str()), (name, value)];
+            let properties = properties.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            let settings = RegistrySettings::of_properties(properties.into()).unwrap();
+            let registry = Registry::new(settings).unwrap();
+            let error = registry.schema(7).await.unwrap_err().to_string();
+            let asked = asks.recv().await.unwrap().to_ascii_lowercase();
+            assert!(asked.contains(&format!("\r\nauthorization: {header}\r\n")), "{asked}");
+            assert!(error.contains("not for ********"), "{error}");
+            assert!(!format!("{registry:?}").contains("hunter2"));
+        }
     }
 }

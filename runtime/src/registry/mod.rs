@@ -11,6 +11,8 @@
 //! It knows no format of schemas: those who read them keep what they made of them.
 
 pub mod answers;
+#[cfg(test)]
+pub(crate) mod apicurio;
 pub mod client;
 pub mod error;
 pub mod framing;
@@ -21,4 +23,4 @@ pub mod settings;
 pub use answers::{Found, Reference, Registered, SchemaKind, Submitted};
 pub use client::Registry;
 pub use error::RegistryError;
-pub use settings::RegistrySettings;
+pub use settings::{Credentials, RegistrySettings};

@@ -14,6 +14,7 @@ use serde_json::{Value as Json, json};
 use super::Chain;
 use crate::batch::Batch;
 use crate::convert::config::Way;
+use crate::convert::registry_config::OpenedRegistries;
 use crate::convert::{Converter, HeaderConverter, JsonConverter, Part, Passages};
 use crate::data::arbitrary::{self, Random};
 use crate::data::schema::{Kind, Schema};
@@ -120,7 +121,8 @@ impl Case {
             config.insert(switch, self.schemas.to_string());
         }
         let chain = Chain::read(&config).unwrap();
-        let passages = Passages::from_config(&config, Way::ToTopics).unwrap();
+        let passages =
+            Passages::from_config(&config, Way::ToTopics, &OpenedRegistries::default()).unwrap();
         let mut transform = BatchTransform::new(chain, passages, HeaderConverter::Simple);
         let mut batch = Batch::default();
         batch.push(self.key.as_deref(), self.value.as_deref(), self.timestamp);

@@ -13,13 +13,15 @@ use super::herd::Event;
 use super::herder::{ConnectorConfig, HerderError, Object};
 use super::records::{self, ConfigKey, Versioned};
 use super::resources::{ConnectionInfo, Expected, NAME_RULE, Origin, is_name};
+use crate::convert::{Part, registry_config};
 use crate::yaml::is_secret;
 
 /// The largest definition, in bytes: it is written by hand, and all of a fleet's
 /// are held by every worker.
 pub(super) const DEFINITION_BYTES_MAX: usize = 64 << 10;
 
-/// The connections that a connector's options name, as its plugin marks them; `None`
+/// The connections that a connector's options name, as its plugin marks them, and those
+/// with its converters' schema registries; `None`
 /// when it cannot be loaded, so that nobody knows.
 pub(super) fn named(core: &Core, config: &ConnectorConfig) -> Option<BTreeSet<String>> {
     let plugin = core.plugin_of(config).ok()?;
@@ -29,7 +31,10 @@ pub(super) fn named(core: &Core, config: &ConnectorConfig) -> Option<BTreeSet<St
         let default = || property["default"].as_str().map(str::to_owned);
         config.get(option).cloned().or_else(default)
     });
-    Some(given.collect())
+    let registries = [Part::Key, Part::Value]
+        .into_iter()
+        .filter_map(|part| registry_config::connection(config, part));
+    Some(given.chain(registries.map(str::to_owned)).collect())
 }
 
 /// Options of a connector whose names say that they hold secrets.

@@ -14,6 +14,7 @@ use super::overrides;
 use super::plugin::{ConfigProblem, Plugin};
 use super::restarts::RestartPolicy;
 use crate::convert::config::Way;
+use crate::convert::registry_config::OpenedRegistries;
 use crate::convert::{HeaderConverter, Passages};
 use crate::kafka::{OffsetReset, Overrides};
 use crate::task::error::TaskError;
@@ -258,7 +259,7 @@ fn wrong_converters(kind: ConnectorKind, config: &ConnectorConfig) -> Vec<Config
     };
     let headers = HeaderConverter::from_config(config).err();
     let of = |option: &str, message: String| ConfigProblem { option: option.to_owned(), message };
-    let passages = match Passages::from_config(config, way) {
+    let passages = match Passages::from_config(config, way, &OpenedRegistries::default()) {
         Ok(passages) => passages,
         Err(errors) => {
             let all = errors.into_iter().chain(headers.into_iter().flatten());

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::herder::{ConnectorConfig, Object, PluginInfo, TaskId};
 use super::stores::Checkpoints;
 use crate::kafka::group::Lease;
+use crate::registry::RegistrySettings;
 use crate::task::error::TaskError;
 use crate::task::plugin::{ProcessorPlugin, SinkPlugin, SourcePlugin};
 
@@ -155,6 +156,12 @@ pub trait Connections: Send + Sync {
     fn shown(&self, definition: &Object) -> Object;
     /// The fleet has this definition now, or none. Its users open it again.
     fn set(&self, name: &str, definition: Option<&Object>);
+    /// Opens a schema registry for a task.
+    async fn registry(
+        &self,
+        name: &str,
+        context: &TaskContext,
+    ) -> Result<RegistrySettings, TaskError>;
     /// Looks at what references stand for: the connections whose values changed.
     /// Their users open them again.
     async fn look(&self) -> Vec<String>;

@@ -29,8 +29,10 @@ use super::plugin::{Plugin, TaskContext};
 use super::records::StatusKey;
 use super::restarts;
 use crate::convert::config::Way;
-use crate::convert::{HeaderConverter, Passages, config as converters, header};
+use crate::convert::registry_config::{self, OpenedRegistries};
+use crate::convert::{HeaderConverter, Part, Passages, config as converters, header};
 use crate::kafka::{Overrides, TopicPartition};
+use crate::registry::RegistrySettings;
 use crate::task::backoff::{Backoff, Patience, Verdict, chance};
 use crate::task::calls::Call;
 use crate::task::delivery::Delivery;
@@ -187,7 +189,7 @@ impl Runner {
     }
 
     /// What the connector's records go through on their way; `None` if nothing.
-    fn transform(&self, way: Way) -> Result<Option<BatchTransform>, TaskError> {
+    async fn transform(&self, way: Way) -> Result<Option<BatchTransform>, TaskError> {
         let chain = Chain::read(&self.config).map_err(|problems| {
             let all: Vec<_> =
                 problems.iter().map(|it| format!("`{}` {}", it.option, it.message)).collect();
@@ -197,12 +199,23 @@ impl Runner {
             let all: Vec<_> = errors.iter().map(ToString::to_string).collect();
             TaskError::stop(all.join("; "))
         };
-        let passages = Passages::from_config(&self.config, way).map_err(wrong)?;
+        let opened = OpenedRegistries {
+            key: self.registry(Part::Key).await?,
+            value: self.registry(Part::Value).await?,
+        };
+        let passages = Passages::from_config(&self.config, way, &opened).map_err(wrong)?;
         if chain.is_empty() && !passages.convert() {
             return Ok(None);
         }
         let headers = HeaderConverter::from_config(&self.config).map_err(wrong)?;
         Ok(Some(BatchTransform::new(chain, passages, headers)))
+    }
+
+    /// The schema registry that a converter's connection is to.
+    async fn registry(&self, part: Part) -> Result<Option<RegistrySettings>, TaskError> {
+        let Some(name) = registry_config::connection(&self.config, part) else { return Ok(None) };
+        let context = self.context(&self.stop);
+        self.core.plugins.connections().registry(name, &context).await.map(Some)
     }
 
     fn tell(&self, state: State, trace: Option<String>) {

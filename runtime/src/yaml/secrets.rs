@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 /// How a key ends whose value is not drawn, in Kafka's spelling.
-const SECRET: [&str; 14] = [
+const SECRET: [&str; 15] = [
     "password",
     "passwd",
     "passphrase",
@@ -22,6 +22,7 @@ const SECRET: [&str; 14] = [
     "access.key",
     "api.key",
     "apikey",
+    "user.info",
 ];
 
 /// Whether a key's value is a secret, as its name tells.

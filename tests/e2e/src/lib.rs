@@ -17,6 +17,7 @@
 //! | [`chart`] | the Helm chart, rendered by Helm and checked against Kubernetes' schemas |
 //! | [`client`] | confluent-kafka, kafkajs, Kafka's Java tools and kcat, behind one vocabulary of events |
 //! | [`s3`] | servers of S3 that others wrote, and boto3 |
+//! | [`https_front`] | a web server that asks for a name and a password, before another |
 //! | [`registry`] | a schema registry that others wrote, and Confluent's client |
 //! | [`kafka_connect`] | Kafka Connect's own worker |
 //! | [`history`] | what producers and readers did and saw, and what in it exactly-once forbids |
@@ -48,6 +49,7 @@ pub mod client;
 pub mod exactly_once;
 pub mod fleet;
 pub mod history;
+pub mod https_front;
 pub mod kafka_connect;
 pub mod limits;
 pub mod node;

@@ -1,7 +1,7 @@
 //! A schema registry that others wrote, and Confluent's own client of such.
 
 use std::io::Write as _;
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -11,9 +11,13 @@ use crate::process::{Stream, tied_command};
 use crate::wait::until;
 use crate::{Process, limits, paths};
 
+/// Where Confluent's API is on the server.
+pub const CONFLUENT_API: &str = "/apis/ccompat/v7";
+
 /// Apicurio Registry, which keeps all in memory. It is killed when dropped.
 pub struct SchemaRegistry {
     _process: Process,
+    address: SocketAddr,
     url: String,
 }
 
@@ -34,11 +38,16 @@ impl SchemaRegistry {
         let mut command = tied_command(Path::new("java"));
         command.arg("-Xmx400m").arg(format!("-Dquarkus.http.port={}", address.port()));
         let mut process = Process::spawn("Apicurio Registry", command.arg("-jar").arg(jar));
-        until("the registry listens", limits::READY, || {
+        until("the registry listens", limits::RUN, || {
             assert_eq!(process.status(), None, "Apicurio Registry ended");
             TcpStream::connect(address).ok()
         });
-        Self { _process: process, url: format!("http://{address}/apis/ccompat/v7") }
+        Self { _process: process, address, url: format!("http://{address}{CONFLUENT_API}") }
+    }
+
+    /// The server itself, `http://host:port`.
+    pub fn server(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// Where its Confluent API is.

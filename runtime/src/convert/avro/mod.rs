@@ -8,9 +8,7 @@
 //! | `schema_text`, `names` | a schema of the data model as Avro's JSON |
 //! | `defaults` | defaults in schemas, both ways |
 //! | `decode`, `encode` | the binary encoding, both ways |
-//! | `agree` | whether data fits a schema that is another's |
 
-mod agree;
 mod decode;
 mod defaults;
 mod encode;
@@ -23,6 +21,7 @@ use self::parse::{Names, Reading};
 use self::schema_text::Writing;
 pub use self::types::AvroSchema;
 use self::types::DEFAULT_NAME;
+use super::registered::agree;
 use super::registered::format::{Format, Named};
 use crate::data::{DataError, Datum, SchemaRef};
 use crate::registry::SchemaKind;
@@ -73,14 +72,16 @@ impl Format for AvroFormat {
         schema_text::text(schema, Writing { enhanced, metadata, scrub })
     }
 
-    fn record_name(&self, schema: &SchemaRef) -> Result<String, DataError> {
+    fn record_name(&self, schema: &SchemaRef) -> Result<Option<String>, DataError> {
         let name = names::TypeName::of(schema.name.as_deref(), DEFAULT_NAME, self.0.scrub)?;
-        Ok(name.full())
+        Ok(Some(name.full()))
     }
 
     fn agree(&self, own: &SchemaRef, theirs: &AvroSchema, strict: bool) -> Result<(), DataError> {
         match &theirs.connect {
-            Some(connect) => agree::check(own, connect, strict),
+            Some(connect) => agree::check(own, connect, strict, &|name| {
+                names::field(name, true).ok().map(Into::into)
+            }),
             None => Err(DataError::new("it holds nothing but null")),
         }
     }

@@ -328,13 +328,16 @@ fn data_is_written_under_another_schema_only_if_it_means_the_same() {
         )
     };
     let a = r#"{"name":"a","type":"long"}"#;
-    assert_eq!(agree::check(&own, &theirs(&format!("{},{a}", decimal(2))), true), Ok(()));
+    assert_eq!(
+        agree::check(&own, &theirs(&format!("{},{a}", decimal(2))), true, &|_| None),
+        Ok(())
+    );
     for wrong in
         [format!("{},{a}", decimal(3)), decimal(2), format!(r#"{a},{{"name":"d","type":"bytes"}}"#)]
     {
-        assert!(agree::check(&own, &theirs(&wrong), true).is_err(), "{wrong}");
+        assert!(agree::check(&own, &theirs(&wrong), true, &|_| None).is_err(), "{wrong}");
     }
-    assert_eq!(agree::check(&own, &theirs(&decimal(2)), false), Ok(()));
+    assert_eq!(agree::check(&own, &theirs(&decimal(2)), false, &|_| None), Ok(()));
     // Fields are found by their names.
     let text = format!(r#"{{"type":"record","name":"R","fields":[{},{a}]}}"#, decimal(2));
     let mut value = Struct::new(own.clone());

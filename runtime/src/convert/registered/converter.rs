@@ -222,7 +222,10 @@ impl<F: Format> RegistryConverter for FramedConverter<F> {
             )));
         };
         let record = self.format.record_name(schema).map_err(of_data)?;
-        let subject = self.options.subjects.subject(topic, self.part, &record);
+        let subject = self.options.subjects.subject(topic, self.part, record.as_deref());
+        let subject = subject.ok_or_else(|| {
+            of_data(DataError::new("its schema has no name, by which its subject would be named"))
+        })?;
         let Target { id, schema } = self.target(schema, &subject).await?;
         framing::push(id, out);
         self.format.encode(&schema, datum, out).map_err(of_data)?;

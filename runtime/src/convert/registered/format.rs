@@ -31,8 +31,8 @@ pub trait Format: Debug + Send + Sync + 'static {
     /// The text of a schema for data.
     fn text(&self, schema: &SchemaRef) -> Result<String, DataError>;
 
-    /// The full name of data of that schema, as subjects are named by it.
-    fn record_name(&self, schema: &SchemaRef) -> Result<String, DataError>;
+    /// The full name of data of that schema, as subjects are named by it, if it has one.
+    fn record_name(&self, schema: &SchemaRef) -> Result<Option<String>, DataError>;
 
     /// Refuses a schema of the registry's under which data would change its meaning;
     /// with `strict` also one that leaves something out.

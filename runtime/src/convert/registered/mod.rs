@@ -10,8 +10,10 @@
 //! | [`converter`] | schemas asked of the registry, and data behind its frame |
 //! | `cache` | what is known of schemas that were seen before |
 //! | [`format`] | what a format is to it |
+//! | `agree` | whether data fits a schema that is another's |
 //! | [`subject`] | under which subject a registry has a record's schema |
 
+pub(super) mod agree;
 mod cache;
 pub mod converter;
 pub mod format;

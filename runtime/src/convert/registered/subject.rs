@@ -26,14 +26,14 @@ impl SubjectNames {
         })
     }
 
-    /// The subject; `record` is the record's full name.
-    pub fn subject(self, topic: &str, part: Part, record: &str) -> String {
-        match (self, part) {
+    /// The subject; `record` is the record's full name. `None` if it has none and needs it.
+    pub fn subject(self, topic: &str, part: Part, record: Option<&str>) -> Option<String> {
+        Some(match (self, part) {
             (Self::Topic, Part::Key) => format!("{topic}-key"),
             (Self::Topic, Part::Value) => format!("{topic}-value"),
-            (Self::Record, _) => record.to_owned(),
-            (Self::TopicRecord, _) => format!("{topic}-{record}"),
-        }
+            (Self::Record, _) => record?.to_owned(),
+            (Self::TopicRecord, _) => format!("{topic}-{}", record?),
+        })
     }
 }
 
@@ -50,9 +50,10 @@ mod tests {
             ("TopicRecordNameStrategy", "t-a.R"),
         ] {
             let names = SubjectNames::named(&format!("{package}{class}")).unwrap();
-            assert_eq!(names.subject("t", Part::Value, "a.R"), subject);
+            assert_eq!(names.subject("t", Part::Value, Some("a.R")).as_deref(), Some(subject));
         }
-        assert_eq!(SubjectNames::default().subject("t", Part::Key, ""), "t-key");
+        assert_eq!(SubjectNames::default().subject("t", Part::Key, None).unwrap(), "t-key");
+        assert_eq!(SubjectNames::Record.subject("t", Part::Key, None), None);
         assert_eq!(SubjectNames::named("Topic"), None);
     }
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::reach::Reach;
 use super::references::{self, MASK};
+use super::registries;
 
 /// What a connector may do on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +49,7 @@ impl Allow {
 /// A connection as its owner wrote it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConnectionConfig {
-    /// The driver: `objects`.
+    /// The driver: `objects` or `schema-registry`.
     pub driver: String,
     /// Whom it serves; nobody unless said.
     #[serde(default = "nobody")]
@@ -81,8 +82,14 @@ impl ConnectionConfig {
             if let Err(error) = serde_json::from_value::<ObjectsConfig>(settings) {
                 reasons.push(error.to_string());
             }
+        } else if self.driver == registries::DRIVER {
+            reasons.extend(registries::wrong(&self.settings));
         } else {
-            reasons.push(format!("there is no driver `{}`; there is objects", self.driver));
+            reasons.push(format!(
+                "there is no driver `{}`; there are objects and {}",
+                self.driver,
+                registries::DRIVER
+            ));
         }
         reasons
     }

@@ -9,12 +9,14 @@
 //! | --- | --- |
 //! | `definition` | what an owner writes, and what can be wrong with it |
 //! | `references` | `${env:}`, `${file:}`, `${dir:}`, and what hides their values |
+//! | `registries` | connections with a schema registry |
 //! | `reach` | what of the machine those from requests may name, and nobody |
 //! | `users` | who has which open, to open it again when it changes |
 
 mod definition;
 mod reach;
 mod references;
+mod registries;
 mod users;
 
 use std::collections::BTreeMap;
@@ -25,6 +27,7 @@ use async_trait::async_trait;
 use longshore_driver_objects::{Access, Bucket, Class, ObjectsConfig, ObjectsError};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
+use tokio_util::sync::CancellationToken;
 
 pub use definition::{Allow, ConnectionConfig, Verb};
 pub use reach::{Allowed, AllowedPaths, Pattern, Reach};
@@ -34,7 +37,9 @@ use self::references::{Resolver, Unresolved};
 use self::users::{Digest, Users};
 use super::error::Fault;
 use super::plugin::OpenContext;
-use crate::worker::herder::Object;
+use crate::registry::RegistrySettings;
+use crate::task::error::TaskError;
+use crate::worker::herder::{Object, TaskId};
 use crate::worker::plugin as asked;
 
 /// What is wrong with a connection's definition.
@@ -115,7 +120,7 @@ impl Connections {
                 ),
             ));
         }
-        let resolved = self.resolved(name, &definition, context).await?;
+        let resolved = self.resolved(name, &definition, &context.id, &context.reopen).await?;
         let settings: ObjectsConfig = serde_json::from_value(resolved.settings).map_err(|_| {
             // The parser's words could quote a resolved secret.
             let reason = "its settings, once resolved, are not what the driver takes";
@@ -141,7 +146,8 @@ impl Connections {
         &self,
         name: &str,
         definition: &Arc<ConnectionConfig>,
-        context: &OpenContext,
+        id: &TaskId,
+        reopen: &CancellationToken,
     ) -> Result<Resolved, Fault> {
         let resolving = resolve(definition.clone(), self.reach_of(name));
         let resolved = resolving.await.map_err(|unresolved| {
@@ -155,10 +161,10 @@ impl Connections {
                 }
             }
         })?;
-        self.users.opens(name, resolved.digest, &context.id, context.reopen.clone());
+        self.users.opens(name, resolved.digest, id, reopen.clone());
         // Whoever redefines it from here on finds this user.
         if !self.definition(name).is_some_and(|now| Arc::ptr_eq(&now, definition)) {
-            context.reopen.cancel();
+            reopen.cancel();
         }
         Ok(resolved)
     }
@@ -247,6 +253,14 @@ impl asked::Connections for Connections {
         if !self.own.contains_key(name) {
             self.users.redefined(name);
         }
+    }
+
+    async fn registry(
+        &self,
+        name: &str,
+        context: &asked::TaskContext,
+    ) -> Result<RegistrySettings, TaskError> {
+        Ok(self.registry_settings(name, context).await?)
     }
 
     async fn look(&self) -> Vec<String> {

@@ -224,3 +224,75 @@ fn a_request_names_only_the_references_that_the_worker_allows() {
         assert!(told.contains("`token`: ") && told.contains(remedy), "{told}");
     }
 }
+
+fn task(connector: &str) -> asked::TaskContext {
+    asked::TaskContext {
+        id: TaskId { connector: connector.to_owned(), task: 0 },
+        checkpoints: Arc::new(Checkpoints::default()),
+        stop: CancellationToken::new(),
+        reopen: CancellationToken::new(),
+        lease: Default::default(),
+    }
+}
+
+fn registry(user: &str, verb: &str) -> Object {
+    object_of(json!({
+        "driver": "schema-registry", "schema.registry.url": "https://registry:8081",
+        "basic.auth.user.info": user, "allow": { "connectors": ["c"], "verbs": [verb] },
+    }))
+}
+
+#[tokio::test]
+async fn a_registry_is_opened_for_whom_its_owner_allows_and_again_when_its_password_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    std::fs::write(&file, "hunter2").unwrap();
+    let user = format!("me:${{file:{}}}", file.display());
+    let all = reaching(Path::new("/"));
+    all.set("r", Some(&registry(&user, "read")));
+    let context = task("c");
+    let opened = all.registry("r", &context).await.unwrap();
+    assert!(!opened.may_register && !format!("{opened:?}").contains("hunter2"));
+    all.set("w", Some(&registry(&user, "write")));
+    assert!(all.registry("w", &task("c")).await.unwrap().may_register);
+    all.set("f", Some(&local("/data")));
+    for (name, connector, told) in [
+        ("r", "other", "does not allow the connector `other`"),
+        ("none", "c", "there is no connection"),
+        ("f", "c", "not schema-registry"),
+    ] {
+        let error = all.registry(name, &task(connector)).await.unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
+    }
+    std::fs::write(&file, "hunter3").unwrap();
+    assert_eq!(all.look().await, ["r", "w"]);
+    assert!(context.reopen.is_cancelled());
+    // What is wrong with a value is said without it.
+    std::fs::write(&file, "hunter4\0").unwrap();
+    all.set("r", Some(&registry(&format!("${{file:{}}}", file.display()), "read")));
+    let error = all.registry("r", &task("c")).await.unwrap_err().to_string();
+    assert!(error.contains("no name and password") && !error.contains("hunter"), "{error}");
+}
+
+#[test]
+fn a_registrys_definition_is_checked_before_its_references_are_resolved() {
+    let all = reaching(Path::new("/"));
+    let check = |definition: &Object| all.check(definition).join("\n");
+    assert_eq!(check(&registry("${file:/user}", "read")), "");
+    assert!(check(&registry("me:hunter2", "read")).contains("holds a secret in clear"));
+    assert!(!check(&registry("me:hunter2", "read")).contains("hunter2"));
+    let shown = Value::Object(all.shown(&registry("me:hunter2", "read"))).to_string();
+    assert!(!shown.contains("hunter2"), "{shown}");
+    for (name, value) in [
+        ("basic.auth.user", "${file:/user}"),
+        ("ssl.ca.location", "/etc/ca.pem"),
+        ("schema.registry.url", "registry:8081"),
+    ] {
+        let mut wrong = registry("${file:/user}", "read");
+        if name == "schema.registry.url" {
+            wrong.remove("basic.auth.user.info");
+        }
+        wrong.insert(name.to_owned(), value.into());
+        assert!(check(&wrong).contains(name), "{name}");
+    }
+}

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::convert::config::Way;
+use crate::convert::registry_config::OpenedRegistries;
 use crate::convert::{HeaderConverter, Passages};
 use crate::registry::scripted::{answers, http};
 use crate::task::error::Remedy;
@@ -27,7 +28,8 @@ fn transform(options: &[(&str, &str)]) -> BatchTransform {
     let config =
         options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let headers = HeaderConverter::from_config(&config).unwrap();
-    let passages = Passages::from_config(&config, Way::FromTopics).unwrap();
+    let passages =
+        Passages::from_config(&config, Way::FromTopics, &OpenedRegistries::default()).unwrap();
     BatchTransform::new(Chain::read(&config).unwrap(), passages, headers)
 }
 
@@ -305,7 +307,8 @@ async fn a_registry_that_is_down_costs_no_record_of_a_sink() {
 async fn a_sources_json_with_its_schema_becomes_the_registrys_avro() {
     let (url, mut asks) = answers(vec![http("200 OK", r#"{"id":7}"#)]).await;
     let config = avro(&url).map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    let passages = Passages::from_config(&config, Way::ToTopics).unwrap();
+    let passages =
+        Passages::from_config(&config, Way::ToTopics, &OpenedRegistries::default()).unwrap();
     let chain = Chain::read(&config).unwrap();
     let mut transform = BatchTransform::new(chain, passages, HeaderConverter::Simple);
     let mut batch = Batch::default();

@@ -60,8 +60,20 @@ const fn option(
     HostOption { of, group, name, kind, default, choices, doc }
 }
 
-const CONVERTERS: &[&str] =
-    &["string", "bytes", "json", "short", "integer", "long", "float", "double", "boolean", "avro"];
+const CONVERTERS: &[&str] = &[
+    "string",
+    "bytes",
+    "json",
+    "short",
+    "integer",
+    "long",
+    "float",
+    "double",
+    "boolean",
+    "csv",
+    "avro",
+    "json-schema",
+];
 
 /// The host's options, but for client overrides. An empty default means that the
 /// option is not set.

@@ -29,7 +29,7 @@ impl Runner {
         let opened = self.opened(opened)?;
         let opened: Box<dyn SinkPlugin> =
             Box::new(MeteredSink { plugin: opened, metrics: self.metrics() });
-        let opened = match self.transform(Way::FromTopics)? {
+        let opened = match self.transform(Way::FromTopics).await? {
             Some(transform) => Box::new(TransformingSink::new(opened, transform)),
             None => opened,
         };

@@ -100,7 +100,7 @@ impl Runner {
             }),
             writes,
             topics: self.output_topics(&config),
-            transform: self.transform(Way::ToTopics)?,
+            transform: self.transform(Way::ToTopics).await?,
             failures: self.failures(plugin, options),
             boundary,
             counters: self.metrics().counters.clone(),

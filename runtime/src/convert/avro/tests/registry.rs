@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::registry::RegistrySettings;
+use crate::registry::apicurio::Apicurio;
 use crate::registry::scripted::{answers, http, nobody};
 
 type AvroConverter = FramedConverter<AvroFormat>;
@@ -151,64 +152,18 @@ async fn bytes_have_no_length_of_their_own() {
     assert_eq!(converter.read(Some(&out)).await, Ok(datum));
 }
 
-/// Apicurio Registry on a port of its own, until the test ends.
-struct Apicurio {
-    child: std::process::Child,
-    url: String,
-}
-
-impl Apicurio {
-    async fn start() -> Self {
-        let installer = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/systems/install.sh");
-        let installed = Command::new(installer).arg("registry").status().unwrap();
-        assert!(installed.success(), "Apicurio Registry cannot be installed");
-        let jar = std::fs::read_dir(cache().join("registry"))
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .find(|path| path.to_string_lossy().ends_with("-runner.jar"))
-            .expect("the archive has a runner");
-        let port = {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-            listener.local_addr().unwrap().port()
-        };
-        let child = Command::new("java")
-            .args(["-Xmx400m", &format!("-Dquarkus.http.port={port}"), "-jar"])
-            .arg(jar)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let started = Self { child, url: format!("http://127.0.0.1:{port}/apis/ccompat/v7") };
-        let settings = RegistrySettings::at(&started.url).unwrap();
-        let registry = Registry::new(settings).unwrap();
-        let deadline = Instant::now() + Duration::from_secs(120);
-        while registry.schema(1).await.is_err_and(|error| error.may_pass()) {
-            assert!(Instant::now() < deadline, "Apicurio Registry does not answer");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-        started
-    }
-
-    fn converter(&self, ids: Ids) -> AvroConverter {
-        let registry = Registry::new(RegistrySettings::at(&self.url).unwrap()).unwrap();
-        let options = RegistryOptions { ids, ..RegistryOptions::default() };
-        let format = AvroFormat(AvroOptions { null_is_default: false, ..AvroOptions::default() });
-        AvroConverter::new(format, registry, Part::Value, options)
-    }
-}
-
-impl Drop for Apicurio {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn converter(registry: &Apicurio, ids: Ids) -> AvroConverter {
+    let options = RegistryOptions { ids, ..RegistryOptions::default() };
+    let format = AvroFormat(AvroOptions { null_is_default: false, ..AvroOptions::default() });
+    AvroConverter::new(format, registry.client(), Part::Value, options)
 }
 
 #[tokio::test]
 #[ignore = "second tier"]
 async fn any_data_comes_back_by_a_real_registry_that_takes_all_its_schemas() {
     let registry = Apicurio::start().await;
-    let (writer, reader) = (registry.converter(Ids::Register), registry.converter(Ids::Find));
+    let converters = [Ids::Register, Ids::Find].map(|ids| converter(&registry, ids));
+    let [writer, reader] = converters;
     for seed in 0..400 {
         let (schema, value) = any(seed);
         let datum = Datum { schema: Some(schema), value };
@@ -224,9 +179,9 @@ async fn any_data_comes_back_by_a_real_registry_that_takes_all_its_schemas() {
 #[ignore = "second tier"]
 async fn a_real_registry_finds_what_is_registered_and_refuses_what_is_incompatible() {
     let registry = Apicurio::start().await;
-    let register = registry.converter(Ids::Register);
-    let find = registry.converter(Ids::Find);
-    let latest = registry.converter(Ids::Latest);
+    let register = converter(&registry, Ids::Register);
+    let find = converter(&registry, Ids::Find);
+    let latest = converter(&registry, Ids::Latest);
     let datum = |fields: &[&str]| {
         let number = primitive(Kind::Int32, false);
         let fields: Vec<_> = fields.iter().map(|name| (*name, number.clone())).collect();
@@ -239,7 +194,7 @@ async fn a_real_registry_finds_what_is_registered_and_refuses_what_is_incompatib
     let refused = find.write("t", &datum(&["a"]), &mut found).await.unwrap_err();
     assert_eq!(refused.code(), "registry-refused", "{refused}");
     assert_eq!(register.write("t", &datum(&["a"]), &mut first).await, Ok(true));
-    let find = registry.converter(Ids::Find);
+    let find = converter(&registry, Ids::Find);
     assert_eq!(find.write("t", &datum(&["a"]), &mut found).await, Ok(true));
     assert_eq!(latest.write("t", &datum(&["a"]), &mut as_latest).await, Ok(true));
     assert_eq!((&first, &first), (&found, &as_latest));
