@@ -92,6 +92,7 @@ conformance-report: build
 lint: setup-build ## Formatting, clippy, configs, and what the binary may link
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
+	@$(MAKE) plugins
 	@tests/lint.sh
 
 .PHONY: bench

@@ -27,13 +27,8 @@ users=$(cargo tree --quiet --package longshore --edges normal,build --prefix non
 binary=${CARGO_TARGET_DIR:-target}/release/longshore
 mapfile -t pipelines < <(git ls-files 'configs/pipelines/*.yaml')
 if ((${#pipelines[@]})); then
-    # With the same packages as `make build`, so that features are the same and nothing is
-    # built twice.
-    cargo build --quiet --release -p longshore -p longshore-plugin-build -p longshore-sdk
-    # Options are checked against the plugins once those are built.
-    plugins=()
-    [[ -d ${CARGO_TARGET_DIR:-target}/plugins ]] || plugins=(--no-plugins)
-    "$binary" lint "${plugins[@]}" "${pipelines[@]}" || complain "configs do not lint"
+    # Options are checked against the plugins, which `make lint` has built.
+    "$binary" lint "${pipelines[@]}" || complain "configs do not lint"
 fi
 
 # Dependencies name their registry only as cargo's own index does.
