@@ -27,6 +27,7 @@ impl Kind for Files {
     const CONNECTION: &'static str = "files";
     const SINK_PATH: &'static str = "";
     const PARTITIONER: &'static str = "FlatPartitioner";
+    const GROWS: bool = true;
 }
 
 /// The plugin `file-source`.

@@ -16,6 +16,8 @@ pub trait Kind: Debug + 'static {
     const SINK_PATH: &'static str;
     /// The sink's `partitioner.class`, unless the options name one.
     const PARTITIONER: &'static str;
+    /// Whether what is there may get longer: then a last row without its end waits for it.
+    const GROWS: bool;
 }
 
 /// A kind for tests: as plain as there is.
@@ -30,4 +32,5 @@ impl Kind for Plain {
     const CONNECTION: &'static str = "files";
     const SINK_PATH: &'static str = "";
     const PARTITIONER: &'static str = "FlatPartitioner";
+    const GROWS: bool = true;
 }

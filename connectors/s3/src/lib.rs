@@ -27,6 +27,7 @@ impl Kind for S3 {
     const CONNECTION: &'static str = "s3";
     const SINK_PATH: &'static str = "topics";
     const PARTITIONER: &'static str = "DefaultPartitioner";
+    const GROWS: bool = false;
 }
 
 /// The plugin `s3-source`.

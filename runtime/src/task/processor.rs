@@ -143,6 +143,11 @@ impl ProcessorSession {
             return Ok(());
         }
         let has_state = self.restore(&mut *plugin).await?;
+        // What was restored until then says nothing.
+        if self.stop.is_cancelled() {
+            plugin.close().await;
+            return Ok(());
+        }
         let mut positions = self.start(has_state).await?;
 
         let mut machine = InFlight::default();

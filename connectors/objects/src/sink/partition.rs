@@ -131,7 +131,9 @@ impl Writing {
             if self.open.is_none() && !self.begin(bucket, offset)? {
                 continue;
             }
-            let later = self.later(offset);
+            // Where it began counts, not where it has come to: after a fault it may stand where
+            // the next begins.
+            let later = self.open.as_ref().and_then(|open| self.later(open.start));
             let open = self.open.as_mut().expect("it was begun above");
             let limit = match &open.decided {
                 Some(decided) => decided.next,

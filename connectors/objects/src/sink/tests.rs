@@ -147,6 +147,20 @@ fn records_compacted_away_since_do_not_move_the_boundary() {
 }
 
 #[test]
+fn a_file_ends_where_a_later_one_began_though_its_first_record_is_gone() {
+    let kit = kit();
+    let mut first = open(&[]);
+    first.put(&partition(), "t", records(&kit, 3..6)).unwrap();
+    assert_eq!(mark(&first.drain().unwrap()), Some(6));
+    // Read again from further back, after compaction.
+    let mut again = open(&[]);
+    again.put(&partition(), "t", records(&kit, [0, 1])).unwrap();
+    again.put(&partition(), "t", records(&kit, [4, 5, 6])).unwrap();
+    assert_eq!(mark(&again.drain().unwrap()), Some(7));
+    assert_eq!(files(&kit), [file(0, "0\n1\n"), file(3, "3\n4\n5\n"), file(6, "6\n")]);
+}
+
+#[test]
 fn files_of_an_earlier_topic_of_the_same_name_are_noticed() {
     let kit = kit();
     let mut first = open(&[]);

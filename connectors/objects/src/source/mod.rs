@@ -156,7 +156,7 @@ impl<K: Kind> ObjectSource<K> {
         let path = object.path.as_str();
         let reading = match &mut self.reading {
             Some(reading) => reading,
-            none => match open(&self.options, &self.bucket, &self.positions, object)? {
+            none => match open::<K>(&self.options, &self.bucket, &self.positions, object)? {
                 Some(reading) => none.insert(reading),
                 None => {
                     self.positions.looked(object);
@@ -183,7 +183,7 @@ impl<K: Kind> ObjectSource<K> {
 }
 
 /// Opens a file where it was read to; none if there is nothing more in it.
-fn open(
+fn open<K: Kind>(
     options: &SourceOptions,
     bucket: &Bucket,
     positions: &Positions,
@@ -215,7 +215,8 @@ fn open(
         }
     }
     let format = json!({ "max-row-bytes": options.max_row_bytes }).to_string();
-    let scan = blob.scan("lines", &format, start.position(), !options.tail)?;
+    let is_whole = !options.tail || !K::GROWS;
+    let scan = blob.scan("lines", &format, start.position(), is_whole)?;
     Ok(Some(Reading { scan, etag: object.etag }))
 }
 

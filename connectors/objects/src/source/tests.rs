@@ -3,12 +3,25 @@
 use std::time::Duration;
 
 use longshore_sdk::testkit::Testkit;
-use longshore_sdk::{Checkpoint, Config, Fault, Next, Plugin, Polled, Source, Task};
+use longshore_sdk::{About, Checkpoint, Config, Fault, Next, Plugin, Polled, Source, Task};
 use proptest::prelude::*;
 
-use crate::kind::Plain;
+use crate::kind::{Kind, Plain};
 
 type FileSource = super::ObjectSource<Plain>;
+
+/// As objects of S3 are: whole, or not there.
+#[derive(Debug)]
+struct Whole;
+
+impl Kind for Whole {
+    const SOURCE: About = Plain::SOURCE;
+    const SINK: About = Plain::SINK;
+    const CONNECTION: &'static str = Plain::CONNECTION;
+    const SINK_PATH: &'static str = Plain::SINK_PATH;
+    const PARTITIONER: &'static str = Plain::PARTITIONER;
+    const GROWS: bool = false;
+}
 
 fn config(options: &[(&str, &str)]) -> Config {
     [("topic", "lines"), ("path", "in/*")].iter().chain(options).copied().collect()
@@ -55,6 +68,17 @@ fn files(contents: &[(&str, &str)]) -> Testkit {
         kit.put_object("files", path, text.as_bytes());
     }
     kit
+}
+
+#[test]
+fn the_last_row_of_what_cannot_grow_needs_no_end() {
+    files(&[("in/a", "1\n2")]);
+    let config = config(&[("tail", "true")]);
+    let task = FileSource::plan(&config, 1).unwrap().remove(0);
+    let mut growing = FileSource::open(&config, &task).unwrap();
+    let mut whole = super::ObjectSource::<Whole>::open(&config, &task).unwrap();
+    assert_eq!(rows(&poll(&mut growing).unwrap()), ["1"]);
+    assert_eq!(rows(&whole.poll(Duration::ZERO, 1 << 20).unwrap()), ["1", "2"]);
 }
 
 #[test]

@@ -450,6 +450,8 @@ impl Cluster {
                 known.failed.remove(&key.0);
                 known.connections.insert(key, connection.clone());
             }
+            // One that was begun later may be there.
+            Err(_) if known.open(&key).is_some() => {}
             Err(_) => drop(known.failed.insert(key.0, Instant::now())),
         }
         opened
