@@ -20,6 +20,12 @@ PROPERTIES = {
     "node.id": 0,
 }
 
+# Both write to one topic, and the second expects there what it wrote alone, whatever ran before.
+ALONE = {
+    "producer_integration.py::test_transactional_producer_offsets",
+    "producer_integration.py::test_transactional_producer_messages",
+}
+
 
 def _environment(uri):
     return {
@@ -41,7 +47,7 @@ def tests():
         check=True,
     ).stdout
     for name in re.findall(r"^test/integration/test_(\S+::\S.*)$", listing, re.MULTILINE):
-        yield Test(name, PROPERTIES)
+        yield Test(name, PROPERTIES, alone=name in ALONE)
 
 
 def run(test, broker, folder):
