@@ -16,6 +16,7 @@ pub struct Names {
     folder: String,
     stem: String,
     extension: &'static str,
+    layout: String,
 }
 
 impl Names {
@@ -26,7 +27,13 @@ impl Names {
             folder: format!("{}{slash}", options.path),
             stem: format!("{}+{}+", partition.topic, partition.number),
             extension: options.format.extension(),
+            layout: options.layout(),
         }
+    }
+
+    /// What tells the options that a record's file and its bytes depend on.
+    pub fn layout(&self) -> &str {
+        &self.layout
     }
 
     /// The file in `folder` (below `path`, empty for itself) whose first record has the
@@ -85,6 +92,10 @@ pub struct Boundary {
     pub first: Seen,
     /// The last record.
     pub last: Seen,
+    /// By which options the records were dealt to files ([`Names::layout`]); none in those
+    /// of versions that did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
 }
 
 impl Boundary {
@@ -98,6 +109,11 @@ impl Boundary {
         serde_json::from_slice(bytes).map_err(|error| {
             Fault::config("boundary-unreadable", format!("`{path}` is no boundary object: {error}"))
         })
+    }
+
+    /// False when its files were laid out by other options.
+    pub fn is_laid_out_as(&self, layout: &str) -> bool {
+        self.layout.as_ref().is_none_or(|own| own == layout)
     }
 
     /// False when `seen` has an offset of this boundary, but is another record.
@@ -139,10 +155,14 @@ mod tests {
     #[test]
     fn a_boundary_tells_another_record_at_the_same_offset() {
         let seen = |offset, timestamp_ms| Seen { offset, timestamp_ms };
-        let boundary = Boundary { next: 10, first: seen(5, 100), last: seen(9, 200) };
+        let (first, last) = (seen(5, 100), seen(9, 200));
+        let boundary = Boundary { next: 10, first, last, layout: Some("lines".into()) };
         assert_eq!(Boundary::read("x", &boundary.write()).unwrap(), boundary);
         assert!(boundary.agrees(seen(5, 100)) && boundary.agrees(seen(6, 1)));
         assert!(!boundary.agrees(seen(9, 201)));
+        assert!(boundary.is_laid_out_as("lines") && !boundary.is_laid_out_as("json-lines"));
+        let older = br#"{"next":1,"first":{"offset":0,"timestamp_ms":1},"last":{"offset":0,"timestamp_ms":1}}"#;
+        assert!(Boundary::read("x", older).unwrap().is_laid_out_as("lines"));
         assert!(matches!(Boundary::read("x", b"{").unwrap_err(), Fault::Config(_)));
     }
 }

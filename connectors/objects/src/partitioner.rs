@@ -119,6 +119,16 @@ impl Partitioner {
         }
     }
 
+    /// All that it goes by, in words that are kept: boundary objects have them.
+    pub(crate) fn layout(&self) -> String {
+        match self {
+            Self::Flat => "FlatPartitioner".to_owned(),
+            Self::Default => "DefaultPartitioner".to_owned(),
+            Self::Field(fields) => format!("FieldPartitioner {}", fields.join(",")),
+            Self::Time(time) => time.layout(),
+        }
+    }
+
     /// Whether the folder depends on the record's value.
     pub(crate) fn reads_values(&self) -> bool {
         match self {
@@ -192,6 +202,14 @@ impl Time {
         let duration_ms = duration.map_err(|error| errors.push(error)).unwrap_or_default().max(1);
         let format = format.filter(|_| errors.len() == before)?;
         Some(Self { format, zone_ms, duration_ms, field })
+    }
+
+    fn layout(&self) -> String {
+        let Self { format, zone_ms, duration_ms, field } = self;
+        let (sign, minutes) = (if *zone_ms < 0 { '-' } else { '+' }, zone_ms.abs() / 60_000);
+        let zone = format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60);
+        let of = field.as_ref().map(|field| format!(" of {field}")).unwrap_or_default();
+        format!("TimeBasedPartitioner {format} {zone} by {duration_ms} ms{of}")
     }
 
     fn folder(&self, timestamp_ms: i64, value: Option<&[u8]>) -> Result<String, NoFolder> {
@@ -348,6 +366,27 @@ mod tests {
         }
         let long = format!(r#"{{"a":"{}","b.c":1}}"#, "x".repeat(200));
         assert_eq!(of(&long).unwrap_err().code, "value-too-long");
+    }
+
+    #[test]
+    fn a_layout_tells_all_that_folders_depend_on_and_never_changes() {
+        let of = |options: &[(&str, &str)]| read(options).unwrap().layout();
+        let class = |name| ("partitioner.class", name);
+        assert_eq!(of(&[class("DefaultPartitioner")]), "DefaultPartitioner");
+        let fields = [class("FieldPartitioner"), ("partition.field.name", "a, b.c")];
+        assert_eq!(of(&fields), "FieldPartitioner a,b.c");
+        let time = [class("TimeBasedPartitioner"), ("path.format", "'d='dd/HH''mm")];
+        let layout = "TimeBasedPartitioner 'd='dd'/'HH''mm +00:00 by 1 ms";
+        assert_eq!(of(&time), layout);
+        for other in [
+            ("path.format", "dd"),
+            ("timezone", "-03:30"),
+            ("partition.duration.ms", "1000"),
+            ("timestamp.extractor", "RecordField"),
+        ] {
+            let options: Vec<_> = time.iter().copied().chain([other]).collect();
+            assert_ne!(of(&options), layout, "{other:?}");
+        }
     }
 
     #[test]

@@ -11,6 +11,8 @@
 //! | `HH` | hour, 00 to 23 |
 //! | `mm` | minute, 00 to 59 |
 
+use std::fmt;
+
 const MS_OF_A_DAY: i64 = 24 * 60 * 60 * 1000;
 
 /// A format, taken apart.
@@ -101,6 +103,32 @@ impl PathFormat {
     }
 }
 
+/// As it is read again: letters, and the text between them in quotes.
+impl fmt::Display for PathFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in &self.0 {
+            let letters = match part {
+                Part::Text(text) => {
+                    for (at, piece) in text.split('\'').enumerate() {
+                        f.write_str(if at > 0 { "''" } else { "" })?;
+                        if !piece.is_empty() {
+                            write!(f, "'{piece}'")?;
+                        }
+                    }
+                    continue;
+                }
+                Part::Year => "YYYY",
+                Part::Month => "MM",
+                Part::Day => "dd",
+                Part::Hour => "HH",
+                Part::Minute => "mm",
+            };
+            f.write_str(letters)?;
+        }
+        Ok(())
+    }
+}
+
 /// Year, month and day of a day counted from the epoch, in the Gregorian calendar
 /// (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
 fn date(day: i64) -> (i64, i64, i64) {
@@ -159,6 +187,14 @@ mod tests {
         // Leap days, of a century too.
         assert_eq!(folder("YYYYMMdd", 951_782_400_000), "20000229");
         assert_eq!(folder("YYYYMMdd", 4_107_542_400_000), "21000301");
+    }
+
+    #[test]
+    fn what_is_shown_of_a_format_is_read_as_the_same() {
+        for format in ["'year'=YYYY/'month'=MM", "yyyy-MM-dd''HHmm", "'a''b'/''"] {
+            let format = PathFormat::read(format).unwrap();
+            assert_eq!(PathFormat::read(&format.to_string()), Ok(format));
+        }
     }
 
     #[test]

@@ -82,6 +82,8 @@ pub(crate) struct World {
     pub(crate) etags: u64,
     pub(crate) uploads: usize,
     pub(crate) put_ms: i64,
+    pub(crate) list_ms: i64,
+    pub(crate) unpinned: bool,
     pub(crate) transactions: Vec<TransactionEnd>,
 }
 
@@ -209,6 +211,17 @@ impl Testkit {
     /// How long each object takes from now on until it is put.
     pub fn puts_take(&self, time: Duration) {
         with_world(|world| world.put_ms = time.as_millis() as i64);
+    }
+
+    /// How long each page of a listing takes from now on, of objects or of checkpoints.
+    pub fn lists_take(&self, time: Duration) {
+        with_world(|world| world.list_ms = time.as_millis() as i64);
+    }
+
+    /// From now on an object that is deleted cannot be read on, as in S3; a local file
+    /// stays with those who have it open.
+    pub fn deleted_objects_are_gone(&self) {
+        with_world(|world| world.unpinned = true);
     }
 
     /// Whether the host wants the task to finish.

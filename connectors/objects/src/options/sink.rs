@@ -84,6 +84,12 @@ impl SinkOptions {
         schema
     }
 
+    /// What the file of a record, and its bytes there, depend on beside `path`: two that
+    /// are alike in this write a record to the same file.
+    pub fn layout(&self) -> String {
+        format!("{}, {}", self.format.name(), self.partitioner.layout())
+    }
+
     /// Reads the options, telling all that is wrong at once.
     pub fn read<K: Kind>(config: &Config) -> Result<Self, Vec<ConfigError>> {
         let mut errors = Vec::new();

@@ -3,7 +3,9 @@
 //! | file | what it is |
 //! | --- | --- |
 //! | [`partition`] | one topic-partition: which records go to which files |
+//! | [`boundaries`] | where files of earlier lives begin |
 //! | [`places`] | the folder of each record |
+//! | [`path_limit`] | how long a path the store takes |
 //! | [`open`] | the files being written, from their first record to their finish |
 //!
 //! What makes it exactly once:
@@ -18,8 +20,10 @@
 //! 4. Offsets are committed up to the end of finished files, never beyond: the
 //!    contract's part is that marks are told only for those.
 
+mod boundaries;
 mod open;
 mod partition;
+mod path_limit;
 mod places;
 #[cfg(test)]
 mod tests;
@@ -37,6 +41,7 @@ use serde_json::Value;
 use crate::kind::Kind;
 use crate::options::{SinkOptions, first};
 use partition::Writing;
+use path_limit::PathLimit;
 
 /// What all files together may hold in memory, encoded and not yet gone to
 /// their uploads.
@@ -44,6 +49,7 @@ const UNSENT_BYTES_MAX: u64 = 4 << 20;
 
 /// Uploads that all files together may have when a batch comes: the host has 500 for an
 /// instance, of which the batch may begin one for each folder that a partition has open.
+/// Partitions whose open files cannot be finished yet reserve theirs, so that all of them can.
 const UPLOADS_MAX: usize = 350;
 
 /// Files are finished for so long in one call, of which the host takes 30 s; the turn of
@@ -55,6 +61,7 @@ const FINISHING_MS_MAX: i64 = 10_000;
 pub struct ObjectSink<K> {
     options: SinkOptions,
     bucket: Bucket,
+    paths: PathLimit,
     partitions: BTreeMap<(String, u32), Writing>,
     /// The partition whose files there was no time to finish: it comes first.
     turn: Option<(String, u32)>,
@@ -83,6 +90,7 @@ impl<K: Kind> Sink for ObjectSink<K> {
         Ok(Self {
             options,
             bucket,
+            paths: PathLimit::default(),
             partitions: BTreeMap::new(),
             turn: None,
             late: Vec::new(),
@@ -119,9 +127,13 @@ impl<K: Kind> Sink for ObjectSink<K> {
     fn put(&mut self, from: &Partition, _: &str, records: Records) -> Result<Vec<Reject>, Fault> {
         let mut rejects = Vec::new();
         let result = self.make_room().and_then(|()| {
+            let others = self.partitions.iter().filter(|(other, _)| **other != key(from));
+            let reserved: usize = others.map(|(_, writing)| writing.reserved()).sum();
+            let room = UPLOADS_MAX.saturating_sub(reserved);
             let new = || Writing::new(&self.options, from);
             let writing = self.partitions.entry(key(from)).or_insert_with(new);
-            writing.put(&self.bucket, &self.options, &records, &mut rejects)
+            let (bucket, options) = (&self.bucket, &self.options);
+            writing.put(bucket, options, &mut self.paths, room, &records, &mut rejects)
         });
         let Err(fault) = result else { return Ok(rejects) };
         let offsets = records.route().offset;

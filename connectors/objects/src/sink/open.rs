@@ -203,7 +203,8 @@ impl Open {
             return Ok(());
         }
         let (first, last) = self.ends.expect("a file with bytes has records");
-        let own = Boundary { next: self.next, first, last };
+        let layout = Some(names.layout().to_owned());
+        let own = Boundary { next: self.next, first, last, layout };
         let path = names.boundary(self.start);
         if bucket.put_if_absent(&path, &own.write())? {
             (self.decided, self.ours) = (Some(own), true);
@@ -213,7 +214,10 @@ impl Open {
         if !found.agrees(first) {
             return Err(foreign(&path, first));
         }
-        if found == own {
+        if !found.is_laid_out_as(names.layout()) {
+            return Err(other_layout(&path, &found, names.layout()));
+        }
+        if (found.next, found.last) == (own.next, own.last) {
             self.decided = Some(own);
             return Ok(());
         }
@@ -257,6 +261,18 @@ fn without_boundary(path: &str) -> Fault {
          empty the folder or choose another `path`"
     );
     Fault::config("foreign-files", message)
+}
+
+/// The options that name the files of a boundary were changed.
+pub(super) fn other_layout(path: &str, boundary: &Boundary, layout: &str) -> Fault {
+    let theirs = boundary.layout.as_deref().unwrap_or_default();
+    let message = format!(
+        "`{path}` tells of files up to offset {} that are laid out as `{theirs}`, and the options \
+         say `{layout}` now: their records would be written to other files once more. Put the \
+         options back until offset {} is committed, or choose another `path`",
+        boundary.next, boundary.next
+    );
+    Fault::config("layout-changed", message)
 }
 
 pub(super) fn foreign(boundary: &str, seen: Seen) -> Fault {

@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use longshore_sdk::objects::Bucket;
 use longshore_sdk::{Fault, Partition, Records, Reject, host};
 
-use super::open::{Open, foreign, read_boundary};
+use super::boundaries::Boundaries;
+use super::open::{Open, foreign, other_layout, read_boundary};
+use super::path_limit::PathLimit;
 use super::places::Places;
 use crate::names::{Boundary, Names, Seen};
 use crate::options::SinkOptions;
 
-/// Boundary objects listed at a time.
-const PAGE: u32 = 1000;
+/// What a `put` has begun is ended after so long, and the rest is left to the next: the
+/// host takes 30 s for one.
+const PUT_MS_MAX: i64 = 10_000;
 
 /// Files of a partition that are open at once: those of one folder more end all.
 const FILES_MAX: usize = 100;
@@ -23,9 +26,8 @@ pub(super) struct Writing {
     names: Names,
     /// The one folder of all its records, if there is one.
     only: Option<String>,
-    /// First offsets of the boundaries that are there, looked up before the
-    /// first record; those passed are dropped.
-    boundaries: Option<BTreeSet<i64>>,
+    /// Where files of earlier lives begin.
+    boundaries: Boundaries,
     open: Option<Open>,
     /// Its records are in a finished file already: they are passed over. What
     /// is durable is told only as they are met, since the host takes no mark
@@ -47,7 +49,7 @@ impl Writing {
             partition: partition.clone(),
             names: Names::new(options, partition),
             only: options.partitioner.only(partition),
-            boundaries: None,
+            boundaries: Boundaries::default(),
             open: None,
             skip: None,
             taken: i64::MIN,
@@ -86,14 +88,28 @@ impl Writing {
         self.open.as_ref().map_or(0, Open::uploads)
     }
 
-    /// Takes records. After a fault the same call goes on where it stopped.
+    /// Uploads that its open files may come to need before they can be finished: those of
+    /// files whose end an earlier life decided.
+    pub(super) fn reserved(&self) -> usize {
+        if self.open.is_some() && !self.can_be_finished() { self.uploads_max() } else { 0 }
+    }
+
+    fn uploads_max(&self) -> usize {
+        if self.only.is_some() { 1 } else { FILES_MAX }
+    }
+
+    /// Takes records. After a fault the same call goes on where it stopped. `room`:
+    /// uploads that it may reserve.
     pub(super) fn put(
         &mut self,
         bucket: &Bucket,
         options: &SinkOptions,
+        paths: &mut PathLimit,
+        room: usize,
         records: &Records,
         rejects: &mut Vec<Reject>,
     ) -> Result<(), Fault> {
+        let until_ms = host::now_ms() + PUT_MS_MAX;
         let columns = records.route();
         let offsets = &columns.offset;
         if offsets.len() != records.len() {
@@ -103,7 +119,8 @@ impl Writing {
             offset: offsets[at],
             timestamp_ms: columns.timestamp_ms.get(at).copied().unwrap_or(-1),
         };
-        let places = Places::of(options, &self.partition, records, &columns.timestamp_ms);
+        let mut places = Places::of(options, &self.partition, records, &columns.timestamp_ms);
+        places.refuse_long_paths(|folder| paths.allows(bucket, &self.names.file(folder, 0)))?;
         let mut at = offsets.partition_point(|offset| *offset < self.taken);
         while at < offsets.len() {
             let offset = offsets[at];
@@ -128,16 +145,18 @@ impl Writing {
             if ended {
                 self.finish(bucket)?;
             }
-            if self.open.is_none() && !self.begin(bucket, offset)? {
+            if self.open.is_none() && !self.begin(bucket, offset, room, until_ms)? {
                 continue;
             }
-            // Where it began counts, not where it has come to: after a fault it may stand where
-            // the next begins.
-            let later = self.open.as_ref().and_then(|open| self.later(open.start));
             let open = self.open.as_mut().expect("it was begun above");
             let limit = match &open.decided {
                 Some(decided) => decided.next,
-                None => later.unwrap_or(i64::MAX),
+                // Where it began counts, not where it has come to: after a fault it may stand
+                // where the next begins.
+                None => {
+                    let later = self.boundaries.later(bucket, &self.names, open.start)?;
+                    later.unwrap_or(i64::MAX)
+                }
             };
             let end = match &open.decided {
                 Some(_) => at + offsets[at..].partition_point(|offset| *offset < limit),
@@ -159,7 +178,7 @@ impl Writing {
             at = end;
             let full = match &open.decided {
                 Some(decided) => open.next >= decided.next,
-                None => open.count >= options.flush_size || later == Some(open.next),
+                None => open.count >= options.flush_size || open.next == limit,
             };
             if full || (end < offsets.len() && offsets[end] >= limit) {
                 self.finish(bucket)?;
@@ -224,57 +243,50 @@ impl Writing {
 
     /// Begins the file that the record at `offset` belongs to. False: it is in
     /// a finished file, and is to be skipped.
-    fn begin(&mut self, bucket: &Bucket, offset: i64) -> Result<bool, Fault> {
-        if self.boundaries.is_none() {
-            self.boundaries = Some(self.look_up(bucket)?);
+    fn begin(
+        &mut self,
+        bucket: &Bucket,
+        offset: i64,
+        room: usize,
+        until_ms: i64,
+    ) -> Result<bool, Fault> {
+        if host::now_ms() >= until_ms {
+            let message = "what was begun of a batch took long; the rest of it comes next";
+            return Err(Fault::retry("busy", message));
         }
-        let starts = self.boundaries.as_mut().expect("they were looked up above");
-        let covering = starts.range(..=offset).next_back().copied();
+        let covering = self.boundaries.covering(bucket, &self.names, offset, until_ms)?;
         let Some(start) = covering else {
             self.open = Some(Open::begin(offset, None));
             return Ok(true);
         };
-        let boundary = read_boundary(bucket, &self.names.boundary(start))?;
+        let path = self.names.boundary(start);
+        let boundary = read_boundary(bucket, &path)?;
         if boundary.next <= offset {
-            *starts = starts.split_off(&offset);
+            self.boundaries.pass(start);
             self.open = Some(Open::begin(offset, None));
             return Ok(true);
         }
+        if !boundary.is_laid_out_as(self.names.layout()) {
+            return Err(other_layout(&path, &boundary, self.names.layout()));
+        }
         // Whether all of several are there is seen as they are finished again.
-        let Some(folder) = &self.only else {
-            self.open = Some(Open::begin(start, Some(boundary)));
-            return Ok(true);
-        };
-        match bucket.blob(&self.names.file(folder, start)) {
-            Ok(_) => {
-                self.skip = Some(boundary);
-                Ok(false)
+        if let Some(folder) = &self.only {
+            match bucket.blob(&self.names.file(folder, start)) {
+                Ok(_) => {
+                    self.skip = Some(boundary);
+                    return Ok(false);
+                }
+                Err(fault) if fault.detail().code == "not-found" => {}
+                Err(fault) => return Err(fault),
             }
-            Err(fault) if fault.detail().code == "not-found" => {
-                self.open = Some(Open::begin(start, Some(boundary)));
-                Ok(true)
-            }
-            Err(fault) => Err(fault),
         }
-    }
-
-    /// The first offset above `offset` at which a file of an earlier life begins.
-    fn later(&self, offset: i64) -> Option<i64> {
-        self.boundaries.as_ref()?.range(offset + 1..).next().copied()
-    }
-
-    fn look_up(&self, bucket: &Bucket) -> Result<BTreeSet<i64>, Fault> {
-        let glob = self.names.boundaries();
-        let mut starts = BTreeSet::new();
-        let mut after: Option<String> = None;
-        loop {
-            let page = bucket.list(&glob, after.as_deref(), PAGE)?;
-            starts.extend(page.iter().filter_map(|object| self.names.start(&object.path)));
-            if page.len() < PAGE as usize {
-                return Ok(starts);
-            }
-            after = page.into_iter().next_back().map(|object| object.path);
+        if self.uploads_max() > room {
+            let message = "it waits for files that an earlier life began in other partitions: \
+                           all of them at once would be too many";
+            return Err(Fault::retry("too-many-files", message));
         }
+        self.open = Some(Open::begin(start, Some(boundary)));
+        Ok(true)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use longshore_sdk::{Partition, Records};
+use longshore_sdk::{Fault, Partition, Records};
 
 use crate::options::SinkOptions;
 use crate::partitioner::NoFolder;
@@ -42,5 +42,31 @@ impl Places {
             })
         });
         Self::Each(folders.collect())
+    }
+    /// Leaves the records without a place whose folder `allows` says no of: the paths of
+    /// their files would be too long.
+    pub(super) fn refuse_long_paths(
+        &mut self,
+        mut allows: impl FnMut(&str) -> Result<bool, Fault>,
+    ) -> Result<(), Fault> {
+        // Of one folder it is the options that are wrong.
+        let Self::Each(folders) = self else { return Ok(()) };
+        let mut last: Option<(Rc<str>, bool)> = None;
+        for place in folders {
+            let Ok(folder) = place else { continue };
+            let allowed = match &last {
+                Some((last, allowed)) if last == folder => *allowed,
+                _ => last.insert((Rc::clone(folder), allows(folder)?)).1,
+            };
+            if !allowed {
+                let message = format!(
+                    "its folder's name has {} bytes, with which the path of the file is longer \
+                     than the store allows",
+                    folder.len()
+                );
+                *place = Err(NoFolder { code: "path-too-long", message });
+            }
+        }
+        Ok(())
     }
 }

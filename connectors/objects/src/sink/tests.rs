@@ -304,6 +304,30 @@ fn a_folder_too_many_ends_all() {
     );
 }
 
+const BY_FIELD: [(&str, &str); 2] =
+    [("partitioner.class", "FieldPartitioner"), ("partition.field.name", "id")];
+
+#[test]
+fn a_record_whose_path_is_too_long_is_refused_and_the_others_are_written() {
+    let kit = kit();
+    let long = "x".repeat(100);
+    let fields: Vec<_> = (0..12).map(|at| format!("f{at}")).collect();
+    let options = [BY_FIELD[0], ("partition.field.name", &fields.join(","))];
+    let mut sink = open(&options);
+    let mut batch = Batch::new();
+    // Twelve parts: the path of the last has more than the 1024 bytes of S3's keys.
+    for (offset, value) in ["a", &long[..40], &long].into_iter().enumerate() {
+        let values: Vec<_> = fields.iter().map(|name| format!("\"{name}\":\"{value}\"")).collect();
+        batch.push(None, Some(format!("{{{}}}", values.join(",")).as_bytes()));
+        batch.columns.offset.push(offset as i64);
+    }
+    let rejects = sink.put(&partition(), "t", kit.records(batch)).unwrap();
+    let rejects: Vec<_> = rejects.iter().map(|it| (it.at, it.why.code.as_str())).collect();
+    assert_eq!(rejects, [(2, "path-too-long")]);
+    assert_eq!(mark(&sink.drain().unwrap()), Some(3));
+    assert_eq!(files(&kit).len(), 2);
+}
+
 #[test]
 fn a_record_without_folder_is_refused_and_the_others_are_written() {
     let kit = kit();
@@ -344,6 +368,172 @@ fn a_thousand_partitions_have_no_more_uploads_than_there_may_be() {
     assert_eq!(rows, 20_000);
     // Most are whole: each has its partition's rows in one file, or in two or three.
     assert!(files(&kit).len() < 3_000, "{} files", files(&kit).len());
+}
+
+#[test]
+fn a_replay_over_files_that_were_decided_has_no_more_uploads_than_there_may_be() {
+    const PARTITIONS: u32 = 10;
+    let kit = kit();
+    let row = |id: i64| format!("{{\"id\":{id},\"text\":\"{}\"}}", "x".repeat(20_000));
+    let rows = |offsets: std::ops::Range<i64>| {
+        let mut batch = Batch::new();
+        for offset in offsets {
+            batch.push(None, Some(row(offset % 80).as_bytes()));
+            batch.columns.offset.push(offset);
+        }
+        kit.records(batch)
+    };
+    for number in 0..PARTITIONS {
+        let mut life = open(&[BY_FIELD[0], BY_FIELD[1]]);
+        life.put(&of_topic(number), "t", rows(0..160)).unwrap();
+        assert_eq!(mark(&life.drain().unwrap()), Some(160));
+    }
+    // Killed when all ends were decided, and no file was finished.
+    let whole = files(&kit);
+    for (path, _) in &whole {
+        kit.delete_object("files", path);
+    }
+    let mut again = open(&[BY_FIELD[0], BY_FIELD[1]]);
+    let mut at = vec![0_i64; PARTITIONS as usize];
+    let mut waited = 0;
+    while at.iter().any(|at| *at < 160) {
+        for number in 0..PARTITIONS {
+            let from = at[number as usize];
+            if from == 160 {
+                continue;
+            }
+            match again.put(&of_topic(number), "t", rows(from..from + 80)) {
+                Ok(_) => at[number as usize] += 80,
+                Err(fault) => {
+                    assert!(matches!(fault, Fault::Retry(_)), "{fault:?}");
+                    waited += 1;
+                }
+            }
+            again.tick().unwrap();
+        }
+        assert!(waited < 100, "no partition gets on");
+    }
+    again.drain().unwrap();
+    assert_eq!(files(&kit), whole);
+    assert!(waited > 0);
+}
+
+/// Boundaries of files of ten records each, as earlier lives leave them.
+fn boundaries(kit: &Testkit, starts: impl Iterator<Item = i64>) {
+    for start in starts {
+        let (first, last) = (start, start + 9);
+        let seen =
+            |offset: i64| format!("{{\"offset\":{offset},\"timestamp_ms\":{}}}", 1_000 + offset);
+        let body = format!(
+            "{{\"next\":{},\"first\":{},\"last\":{}}}",
+            start + 10,
+            seen(first),
+            seen(last)
+        );
+        kit.put_object("files", &format!("out/_boundaries/t+0+{start:020}.json"), body.as_bytes());
+    }
+}
+
+#[test]
+fn among_any_number_of_boundaries_those_that_matter_are_found_in_a_few_requests() {
+    let kit = kit();
+    boundaries(&kit, (0..200_000).map(|at| at * 10));
+    kit.lists_take(Duration::from_millis(200));
+    for from in [0, 5, 999_990, 1_234_565, 1_999_995, 2_000_000, 1 << 40] {
+        let began_ms = longshore_sdk::host::now_ms();
+        let mut sink = open(&[]);
+        sink.put(&partition(), "t", records(&kit, from..from + 3)).unwrap();
+        let took_ms = longshore_sdk::host::now_ms() - began_ms;
+        assert!(took_ms < 10_000, "{took_ms} ms at {from}");
+        let told = mark(&sink.drain().unwrap());
+        let decided = from < 2_000_000 && from % 10 + 3 <= 10;
+        assert_eq!(told, if decided { None } else { Some(from + 3) }, "at {from}");
+    }
+}
+
+#[test]
+fn a_search_for_boundaries_that_takes_long_goes_on_with_the_next_call() {
+    let kit = kit();
+    boundaries(&kit, (0..50_000).map(|at| at * 10));
+    kit.lists_take(Duration::from_secs(4));
+    let mut sink = open(&[]);
+    let mut calls = 0;
+    let far = 400_000_000_i64;
+    loop {
+        calls += 1;
+        let began_ms = longshore_sdk::host::now_ms();
+        let put = sink.put(&partition(), "t", records(&kit, far..far + 3));
+        assert!(longshore_sdk::host::now_ms() - began_ms < 20_000);
+        match put {
+            Ok(_) => break,
+            Err(fault) => assert!(matches!(fault, Fault::Retry(_)), "{fault:?}"),
+        }
+        assert!(calls < 20, "it does not get on");
+    }
+    assert!(calls > 1);
+    assert_eq!(mark(&sink.drain().unwrap()), Some(far + 3));
+}
+
+#[test]
+fn files_that_were_decided_are_not_written_again_by_other_options() {
+    let decided = |options: &[(&str, &str)]| {
+        let kit = kit();
+        let mut first = open(options);
+        first.put(&partition(), "t", hours(&kit, 0..4)).unwrap();
+        assert_eq!(mark(&first.drain().unwrap()), Some(4));
+        kit
+    };
+    let time = [("partitioner.class", "TimeBasedPartitioner"), ("path.format", "HH")];
+    for (options, change) in [
+        (&[][..], ("format", "json-lines")),
+        (&[], HOURLY),
+        (&time, ("path.format", "HHmm")),
+        (&time, ("timezone", "+02:00")),
+    ] {
+        let kit = decided(options);
+        let before = files(&kit);
+        let changed: Vec<_> = options.iter().copied().chain([change]).collect();
+        // Killed before the commit.
+        let fault = open(&changed).put(&partition(), "t", hours(&kit, 0..4)).unwrap_err();
+        let Fault::Config(detail) = &fault else { panic!("{change:?}: {fault:?}") };
+        assert_eq!(detail.code, "layout-changed");
+        assert!(detail.message.contains("until offset 4 is committed"), "{fault:?}");
+        // Past them any options will do.
+        let mut again = open(&changed);
+        again.put(&partition(), "t", hours(&kit, 4..6)).unwrap();
+        assert_eq!(mark(&again.drain().unwrap()), Some(6));
+        assert!(before.iter().all(|file| files(&kit).contains(file)));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn the_boundaries_found_are_those_that_a_look_at_all_finds(
+        gaps in prop::collection::vec(1_i64..3_000_000, 0..3_000),
+        asked in prop::collection::vec(0_i64..400_000_000, 1..8),
+        dense in any::<bool>(),
+    ) {
+        let kit = kit();
+        let starts: std::collections::BTreeSet<i64> = gaps
+            .iter()
+            .scan(0, |at, gap| { *at += if dense { gap % 3 + 1 } else { *gap }; Some(*at) })
+            .collect();
+        boundaries(&kit, starts.iter().copied());
+        let options = crate::options::SinkOptions::read::<Plain>(&config(&[])).unwrap();
+        let names = crate::names::Names::new(&options, &partition());
+        let bucket = longshore_sdk::objects::Bucket::open("files").unwrap();
+        let mut found = super::boundaries::Boundaries::default();
+        let mut asked: Vec<i64> =
+            asked.iter().map(|at| if dense { at % 8_000 } else { *at }).collect();
+        asked.sort_unstable();
+        for offset in asked {
+            let covering = found.covering(&bucket, &names, offset, i64::MAX).unwrap();
+            prop_assert_eq!(covering, starts.range(..=offset).next_back().copied());
+            let later = found.later(&bucket, &names, offset).unwrap();
+            prop_assert_eq!(later, starts.range(offset + 1..).next().copied());
+        }
+    }
 }
 
 #[test]

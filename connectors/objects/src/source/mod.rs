@@ -76,7 +76,7 @@ impl<K: Kind> Source for ObjectSource<K> {
         Ok(Self {
             bucket: Bucket::open(&options.connection)?,
             files: Files::new(options.globs.clone(), share),
-            positions: Positions::new(options.tail),
+            positions: Positions::new(options.tail, K::GROWS),
             current: None,
             reading: None,
             found: false,
@@ -165,7 +165,14 @@ impl<K: Kind> ObjectSource<K> {
             },
         };
         let room = budget.saturating_sub(rows.bytes()).max(1);
-        let decoded = reading.scan.next(room).map_err(|fault| with_remedy(fault, path))?;
+        let decoded = match reading.scan.next(room) {
+            Err(fault) if fault.detail().code == "not-found" => {
+                host::warn(&format!("`{path}` was deleted while it was read; the rest is skipped"));
+                self.reading = None;
+                return Ok(true);
+            }
+            other => other.map_err(|fault| with_remedy(fault, path))?,
+        };
         let Some(decoded) = decoded else {
             self.reading = None;
             self.positions.looked(object);

@@ -15,6 +15,10 @@ const PAGE: u32 = 1000;
 #[derive(Debug)]
 pub(super) struct Positions {
     tail: bool,
+    /// A file keeps its etag when it is renamed.
+    renames: bool,
+    /// What was saved of all tasks, when it was last looked at.
+    saved: Option<Saved>,
     files: HashMap<String, Known>,
     /// Where a file was that another one took the place of: it may turn up
     /// under the name that it was rotated to.
@@ -29,8 +33,8 @@ struct Known {
 }
 
 impl Positions {
-    pub(super) fn new(tail: bool) -> Self {
-        Self { tail, files: HashMap::new(), moved: HashMap::new() }
+    pub(super) fn new(tail: bool, renames: bool) -> Self {
+        Self { tail, renames, saved: None, files: HashMap::new(), moved: HashMap::new() }
     }
 
     pub(super) fn get(&self, path: &str) -> Option<&Position> {
@@ -71,43 +75,41 @@ impl Positions {
                 }
             }
         }
-        if self.tail { self.find_renamed(page, rows) } else { Ok(()) }
+        if self.tail && self.renames {
+            self.find_renamed(page, rows);
+        }
+        Ok(())
     }
 
     /// A file that is not the one last seen at its path may be one that was
     /// read under another name: it goes on from there.
-    fn find_renamed(&mut self, page: &[Object], rows: &mut Rows) -> Result<(), Fault> {
+    fn find_renamed(&mut self, page: &[Object], rows: &mut Rows) {
         let other = |object: &&Object| {
             let known = self.get(&object.path);
             known.is_none_or(|p| p.etag.as_ref().is_some_and(|etag| *etag != object.etag))
         };
         let new: Vec<_> = page.iter().filter(other).filter(|o| !self.unchanged(o)).collect();
         if new.is_empty() {
-            return Ok(());
+            return;
         }
         let wanted: HashSet<_> = new.iter().map(|object| object.etag.as_str()).collect();
-        let mut found: HashMap<String, Position> = HashMap::new();
-        let mut keep = |position: &Position| {
-            if let Some(etag) = position.etag.as_ref().filter(|e| wanted.contains(e.as_str())) {
-                let best = found.entry(etag.clone()).or_insert_with(|| position.clone());
-                best.position = best.position.max(position.position);
+        let mut found: HashMap<&str, u64> = HashMap::new();
+        let known = self.files.values().filter_map(|known| known.position.as_ref());
+        for position in known.chain(self.moved.values()) {
+            if let Some(etag) = position.etag.as_ref().and_then(|etag| wanted.get(etag.as_str())) {
+                let best = found.entry(etag).or_default();
+                *best = position.position.max(*best);
             }
+        }
+        let saved = match self.saved.take() {
+            Some(saved) if saved.will_do() => self.saved.insert(saved),
+            _ => self.saved.insert(Saved::list()),
         };
-        self.files.values().filter_map(|known| known.position.as_ref()).for_each(&mut keep);
-        self.moved.values().for_each(&mut keep);
-        let mut after: Option<String> = None;
-        loop {
-            let saved = checkpoints::list(after.as_deref(), PAGE);
-            for checkpoint in &saved {
-                // One that cannot be read is told when its file's turn comes.
-                if let Ok(Some(position)) = Position::read(checkpoint) {
-                    keep(&position);
-                }
+        for etag in wanted {
+            if let Some(position) = saved.positions.get(etag) {
+                let best = found.entry(etag).or_default();
+                *best = (*position).max(*best);
             }
-            if saved.len() < PAGE as usize {
-                break;
-            }
-            after = saved.into_iter().next_back().map(|checkpoint| checkpoint.partition);
         }
         for object in new {
             if let Some(before) = self.get(&object.path).cloned()
@@ -115,15 +117,55 @@ impl Positions {
             {
                 self.moved.insert(etag, before);
             }
-            if let Some(position) = found.get(&object.etag) {
+            if let Some(position) = found.get(object.etag.as_str()) {
                 host::info(&format!(
                     "`{}` was read under another name; it is read on",
                     object.path
                 ));
+                let position = Position { position: *position, etag: Some(object.etag.clone()) };
                 rows.save(&object.path, position.clone());
-                self.set(&object.path, position.clone());
+                self.set(&object.path, position);
             }
         }
-        Ok(())
+    }
+}
+
+/// How far files were read by all tasks, by their etags.
+#[derive(Debug)]
+struct Saved {
+    positions: HashMap<String, u64>,
+    /// When it was looked at, and how long that took, in milliseconds.
+    listed_ms: i64,
+    took_ms: i64,
+}
+
+impl Saved {
+    fn list() -> Self {
+        let began_ms = host::now_ms();
+        let mut positions: HashMap<String, u64> = HashMap::new();
+        let mut after: Option<String> = None;
+        loop {
+            let page = checkpoints::list(after.as_deref(), PAGE);
+            for checkpoint in &page {
+                // One that cannot be read is told when its file's turn comes.
+                if let Ok(Some(Position { position, etag: Some(etag) })) =
+                    Position::read(checkpoint)
+                {
+                    let best = positions.entry(etag).or_default();
+                    *best = position.max(*best);
+                }
+            }
+            if page.len() < PAGE as usize {
+                let listed_ms = host::now_ms();
+                return Self { positions, listed_ms, took_ms: listed_ms - began_ms };
+            }
+            after = page.into_iter().next_back().map(|checkpoint| checkpoint.partition);
+        }
+    }
+
+    /// Looked at anew for each page of many files, it would take longer from page to page;
+    /// so it takes the tenth part of the time at the most.
+    fn will_do(&self) -> bool {
+        host::now_ms() - self.listed_ms < 10 * self.took_ms
     }
 }

@@ -82,6 +82,47 @@ fn the_last_row_of_what_cannot_grow_needs_no_end() {
 }
 
 #[test]
+fn an_object_that_is_deleted_while_it_is_read_is_skipped_with_a_word() {
+    let kit = files(&[("in/a", "1\n2\n3\n"), ("in/b", "4\n")]);
+    kit.deleted_objects_are_gone();
+    let mut source = open(&config(&[("batch.max.bytes", "1")]));
+    assert_eq!(rows(&poll(&mut source).unwrap()), ["1"]);
+    kit.delete_object("files", "in/a");
+    assert_eq!(all(&kit, &mut source), (vec!["4".to_owned()], Next::Done));
+    let logged = kit.logged();
+    assert_eq!(logged, ["`in/a` was deleted while it was read; the rest is skipped"]);
+}
+
+#[test]
+fn many_new_files_are_looked_for_under_other_names_in_time_that_grows_with_them() {
+    let time_of = |files: u32| {
+        let kit = Testkit::new();
+        for at in 0..files {
+            kit.put_object("files", &format!("in/{at:06}"), b"x\n");
+        }
+        kit.lists_take(Duration::from_millis(10));
+        let began_ms = longshore_sdk::host::now_ms();
+        let mut source = open(&config(&[("tail", "true")]));
+        assert_eq!(all(&kit, &mut source).0.len() as u32, files);
+        longshore_sdk::host::now_ms() - began_ms
+    };
+    let (few_ms, many_ms) = (time_of(5_000), time_of(40_000));
+    assert!(many_ms < 10 * few_ms, "{few_ms} ms for few, {many_ms} ms for eight times as many");
+}
+
+#[test]
+fn what_keeps_no_etag_when_it_is_renamed_is_not_looked_for() {
+    let kit = files(&[("in/a", "1\n"), ("in/b", "2\n")]);
+    kit.lists_take(Duration::from_millis(10));
+    let config = config(&[("tail", "true")]);
+    let task = FileSource::plan(&config, 1).unwrap().remove(0);
+    let mut source = super::ObjectSource::<Whole>::open(&config, &task).unwrap();
+    let began_ms = longshore_sdk::host::now_ms();
+    assert_eq!(rows(&source.poll(Duration::from_secs(1), 1 << 20).unwrap()), ["1", "2"]);
+    assert_eq!(longshore_sdk::host::now_ms() - began_ms, 10, "the objects were listed, no more");
+}
+
+#[test]
 fn rows_of_all_files_then_done_and_nothing_twice() {
     let kit = files(&[("in/a", "1\r\n\n2"), ("in/b", ""), ("in/c", "3\n"), ("out/d", "no\n")]);
     let (found, next) = all(&kit, &mut open(&config(&[])));

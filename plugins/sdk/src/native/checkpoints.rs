@@ -19,6 +19,7 @@ pub(crate) fn get(partitions: &[String]) -> Vec<Checkpoint> {
 pub(crate) fn list(after: Option<&str>, max: u32) -> Vec<Checkpoint> {
     let start = after.map_or(Bound::Unbounded, Bound::Excluded);
     with_world(|world| {
+        world.now_ms += world.list_ms;
         world
             .checkpoints
             .range::<str, _>((start, Bound::Unbounded))

@@ -13,6 +13,9 @@ use crate::testkit::{Stored, with_world};
 /// Uploads that the host lets one instance have.
 const UPLOADS_MAX: usize = 500;
 
+/// The longest path, in bytes: that of S3.
+const PATH_BYTES_MAX: usize = 1024;
+
 /// A granted connection.
 #[derive(Debug)]
 pub struct Bucket {
@@ -22,6 +25,7 @@ pub struct Bucket {
 /// One version of an object.
 #[derive(Debug)]
 pub struct Blob {
+    connection: String,
     about: Object,
     bytes: Vec<u8>,
 }
@@ -29,6 +33,8 @@ pub struct Blob {
 /// Rows of a blob.
 #[derive(Debug)]
 pub struct Scan {
+    connection: String,
+    path: String,
     format: String,
     options: String,
     bytes: Vec<u8>,
@@ -41,6 +47,17 @@ pub struct Scan {
 pub struct Upload {
     path: String,
     bytes: RefCell<Vec<u8>>,
+}
+
+fn check(path: &str) -> Result<(), Fault> {
+    if path.len() > PATH_BYTES_MAX {
+        return Err(Fault::config("bad-path", "its key is longer than 1024 bytes"));
+    }
+    Ok(())
+}
+
+fn not_found(path: &str) -> Fault {
+    Fault::config("not-found", format!("there is no object `{path}`"))
 }
 
 impl Bucket {
@@ -69,6 +86,7 @@ impl Bucket {
             .build()
             .map_err(|error| Fault::config("glob", error))?
             .compile_matcher();
+        with_world(|world| world.now_ms += world.list_ms);
         Ok(self.with(|objects| {
             objects
                 .iter()
@@ -83,10 +101,11 @@ impl Bucket {
 
     /// Pins the object at `path`.
     pub fn blob(&self, path: &str) -> Result<Blob, Fault> {
+        check(path)?;
         let stored = self.with(|objects| objects.get(path).cloned());
-        let stored = stored
-            .ok_or_else(|| Fault::retry("not-found", format!("there is no object `{path}`")))?;
-        Ok(Blob { about: stored.about(path), bytes: stored.bytes })
+        let stored = stored.ok_or_else(|| not_found(path))?;
+        let connection = self.connection.clone();
+        Ok(Blob { connection, about: stored.about(path), bytes: stored.bytes })
     }
 
     /// False: it was already there.
@@ -110,6 +129,7 @@ impl Bucket {
 
     /// Begins an object.
     pub fn upload(&self, path: &str) -> Result<Upload, Fault> {
+        check(path)?;
         with_world(|world| {
             if world.uploads >= UPLOADS_MAX {
                 let message = format!("an instance may have {UPLOADS_MAX} files open");
@@ -165,6 +185,8 @@ impl Blob {
     ) -> Result<Scan, Fault> {
         rows(format, options, &[], 0, 0, complete)?;
         Ok(Scan {
+            connection: self.connection.clone(),
+            path: self.about.path.clone(),
             format: format.to_owned(),
             options: options.to_owned(),
             bytes: self.bytes.clone(),
@@ -177,6 +199,13 @@ impl Blob {
 impl Scan {
     /// About `max_bytes` of records; `None` at the end.
     pub fn next(&self, max_bytes: u32) -> Result<Option<Decoded>, Fault> {
+        let is_gone = with_world(|world| {
+            let objects = world.objects.get(&self.connection);
+            world.unpinned && objects.is_none_or(|objects| !objects.contains_key(&self.path))
+        });
+        if is_gone {
+            return Err(not_found(&self.path));
+        }
         let (batch, ends) = rows(
             &self.format,
             &self.options,
