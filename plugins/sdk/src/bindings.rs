@@ -17,6 +17,7 @@ pub mod describe {
                 import longshore:base/state@0.1.0;
                 import longshore:base/transactions@0.1.0;
                 import longshore:formats/formats@0.1.0;
+                import longshore:http/client@0.1.0;
                 import longshore:object-store/store@0.1.0;
                 export longshore:connector/describe@0.1.0;
             }",

@@ -23,6 +23,7 @@
 //! | [`transactions`] | where a source's transactions end |
 //! | [`state`] | a processor's keyed state |
 //! | [`formats`], [`objects`] | file formats and object stores, done by the host |
+//! | [`http`] | HTTP servers, asked by the host |
 //! | [`export`] | the macros that make a component of a type |
 //! | [`testkit`] | all imports played natively, for unit tests |
 
@@ -38,6 +39,7 @@ pub mod export;
 pub mod fault;
 pub mod formats;
 pub mod host;
+pub mod http;
 pub mod objects;
 pub mod plugin;
 pub mod state;

@@ -22,6 +22,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::host::Level;
+use crate::http::{Failure, Request, Response};
 use crate::objects::Object;
 use crate::{Batch, Checkpoint, Config, Fault, Next, Output, Records, Source};
 
@@ -66,6 +67,18 @@ impl Stored {
     }
 }
 
+type Server = dyn Fn(&Request) -> Result<Response, Failure>;
+
+/// A server that the test plays.
+#[derive(Clone)]
+pub(crate) struct Played(pub(crate) Rc<Server>);
+
+impl std::fmt::Debug for Played {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Played")
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct World {
     pub(crate) log: Vec<LogLine>,
@@ -79,6 +92,7 @@ pub(crate) struct World {
     pub(crate) schemas: Vec<String>,
     pub(crate) state: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) objects: BTreeMap<String, BTreeMap<String, Stored>>,
+    pub(crate) servers: BTreeMap<String, Played>,
     pub(crate) etags: u64,
     pub(crate) uploads: usize,
     pub(crate) put_ms: i64,
@@ -128,6 +142,16 @@ impl Testkit {
         with_world(|world| {
             world.objects.entry(name.to_owned()).or_default();
         });
+    }
+
+    /// Grants a connection to an HTTP server, whose answers are the test's.
+    pub fn server(
+        &self,
+        connection: &str,
+        answer: impl Fn(&Request) -> Result<Response, Failure> + 'static,
+    ) {
+        let played = Played(Rc::new(answer));
+        with_world(|world| world.servers.insert(connection.to_owned(), played));
     }
 
     /// Puts an object, replacing what was there.

@@ -35,6 +35,20 @@ pub(super) mod describe {
     });
 }
 
+pub(super) mod http {
+    wasmtime::component::bindgen!({
+        inline: "package longshore:parts-http;
+            world http-part { import longshore:http/client@0.1.0; }",
+        path: "../plugins/wit",
+        world: "longshore:parts-http/http-part",
+        imports: { default: async | trappable },
+        with: {
+            "longshore:base/types@0.1.0": crate::host::bindings::describe::longshore::base::types,
+            "longshore:http/client@0.1.0.endpoint": crate::host::imports::http::HostEndpoint,
+        },
+    });
+}
+
 pub(super) mod source {
     wasmtime::component::bindgen!({
         inline: "package longshore:parts-source;

@@ -55,6 +55,12 @@ pub const OBJECTS_OF_A_CALL_MAX: u32 = 10_000;
 /// Objects of one call that are worked on at a time.
 pub const OBJECTS_AT_ONCE_MAX: usize = 16;
 
+/// Requests of one call to an HTTP server.
+pub const HTTP_REQUESTS_OF_A_CALL_MAX: usize = 1000;
+
+/// What one such call may keep of the answers' bodies, in bytes.
+pub const HTTP_KEPT_BYTES_MAX: usize = 32 << 20;
+
 /// What the host keeps for an entry of a state beside its key and value, about.
 pub const STATE_ENTRY_BYTES: usize = 100;
 

@@ -9,6 +9,7 @@ use super::bindings::describe::longshore::base::{
 };
 use super::bindings::describe::longshore::formats::formats;
 use super::bindings::describe::longshore::object_store::store;
+use super::bindings::http::longshore::http::client;
 use super::guest::Guest;
 
 pub(super) fn all(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
@@ -20,6 +21,7 @@ pub(super) fn all(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     state::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     transactions::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     formats::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    client::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     store::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     Ok(linker)

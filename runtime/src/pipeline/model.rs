@@ -94,6 +94,8 @@ pub struct Topic {
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 pub enum Driver {
+    /// HTTP servers.
+    Http,
     /// Files and objects.
     Objects,
 }
@@ -107,6 +109,8 @@ pub enum Kind {
     Local,
     /// `objects`: a bucket of S3.
     S3,
+    /// `http`: any HTTP server.
+    Http,
 }
 
 /// A named use of a driver. References such as `${env:NAME}` may stand here
@@ -114,9 +118,9 @@ pub enum Kind {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Connection {
-    /// The driver: `objects`.
+    /// The driver: `http` or `objects`.
     pub driver: Driver,
-    /// What the driver speaks to: `local` or `s3`.
+    /// What the driver speaks to: `local` or `s3` of `objects`, `http` of `http`.
     pub kind: Kind,
     /// `local`: the folder that nothing escapes; relative to the current folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -151,6 +155,54 @@ pub struct Connection {
     /// `s3`: which requests carry a checksum: `when-supported` or `when-required`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksums: Option<String>,
+    /// `http`: what all requests are beneath, `https://host:port/path/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// `http`: how requests say whose they are: `none`, `basic`, `bearer` or `oauth2`.
+    #[serde(default, rename = "auth.type", skip_serializing_if = "Option::is_none")]
+    pub auth_type: Option<String>,
+    /// `http`: the user, for `basic`.
+    #[serde(default, rename = "connection.user", skip_serializing_if = "Option::is_none")]
+    pub connection_user: Option<String>,
+    /// `http`: the user's password: a reference to it.
+    #[serde(default, rename = "connection.password", skip_serializing_if = "Option::is_none")]
+    pub connection_password: Option<String>,
+    /// `http`: the token, for `bearer`: a reference to it.
+    #[serde(default, rename = "bearer.token", skip_serializing_if = "Option::is_none")]
+    pub bearer_token: Option<String>,
+    /// `http`: where tokens are had, for `oauth2`.
+    #[serde(default, rename = "oauth2.token.url", skip_serializing_if = "Option::is_none")]
+    pub oauth2_token_url: Option<String>,
+    /// `http`: who asks for them.
+    #[serde(default, rename = "oauth2.client.id", skip_serializing_if = "Option::is_none")]
+    pub oauth2_client_id: Option<String>,
+    /// `http`: the client's secret: a reference to it.
+    #[serde(default, rename = "oauth2.client.secret", skip_serializing_if = "Option::is_none")]
+    pub oauth2_client_secret: Option<String>,
+    /// `http`: what the token is to allow.
+    #[serde(default, rename = "oauth2.client.scope", skip_serializing_if = "Option::is_none")]
+    pub oauth2_client_scope: Option<String>,
+    /// `http`: where id and secret stand: `header` or `body`.
+    #[serde(default, rename = "oauth2.client.auth.mode", skip_serializing_if = "Option::is_none")]
+    pub oauth2_client_auth_mode: Option<String>,
+    /// `http`: headers of every request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<BTreeMap<String, String>>,
+    /// `http`: the authorities of the server's certificate, as PEM (the system's when left out).
+    #[serde(default, rename = "ssl.ca.pem", skip_serializing_if = "Option::is_none")]
+    pub ssl_ca_pem: Option<String>,
+    /// `http`: the certificate that the client shows, as PEM.
+    #[serde(default, rename = "ssl.certificate.pem", skip_serializing_if = "Option::is_none")]
+    pub ssl_certificate_pem: Option<String>,
+    /// `http`: its key, as PEM: a reference to it.
+    #[serde(default, rename = "ssl.key.pem", skip_serializing_if = "Option::is_none")]
+    pub ssl_key_pem: Option<String>,
+    /// `http`: how long a connection may take (5000 when left out).
+    #[serde(default, rename = "connect.timeout.ms", skip_serializing_if = "Option::is_none")]
+    pub connect_timeout_ms: Option<u64>,
+    /// `http`: how long a request may take (10000 when left out).
+    #[serde(default, rename = "request.timeout.ms", skip_serializing_if = "Option::is_none")]
+    pub request_timeout_ms: Option<u64>,
     /// Who may use it, and for what.
     pub allow: Allow,
 }

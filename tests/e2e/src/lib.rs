@@ -17,6 +17,7 @@
 //! | [`chart`] | the Helm chart, rendered by Helm and checked against Kubernetes' schemas |
 //! | [`client`] | confluent-kafka, kafkajs, Kafka's Java tools and kcat, behind one vocabulary of events |
 //! | [`s3`] | servers of S3 that others wrote, and boto3 |
+//! | [`http`] | an HTTP server that others wrote, which fails as it is told |
 //! | [`https_front`] | a web server that asks for a name and a password, before another |
 //! | [`registry`] | a schema registry that others wrote, and Confluent's client |
 //! | [`kafka_connect`] | Kafka Connect's own worker |
@@ -49,6 +50,7 @@ pub mod client;
 pub mod exactly_once;
 pub mod fleet;
 pub mod history;
+pub mod http;
 pub mod https_front;
 pub mod kafka_connect;
 pub mod limits;

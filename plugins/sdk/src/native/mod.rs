@@ -4,6 +4,7 @@
 pub(crate) mod checkpoints;
 pub(crate) mod formats;
 pub(crate) mod host;
+pub(crate) mod http;
 pub(crate) mod objects;
 pub(crate) mod records;
 pub(crate) mod schemas;

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::reach::Reach;
 use super::references::{self, MASK};
-use super::registries;
+use super::{http, registries};
 
 /// What a connector may do on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ impl Allow {
 /// A connection as its owner wrote it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConnectionConfig {
-    /// The driver: `objects` or `schema-registry`.
+    /// The driver: `http`, `objects` or `schema-registry`.
     pub driver: String,
     /// Whom it serves; nobody unless said.
     #[serde(default = "nobody")]
@@ -84,9 +84,11 @@ impl ConnectionConfig {
             }
         } else if self.driver == registries::DRIVER {
             reasons.extend(registries::wrong(&self.settings));
+        } else if self.driver == http::DRIVER {
+            reasons.extend(http::wrong(&self.settings));
         } else {
             reasons.push(format!(
-                "there is no driver `{}`; there are objects and {}",
+                "there is no driver `{}`; there are http, objects and {}",
                 self.driver,
                 registries::DRIVER
             ));

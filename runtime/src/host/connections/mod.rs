@@ -9,11 +9,13 @@
 //! | --- | --- |
 //! | `definition` | what an owner writes, and what can be wrong with it |
 //! | `references` | `${env:}`, `${file:}`, `${dir:}`, and what hides their values |
+//! | `http` | connections with an HTTP server |
 //! | `registries` | connections with a schema registry |
 //! | `reach` | what of the machine those from requests may name, and nobody |
 //! | `users` | who has which open, to open it again when it changes |
 
 mod definition;
+mod http;
 mod reach;
 mod references;
 mod registries;

@@ -6,6 +6,7 @@
 mod base;
 mod batches;
 pub(super) mod formats;
+pub(super) mod http;
 pub(super) mod objects;
 mod schemas;
 mod state;

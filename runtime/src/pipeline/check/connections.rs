@@ -117,6 +117,27 @@ const KINDS: &[(&str, &[&str], &[&str])] = &[
             "checksums",
         ],
     ),
+    (
+        "http",
+        &["url"],
+        &[
+            "auth.type",
+            "connection.user",
+            "connection.password",
+            "bearer.token",
+            "oauth2.token.url",
+            "oauth2.client.id",
+            "oauth2.client.secret",
+            "oauth2.client.scope",
+            "oauth2.client.auth.mode",
+            "headers",
+            "ssl.ca.pem",
+            "ssl.certificate.pem",
+            "ssl.key.pem",
+            "connect.timeout.ms",
+            "request.timeout.ms",
+        ],
+    ),
 ];
 
 /// Settings that the kind lacks, or that are another kind's; the rest is the schema's.
