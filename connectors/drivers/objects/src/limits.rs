@@ -28,6 +28,9 @@ pub const LISTING_AGE_MAX: Duration = Duration::from_secs(10);
 /// Folders that a bucket remembers to have cleaned of aborted uploads.
 pub const CLEANED_FOLDERS_MAX: usize = 4096;
 
+/// Folders of S3 that this process looks through for aborted uploads at a time.
+pub const CLEANED_AT_ONCE_MAX: usize = 4;
+
 /// Attempts at an operation that lost a race against another process.
 pub const RACE_ATTEMPTS_MAX: u32 = 64;
 

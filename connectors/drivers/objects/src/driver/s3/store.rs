@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use aws_sdk_s3::Client;
@@ -11,6 +11,7 @@ use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::put_object::PutObjectError;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::MultipartUpload;
+use tokio::sync::Semaphore;
 
 use super::client::client;
 use super::fault::{failed, is_there, status};
@@ -18,10 +19,13 @@ use crate::bind::{Access, Object};
 use crate::classify::ObjectsError;
 use crate::config::S3Config;
 use crate::driver::path;
-use crate::limits::{CLEANED_FOLDERS_MAX, KEY_BYTES_MAX, LEFTOVER_AGE};
+use crate::limits::{CLEANED_AT_ONCE_MAX, CLEANED_FOLDERS_MAX, KEY_BYTES_MAX, LEFTOVER_AGE};
 
 /// The metadata that names the upload an object came of.
 pub(super) const UPLOAD: &str = "longshore-upload";
+
+/// The folders that this process looks through for leftovers.
+static CLEANING: Semaphore = Semaphore::const_new(CLEANED_AT_ONCE_MAX);
 
 /// A bucket, or a folder of it, used by one task.
 pub(crate) struct Store {
@@ -215,22 +219,30 @@ pub(super) fn new_upload() -> String {
 
 /// Uploads that were killed: their parts are seen by nobody, and cost money.
 impl Store {
-    /// Aborts what has been in the folder of `key` for [`LEFTOVER_AGE`]; once.
-    pub(super) async fn clean_folder(&self, key: &str) {
+    /// Aborts what has been in the folder of `key` for [`LEFTOVER_AGE`]; once, and behind
+    /// the caller, who need not wait for it.
+    pub(super) fn clean_folder(self: &Arc<Self>, key: &str) {
         let folder = &key[..key.rfind('/').map_or(0, |slash| slash + 1)];
         let is_first = {
             let mut cleaned = self.cleaned.lock().unwrap_or_else(PoisonError::into_inner);
             cleaned.len() < CLEANED_FOLDERS_MAX && cleaned.insert(folder.to_owned())
         };
-        if is_first {
+        if !is_first {
+            return;
+        }
+        let (store, folder) = (Arc::downgrade(self), folder.to_owned());
+        tokio::spawn(async move {
+            let _turn = CLEANING.acquire().await;
+            // Its task may be over when its turn comes.
+            let Some(store) = store.upgrade() else { return };
             let now = SystemTime::now();
-            self.clean(folder, |upload| {
+            let is_old = |upload: &MultipartUpload| {
                 let begun = upload.initiated().and_then(|begun| SystemTime::try_from(*begun).ok());
                 let age = begun.and_then(|begun| now.duration_since(begun).ok());
                 age > Some(LEFTOVER_AGE)
-            })
-            .await;
-        }
+            };
+            store.clean(&folder, is_old).await;
+        });
     }
 
     /// Aborts what earlier lives left of `key`: its writer is gone, or is to be.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -22,6 +23,7 @@ impl Answers {
         let requests = Arc::new(AtomicUsize::new(0));
         let seen = Arc::clone(&requests);
         tokio::spawn(async move {
+            let mut held = Vec::new();
             loop {
                 let (mut socket, _) = listener.accept().await.unwrap();
                 let mut request = vec![0; 1 << 16];
@@ -32,6 +34,10 @@ impl Answers {
                     answer.clone()
                 } else if text.starts_with("HEAD") {
                     "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n".to_owned() + CLOSE
+                } else if text.lines().next().is_some_and(|line| line.contains("uploads")) {
+                    // Who waits for a list of unfinished uploads waits for ever.
+                    held.push(socket);
+                    continue;
                 } else {
                     answered(200, "<ListBucketResult><Name>b</Name></ListBucketResult>")
                 };
@@ -218,4 +224,16 @@ async fn secrets_are_in_nothing_that_is_shown() {
     for shown in [format!("{bucket:?}"), format!("{error:?}"), error.to_string()] {
         assert!(!shown.contains("hunter"), "{shown}");
     }
+}
+
+#[tokio::test]
+async fn many_folders_are_not_waited_for_until_they_are_cleaned() {
+    let server = Answers::to_puts(answered(200, "")).await;
+    let bucket = server.bucket(writing()).await;
+    let uploads = async {
+        for folder in 0..100 {
+            bucket.upload(&format!("{folder}/a")).await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), uploads).await.expect("nothing is waited for");
 }

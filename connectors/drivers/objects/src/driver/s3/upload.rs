@@ -62,7 +62,7 @@ struct Part {
 impl Upload {
     pub(crate) async fn start(store: Arc<Store>, path: &str) -> Result<Self, ObjectsError> {
         let key = store.key_to_write(path)?;
-        store.clean_folder(&key).await;
+        store.clean_folder(&key);
         Ok(Self {
             store,
             path: path.to_owned(),
