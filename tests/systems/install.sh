@@ -21,12 +21,14 @@ usage: tests/systems/install.sh TARGET...
   node     Node.js and kafkajs
   java     a JVM and Kafka's own clients and tools
   moto     a server that answers as S3 does, and boto3
+  postgresql  Debian's PostgreSQL; the tests start its server themselves
   all      every one of these
 
   helm     Helm, and the schemas that its manifests are checked against
   hadolint what looks over the Dockerfile
   image    what builds and runs it without Docker's engine
   httpd    Apache's web server, for TLS and passwords before another server
+  mariadb  Debian's MariaDB; the tests start its server themselves
   minio    MinIO, a server of S3; builds for many minutes
   registry Apicurio Registry, a schema registry with Confluent's API, and
            Confluent's client
@@ -42,7 +44,7 @@ package goes to ${LONGSHORE_CACHE:-$HOME/.cache/longshore}.
 USAGE
 }
 
-targets=(build wasm kcat python node java moto)
+targets=(build wasm kcat python node java moto postgresql)
 suites=(suite_librdkafka suite_rust_rdkafka suite_kgo suite_kafka_python suite_java)
 
 main() {
@@ -60,9 +62,9 @@ main() {
     for target in "${wanted[@]}"; do
         case $target in
             -h | --help) usage && exit 0 ;;
-            build | wasm | kcat | python | node | java | moto | suite_*) ;;
+            build | wasm | kcat | python | node | java | moto | postgresql | suite_*) ;;
             # The tests that need these install them when they begin.
-            helm | hadolint | httpd | image | minio | promtool | registry | systemd) ;;
+            helm | hadolint | httpd | image | mariadb | minio | promtool | registry | systemd) ;;
             *) usage >&2 && fail "unknown target '$target'" ;;
         esac
     done

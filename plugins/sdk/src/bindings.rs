@@ -19,6 +19,7 @@ pub mod describe {
                 import longshore:formats/formats@0.1.0;
                 import longshore:http/client@0.1.0;
                 import longshore:object-store/store@0.1.0;
+                import longshore:sql/session@0.1.0;
                 export longshore:connector/describe@0.1.0;
             }",
         path: "../wit",
@@ -27,6 +28,8 @@ pub mod describe {
         default_bindings_module: "longshore_sdk::bindings::describe",
         runtime_path: "longshore_sdk::wit_bindgen::rt",
         additional_derives: [PartialEq, Eq, PartialOrd, Ord, Hash],
+        // Floats have neither an order nor a hash.
+        additional_derives_ignore: ["cells", "column"],
         generate_unused_types: true,
         generate_all,
     });

@@ -22,7 +22,7 @@
 //! | [`checkpoints`] | where a source was |
 //! | [`transactions`] | where a source's transactions end |
 //! | [`state`] | a processor's keyed state |
-//! | [`formats`], [`objects`] | file formats and object stores, done by the host |
+//! | [`formats`], [`objects`], [`sql`] | file formats, object stores and databases, done by the host |
 //! | [`http`] | HTTP servers, asked by the host |
 //! | [`export`] | the macros that make a component of a type |
 //! | [`testkit`] | all imports played natively, for unit tests |
@@ -42,6 +42,7 @@ pub mod host;
 pub mod http;
 pub mod objects;
 pub mod plugin;
+pub mod sql;
 pub mod state;
 pub mod transactions;
 pub mod values;

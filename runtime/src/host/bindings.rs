@@ -49,6 +49,23 @@ pub(super) mod http {
     });
 }
 
+/// Each driver that can be left out has a part of its own.
+#[cfg(feature = "sql")]
+pub(super) mod sql {
+    wasmtime::component::bindgen!({
+        inline: "package longshore:parts-sql;
+            world sql-part { import longshore:sql/session@0.1.0; }",
+        path: "../plugins/wit",
+        world: "longshore:parts-sql/sql-part",
+        imports: { default: async | trappable },
+        with: {
+            "longshore:base/types@0.1.0": crate::host::bindings::describe::longshore::base::types,
+            "longshore:sql/session@0.1.0.database": crate::host::imports::sql::HostDatabase,
+            "longshore:sql/session@0.1.0.transaction": crate::host::imports::sql::HostTransaction,
+        },
+    });
+}
+
 pub(super) mod source {
     wasmtime::component::bindgen!({
         inline: "package longshore:parts-source;

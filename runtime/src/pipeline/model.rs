@@ -98,6 +98,8 @@ pub enum Driver {
     Http,
     /// Files and objects.
     Objects,
+    /// Databases.
+    Sql,
 }
 
 /// The kind of system that a driver speaks to.
@@ -111,6 +113,14 @@ pub enum Kind {
     S3,
     /// `http`: any HTTP server.
     Http,
+    /// `sql`: PostgreSQL.
+    Postgresql,
+    /// `sql`: MySQL.
+    Mysql,
+    /// `sql`: MariaDB.
+    Mariadb,
+    /// `sql`: a file of SQLite.
+    Sqlite,
 }
 
 /// A named use of a driver. References such as `${env:NAME}` may stand here
@@ -118,11 +128,13 @@ pub enum Kind {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Connection {
-    /// The driver: `http` or `objects`.
+    /// The driver: `http`, `objects` or `sql`.
     pub driver: Driver,
-    /// What the driver speaks to: `local` or `s3` of `objects`, `http` of `http`.
+    /// What the driver speaks to: `http` of `http`, `local` or `s3` of `objects`,
+    /// `postgresql`, `mysql`, `mariadb` or `sqlite` of `sql`.
     pub kind: Kind,
-    /// `local`: the folder that nothing escapes; relative to the current folder.
+    /// `local` and `sqlite`: the folder that nothing escapes; relative to the current
+    /// folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub root: Option<String>,
@@ -203,6 +215,31 @@ pub struct Connection {
     /// `http`: how long a request may take (10000 when left out).
     #[serde(default, rename = "request.timeout.ms", skip_serializing_if = "Option::is_none")]
     pub request_timeout_ms: Option<u64>,
+    /// `sqlite`: the file's name in its folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// A server's name or address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// A server's port (its system's own when left out).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<Flat>,
+    /// A server's database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// The user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The user's password: a reference to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+    /// How a connection to a server is protected: `disable`, `prefer`, `require`,
+    /// `verify-ca`, `verify-full`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<String>,
+    /// The certificates that the server's is signed by, a PEM file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<String>,
     /// Who may use it, and for what.
     pub allow: Allow,
 }

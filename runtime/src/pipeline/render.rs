@@ -187,6 +187,14 @@ fn connections(pipeline: &Pipeline, current_folder: &Path) -> BTreeMap<String, C
         ssl_key_pem: None,
         connect_timeout_ms: None,
         request_timeout_ms: None,
+        file: None,
+        host: None,
+        port: None,
+        database: None,
+        user: None,
+        password: None,
+        tls: None,
+        ca: None,
         allow: Allow { connectors: vec!["*".to_owned()], verbs: vec![Verb::Read, Verb::Write] },
     });
     for connection in connections.values_mut() {

@@ -20,6 +20,7 @@
 //! | [`http`] | an HTTP server that others wrote, which fails as it is told |
 //! | [`https_front`] | a web server that asks for a name and a password, before another |
 //! | [`registry`] | a schema registry that others wrote, and Confluent's client |
+//! | [`databases`] | PostgreSQL and MariaDB, their servers and their clients |
 //! | [`kafka_connect`] | Kafka Connect's own worker |
 //! | [`history`] | what producers and readers did and saw, and what in it exactly-once forbids |
 //! | [`schedules`] | seeded schedules of faults, run and judged |
@@ -47,6 +48,7 @@ pub mod beside;
 pub mod chart;
 pub mod cli;
 pub mod client;
+pub mod databases;
 pub mod exactly_once;
 pub mod fleet;
 pub mod history;

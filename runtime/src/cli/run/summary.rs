@@ -9,6 +9,7 @@ use super::super::node::RunningNode;
 use super::super::output;
 use super::again;
 use crate::pipeline::Rendered;
+use crate::pipeline::model::Driver;
 use crate::worker::herder::{ConnectorKind, Herder};
 
 /// Where everything is, how long it took, how fast it was.
@@ -80,7 +81,8 @@ fn results(herder: &dyn Herder, rendered: &Rendered) -> Vec<String> {
         let connection = connector.config.get("connection").map_or("files", String::as_str);
         if let Some(connection) = rendered.connections.get(connection).filter(|_| is_sink) {
             let path = connector.config.get("path").map_or("", String::as_str);
-            let root = connection.root.iter();
+            // What is in a database has no folder.
+            let root = connection.root.iter().filter(|_| connection.driver == Driver::Objects);
             folders.extend(root.map(|root| Path::new(root).join(path).display().to_string()));
             folders.extend(connection.bucket.iter().map(|bucket| format!("s3://{bucket}")));
         }

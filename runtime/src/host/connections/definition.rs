@@ -5,6 +5,7 @@ use std::path::Path;
 
 use globset::Glob;
 use longshore_driver_objects::ObjectsConfig;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -49,7 +50,7 @@ impl Allow {
 /// A connection as its owner wrote it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConnectionConfig {
-    /// The driver: `http`, `objects` or `schema-registry`.
+    /// The driver: `http`, `objects`, `schema-registry` or `sql`.
     pub driver: String,
     /// Whom it serves; nobody unless said.
     #[serde(default = "nobody")]
@@ -57,6 +58,20 @@ pub struct ConnectionConfig {
     /// The driver's own settings, references unresolved.
     #[serde(flatten)]
     pub settings: BTreeMap<String, Value>,
+}
+
+/// The drivers that this binary has.
+const DRIVERS: &[&str] = &[
+    http::DRIVER,
+    "objects",
+    registries::DRIVER,
+    #[cfg(feature = "sql")]
+    "sql",
+];
+
+/// What is wrong with a driver's settings.
+fn shape<T: DeserializeOwned>(settings: Value) -> Option<String> {
+    serde_json::from_value::<T>(settings).err().map(|error| error.to_string())
 }
 
 fn nobody() -> Allow {
@@ -76,22 +91,18 @@ impl ConnectionConfig {
         for (name, value) in &self.settings {
             references::wrong(name, value, &mut reasons);
         }
-        if self.driver == "objects" {
-            // Unresolved references are strings too, so the shape can be checked.
-            let settings = Value::Object(self.settings.clone().into_iter().collect());
-            if let Err(error) = serde_json::from_value::<ObjectsConfig>(settings) {
-                reasons.push(error.to_string());
+        // Unresolved references are strings too, so the shape can be checked.
+        let settings = Value::Object(self.settings.clone().into_iter().collect());
+        match self.driver.as_str() {
+            "objects" => reasons.extend(shape::<ObjectsConfig>(settings)),
+            #[cfg(feature = "sql")]
+            "sql" => reasons.extend(shape::<longshore_driver_sql::SqlConfig>(settings)),
+            http::DRIVER => reasons.extend(http::wrong(&self.settings)),
+            registries::DRIVER => reasons.extend(registries::wrong(&self.settings)),
+            other => {
+                let known = DRIVERS.join(", ");
+                reasons.push(format!("there is no driver `{other}`; there are {known}"));
             }
-        } else if self.driver == registries::DRIVER {
-            reasons.extend(registries::wrong(&self.settings));
-        } else if self.driver == http::DRIVER {
-            reasons.extend(http::wrong(&self.settings));
-        } else {
-            reasons.push(format!(
-                "there is no driver `{}`; there are http, objects and {}",
-                self.driver,
-                registries::DRIVER
-            ));
         }
         reasons
     }
@@ -107,6 +118,11 @@ impl ConnectionConfig {
             && references::plain(root) == *root
         {
             reasons.extend(reach.refuses_root(Path::new(root), false));
+        }
+        if let Some(Value::String(ca)) = self.settings.get("ca")
+            && references::plain(ca) == *ca
+        {
+            reasons.extend(reach.refuses_file(Path::new(ca), false));
         }
         reasons
     }

@@ -7,9 +7,9 @@ use longshore_broker::auth::{PemSource, Secret};
 use longshore_driver_http::{Access, Class, Endpoint, HttpConfig, HttpError, HttpSettings};
 use serde_json::Value;
 
+use super::Connections;
 use super::definition::Verb;
 use super::references::{self, Secrets};
-use super::{Connections, config};
 use crate::host::error::Fault;
 use crate::host::plugin::OpenContext;
 use crate::http;
@@ -47,19 +47,8 @@ impl Connections {
         name: &str,
         context: &OpenContext,
     ) -> Result<(Endpoint, Secrets), Fault> {
-        let (definition, verb) = self.granted(name, &context.id.connector)?;
-        if definition.driver != DRIVER {
-            let driver = &definition.driver;
-            let message = format!("the connection `{name}` is of the driver `{driver}`, not http");
-            return Err(config("connection-of-another-kind", message));
-        }
-        let resolved = self.resolved(name, &definition, &context.id, &context.reopen).await?;
-        let HttpConfig::Http(settings) =
-            serde_json::from_value(resolved.settings).map_err(|_| {
-                // The parser's words could quote a resolved secret.
-                let reason = "its settings, once resolved, are not what the driver takes";
-                config("connection-invalid", format!("the connection `{name}`: {reason}"))
-            })?;
+        let (HttpConfig::Http(settings), verb, secrets) =
+            self.settings(name, DRIVER, context).await?;
         let access = match verb {
             Verb::Read => Access::Read,
             Verb::Write => {
@@ -68,8 +57,8 @@ impl Connections {
             }
         };
         match endpoint(&settings, access) {
-            Ok(endpoint) => Ok((endpoint, resolved.secrets)),
-            Err(error) => Err(fault(&error).hiding(&resolved.secrets)),
+            Ok(endpoint) => Ok((endpoint, secrets)),
+            Err(error) => Err(fault(&error).hiding(&secrets)),
         }
     }
 }

@@ -27,6 +27,7 @@ use std::sync::{Arc, RwLock};
 
 use async_trait::async_trait;
 use longshore_driver_objects::{Access, Bucket, Class, ObjectsConfig, ObjectsError};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -106,28 +107,41 @@ impl Connections {
         Ok(Self { own, reach: Arc::new(reach), ..Self::default() })
     }
 
+    /// The settings of a connection that a task was granted, resolved, with the most that
+    /// it may do and what must not be shown.
+    async fn settings<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        driver: &str,
+        context: &OpenContext,
+    ) -> Result<(T, Verb, Secrets), Fault> {
+        let (definition, verb) = self.granted(name, &context.id.connector)?;
+        if definition.driver != driver {
+            return Err(config(
+                "connection-of-another-kind",
+                format!(
+                    "the connection `{name}` is of the driver `{}`, not {driver}",
+                    definition.driver
+                ),
+            ));
+        }
+        let resolved = self.resolved(name, &definition, &context.id, &context.reopen).await?;
+        let settings = serde_json::from_value(resolved.settings).map_err(|_| {
+            // The parser's words could quote a resolved secret.
+            let reason = "its settings, once resolved, are not what the driver takes";
+            config("connection-invalid", format!("the connection `{name}`: {reason}"))
+        })?;
+        Ok((settings, verb, resolved.secrets))
+    }
+
     /// Opens an object store for a task, with what must not be shown of it.
     pub(crate) async fn objects(
         &self,
         name: &str,
         context: &OpenContext,
     ) -> Result<(Bucket, Secrets), Fault> {
-        let (definition, verb) = self.granted(name, &context.id.connector)?;
-        if definition.driver != "objects" {
-            return Err(config(
-                "connection-of-another-kind",
-                format!(
-                    "the connection `{name}` is of the driver `{}`, not objects",
-                    definition.driver
-                ),
-            ));
-        }
-        let resolved = self.resolved(name, &definition, &context.id, &context.reopen).await?;
-        let settings: ObjectsConfig = serde_json::from_value(resolved.settings).map_err(|_| {
-            // The parser's words could quote a resolved secret.
-            let reason = "its settings, once resolved, are not what the driver takes";
-            config("connection-invalid", format!("the connection `{name}`: {reason}"))
-        })?;
+        let (settings, verb, secrets) =
+            self.settings::<ObjectsConfig>(name, "objects", context).await?;
         let access = match verb {
             Verb::Read => Access::Read,
             Verb::Write => {
@@ -138,8 +152,45 @@ impl Connections {
         let is_own = self.own.contains_key(name);
         let bucket = within(&self.reach, is_own, &settings, access).await;
         match bucket {
-            Ok(bucket) => Ok((bucket, resolved.secrets)),
-            Err(fault) => Err(fault.hiding(&resolved.secrets)),
+            Ok(bucket) => Ok((bucket, secrets)),
+            Err(fault) => Err(fault.hiding(&secrets)),
+        }
+    }
+
+    /// Opens a database for a task, with what must not be shown of it.
+    #[cfg(feature = "sql")]
+    pub(crate) async fn sql(
+        &self,
+        name: &str,
+        context: &OpenContext,
+    ) -> Result<(longshore_driver_sql::Database, Secrets), Fault> {
+        use longshore_driver_sql::{Access, Database, SqlConfig};
+
+        let (settings, verb, secrets) = self.settings::<SqlConfig>(name, "sql", context).await?;
+        let (reach, looked_at) = (Arc::clone(&self.reach), settings.clone());
+        let is_own = self.own.contains_key(name);
+        let looking = tokio::task::spawn_blocking(move || match &looked_at {
+            SqlConfig::Sqlite { root, .. } => reach.refuses_root(root, is_own),
+            SqlConfig::Postgresql(server)
+            | SqlConfig::Mysql(server)
+            | SqlConfig::Mariadb(server) => {
+                server.ca.as_deref().and_then(|ca| reach.refuses_file(ca, is_own))
+            }
+        });
+        let refused = looking.await.unwrap_or_else(|error| Some(error.to_string()));
+        if let Some(reason) = refused {
+            return Err(config("connection-not-allowed", reason).hiding(&secrets));
+        }
+        let access = match verb {
+            Verb::Read => Access::Read,
+            Verb::Write => {
+                let lease = context.lease.clone();
+                Access::Write(Arc::new(move || lease.is_valid()))
+            }
+        };
+        match Database::open(&settings, access).await {
+            Ok(database) => Ok((database, secrets)),
+            Err(error) => Err(super::imports::sql::sql_fault(&error).hiding(&secrets)),
         }
     }
 

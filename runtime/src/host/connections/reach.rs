@@ -125,6 +125,16 @@ impl Reach {
         self.refuses_real_root(&real(root).ok()?, is_own)
     }
 
+    /// Why a connection may not name a file by a setting; `None` if it may.
+    pub(super) fn refuses_file(&self, path: &Path, is_own: bool) -> Option<String> {
+        if is_own {
+            return None;
+        }
+        // What is not there cannot be read either, which says why.
+        let is_elsewhere = || real(path).is_ok_and(|real| !self.allowed.files.hold(&real));
+        self.allowed.refuses_file(path).or_else(|| is_elsewhere().then(|| refused_file(path)))
+    }
+
     /// The same of the folder as it was found, without links. The owner may give out a
     /// folder that the worker's own lie in; a request not.
     pub(super) fn refuses_real_root(&self, real_root: &Path, is_own: bool) -> Option<String> {

@@ -296,3 +296,56 @@ fn a_registrys_definition_is_checked_before_its_references_are_resolved() {
         assert!(check(&wrong).contains(name), "{name}");
     }
 }
+
+#[cfg(feature = "sql")]
+#[tokio::test]
+async fn a_database_is_opened_by_whom_it_allows_and_where_the_worker_allows_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (inside, outside) = (folder.path().join("in"), folder.path().join("out"));
+    std::fs::create_dir(&inside).unwrap();
+    std::fs::create_dir(&outside).unwrap();
+    let connections = reaching(&inside);
+    let file = |root: &Path, connector: &str| {
+        object_of(json!({
+            "driver": "sql", "kind": "sqlite", "root": root, "file": "a.db",
+            "allow": { "connectors": [connector], "verbs": ["write"] },
+        }))
+    };
+    connections.set("d", Some(&file(&inside, "c")));
+    connections.sql("d", &context(0)).await.unwrap();
+    assert!(inside.join("a.db").exists());
+    connections.set("d", Some(&file(&outside, "c")));
+    let fault = connections.sql("d", &context(0)).await.unwrap_err();
+    assert!(not_allowed(&fault), "{fault}");
+    assert!(!outside.join("a.db").exists());
+    // Neither are certificates read from anywhere, whichever way the file is named.
+    let server = |ca: &str| {
+        object_of(json!({
+            "driver": "sql", "kind": "postgresql", "host": "127.0.0.1", "port": 1, "ca": ca,
+            "database": "d", "user": "u", "allow": { "connectors": ["c"], "verbs": ["write"] },
+        }))
+    };
+    std::fs::write(outside.join("ca.pem"), "x").unwrap();
+    std::os::unix::fs::symlink(outside.join("ca.pem"), inside.join("link.pem")).unwrap();
+    std::fs::write(inside.join("name"), outside.join("ca.pem").to_str().unwrap()).unwrap();
+    let reference = format!("${{file:{}}}", inside.join("name").display());
+    for ca in [outside.join("ca.pem"), inside.join("link.pem"), reference.into()] {
+        let definition = server(ca.to_str().unwrap());
+        connections.set("d", Some(&definition));
+        let fault = connections.sql("d", &context(0)).await.unwrap_err();
+        assert!(not_allowed(&fault), "{}: {fault}", ca.display());
+    }
+    connections.set("d", Some(&server(inside.join("ca.pem").to_str().unwrap())));
+    assert!(!not_allowed(&connections.sql("d", &context(0)).await.unwrap_err()));
+    assert!(connections.check(&server("/etc/ca.pem")).join("\n").contains("file.allowed.paths"));
+    for (definition, expected) in [
+        (file(&inside, "another"), "connection-not-granted"),
+        (local(inside.to_str().unwrap()), "connection-of-another-kind"),
+    ] {
+        connections.set("d", Some(&definition));
+        match connections.sql("d", &context(0)).await.unwrap_err() {
+            Fault::Config { code, .. } => assert_eq!(code, expected),
+            other => panic!("{other}"),
+        }
+    }
+}

@@ -9,4 +9,6 @@ pub(super) mod formats;
 pub(super) mod http;
 pub(super) mod objects;
 mod schemas;
+#[cfg(feature = "sql")]
+pub(super) mod sql;
 mod state;

@@ -100,13 +100,27 @@ fn matches(pattern: &str, name: &str) -> bool {
     Glob::new(pattern).is_ok_and(|glob| glob.compile_matcher().is_match(name))
 }
 
-/// The kinds, what each needs, and what else it may have beside what all may.
-const KINDS: &[(&str, &[&str], &[&str])] = &[
-    ("local", &["root"], &[]),
-    (
-        "s3",
-        &["bucket"],
-        &[
+/// What a connection of a kind has beside what all have.
+struct Kind {
+    name: &'static str,
+    driver: &'static str,
+    needs: &'static [&'static str],
+    may: &'static [&'static str],
+}
+
+impl Kind {
+    fn has(&self, setting: &str) -> bool {
+        self.needs.contains(&setting) || self.may.contains(&setting)
+    }
+}
+
+const KINDS: &[Kind] = &[
+    Kind { name: "local", driver: "objects", needs: &["root"], may: &[] },
+    Kind {
+        name: "s3",
+        driver: "objects",
+        needs: &["bucket"],
+        may: &[
             "prefix",
             "region",
             "endpoint",
@@ -116,11 +130,12 @@ const KINDS: &[(&str, &[&str], &[&str])] = &[
             "session.token",
             "checksums",
         ],
-    ),
-    (
-        "http",
-        &["url"],
-        &[
+    },
+    Kind {
+        name: "http",
+        driver: "http",
+        needs: &["url"],
+        may: &[
             "auth.type",
             "connection.user",
             "connection.password",
@@ -137,30 +152,45 @@ const KINDS: &[(&str, &[&str], &[&str])] = &[
             "connect.timeout.ms",
             "request.timeout.ms",
         ],
-    ),
+    },
+    Kind { name: "postgresql", driver: "sql", needs: SERVER, may: SERVER_MAY },
+    Kind { name: "mysql", driver: "sql", needs: SERVER, may: SERVER_MAY },
+    Kind { name: "mariadb", driver: "sql", needs: SERVER, may: SERVER_MAY },
+    Kind { name: "sqlite", driver: "sql", needs: &["root", "file"], may: &[] },
 ];
 
-/// Settings that the kind lacks, or that are another kind's; the rest is the schema's.
+const SERVER: &[&str] = &["host", "database", "user"];
+const SERVER_MAY: &[&str] = &["port", "password", "tls", "ca"];
+
+/// Kinds of another driver, settings that the kind lacks, or that are another kind's; the
+/// rest is the schema's.
 fn bad_settings(root: &Node) -> Vec<Problem> {
-    let is_of = |name: &str, (_, needed, may): &(&str, &[&str], &[&str])| {
-        needed.contains(&name) || may.contains(&name)
-    };
     let connections = root.get("connections").map(Node::entries).unwrap_or_default();
     let mut problems = Vec::new();
     for connection in connections {
         let path = format!("connections.{}", connection.key.text);
-        let Some(kind) = connection.node.get("kind").and_then(Node::text) else { continue };
-        let Some(own) = KINDS.iter().find(|(name, ..)| *name == kind) else { continue };
-        for name in own.1.iter().filter(|name| connection.node.get(name).is_none()) {
+        let Some(kind_node) = connection.node.get("kind") else { continue };
+        let Some(kind) = kind_node.text() else { continue };
+        let Some(own) = KINDS.iter().find(|of| of.name == kind) else { continue };
+        let driver = connection.node.get("driver").and_then(Node::text);
+        // One that is no driver at all is the schema's to tell.
+        let known = driver.filter(|driver| KINDS.iter().any(|of| of.driver == *driver));
+        if let Some(driver) = known.filter(|driver| *driver != own.driver) {
+            let message =
+                format!("`kind: {kind}` is of the driver `{}`, not of `{driver}`", own.driver);
+            let path = join(&path, "kind");
+            problems.push(Problem::new(path, &kind_node.origin, message, "another driver's"));
+        }
+        for name in own.needs.iter().filter(|name| connection.node.get(name).is_none()) {
             let message = format!("`{name}` is missing, which `kind: {kind}` needs");
             let origin = &connection.key.origin;
             problems.push(Problem::new(path.as_str(), origin, message, "without it"));
         }
         for entry in connection.node.entries() {
             let name = entry.key.text.as_str();
-            let of = KINDS.iter().find(|other| is_of(name, other));
-            if let Some((of, ..)) = of.filter(|_| !is_of(name, own)) {
-                let message = format!("`{name}` is of `kind: {of}`, not of `kind: {kind}`");
+            let of = KINDS.iter().find(|other| other.has(name));
+            if let Some(of) = of.filter(|_| !own.has(name)) {
+                let message = format!("`{name}` is of `kind: {}`, not of `kind: {kind}`", of.name);
                 let origin = &entry.key.origin;
                 problems.push(Problem::new(join(&path, name), origin, message, "another kind's"));
             }
