@@ -132,6 +132,18 @@ fn a_tombstone_deletes_after_what_was_written_before() {
 }
 
 #[test]
+fn a_tombstone_does_not_overtake_a_request_that_waits_for_more() {
+    let kit = Testkit::new();
+    let got = server(&kit, |_| Ok(()));
+    let options =
+        [("path", "x/${key}"), ("behavior.on.null.values", "delete"), ("batch.max.size", "10")];
+    let (mut sink, at) = sink(&options);
+    sink.put(&at, "t", kit.from_topic(0, &[(Some("k"), Some("1")), (Some("k"), None)])).unwrap();
+    let got: Vec<_> = got.borrow().iter().map(|(method, ..)| method.clone()).collect();
+    assert_eq!(got, ["POST", "DELETE"]);
+}
+
+#[test]
 fn a_request_waits_for_more_records_no_longer_than_it_may() {
     let kit = Testkit::new();
     let got = server(&kit, |_| Ok(()));
