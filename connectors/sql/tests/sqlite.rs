@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use longshore_connector_sql::options::SinkOptions;
 use longshore_connector_sql::sink::Task;
@@ -15,13 +16,15 @@ use longshore_sdk::{Config, Fault, Partition, Records, Reject};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// A database of the driver, and how its next commit ends.
+/// A database of the driver, how its next commit ends, and how long each of its
+/// transactions takes on the kit's clock.
 #[derive(Clone)]
 struct Sqlite {
     runtime: Rc<Runtime>,
     database: Database,
     folder: Rc<TempDir>,
     lost: Rc<RefCell<Lost>>,
+    slow: Rc<RefCell<Option<(Rc<Testkit>, Duration)>>>,
 }
 
 /// What is lost of the next commit.
@@ -119,6 +122,9 @@ impl Store for Sqlite {
 
     fn begin(&self) -> Result<Begun, Fault> {
         let transaction = self.runtime.block_on(self.database.begin()).map_err(fault)?;
+        if let Some((kit, time)) = &*self.slow.borrow() {
+            kit.advance(*time);
+        }
         let (runtime, lost) = (self.runtime.clone(), self.lost.clone());
         Ok(Begun { runtime, transaction: RefCell::new(Some(transaction)), lost })
     }
@@ -181,7 +187,8 @@ impl Sqlite {
         let access = Access::Write(std::sync::Arc::new(|| true));
         let database = runtime.block_on(Database::open(&config, access)).unwrap();
         let lost = Rc::new(RefCell::new(Lost::Nothing));
-        Self { runtime: Rc::new(runtime), database, folder: Rc::new(folder), lost }
+        let slow = Rc::default();
+        Self { runtime: Rc::new(runtime), database, folder: Rc::new(folder), lost, slow }
     }
 
     fn task(&self, options: &[(&str, &str)]) -> Task<Self> {
@@ -303,6 +310,51 @@ fn a_task_that_was_cut_off_writes_nothing_beside_the_new_owner() {
     let Fault::Fatal(why) = &progress.stalled[0].fault else { panic!("{progress:?}") };
     assert_eq!(why.code, "position-moved");
     assert_eq!(database.rows("SELECT * FROM orders"), ["1|a"]);
+}
+
+#[test]
+fn partitions_of_a_slow_database_are_written_in_turn_within_the_time_of_a_call() {
+    let (kit, database) = (Rc::new(Testkit::new()), Sqlite::new());
+    let mut task = database.task(&[("auto.create", "true")]);
+    let partitions: Vec<_> = (0..3).map(|number| Partition { number, ..orders() }).collect();
+    task.assigned(&partitions).unwrap();
+    let put = |task: &mut Task<Sqlite>, first: i64| {
+        for partition in &partitions {
+            let rows = batch(&kit, first, &[(first, Some("a"))]);
+            task.put(partition, "orders", &rows).unwrap();
+        }
+    };
+    put(&mut task, 0);
+    *database.slow.borrow_mut() = Some((kit.clone(), Duration::from_secs(5)));
+    let written = |task: &mut Task<Sqlite>| -> Vec<_> {
+        task.write().marks.iter().map(|mark| (mark.partition.number, mark.next)).collect()
+    };
+    assert_eq!(written(&mut task), [(0, 1), (1, 1)]);
+    put(&mut task, 1);
+    assert_eq!(written(&mut task), [(2, 2), (0, 2)]);
+    assert_eq!(written(&mut task), [(1, 2)]);
+    put(&mut task, 2);
+    let revoked = task.revoked(&partitions);
+    assert_eq!(revoked.marks.len(), 2, "what is left is the next owner's");
+    assert_eq!(database.rows("SELECT count(*) FROM orders"), ["8"]);
+}
+
+#[test]
+fn an_update_of_a_row_that_has_nothing_but_its_key_changes_nothing() {
+    let (kit, database) = (Testkit::new(), Sqlite::new());
+    database.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, name TEXT)").unwrap();
+    database.execute("INSERT INTO orders VALUES (1, 'x')").unwrap();
+    let mut task = database.task(&[
+        ("insert.mode", "update"),
+        ("pk.mode", "record_key"),
+        ("pk.fields", "id"),
+        ("fields.whitelist", "id"),
+    ]);
+    task.assigned(&[orders()]).unwrap();
+    task.put(&orders(), "orders", &batch(&kit, 0, &[(1, Some("a")), (2, Some("b"))])).unwrap();
+    let progress = task.write();
+    assert_eq!((progress.marks[0].next, progress.rejects.len()), (2, 0));
+    assert_eq!(database.rows("SELECT * FROM orders"), ["1|x"]);
 }
 
 #[test]
