@@ -281,6 +281,31 @@ fn a_row_that_the_database_refuses_is_told_before_any_position_passes_it() {
 }
 
 #[test]
+fn a_row_that_is_refused_while_more_come_holds_the_position_until_it_is_told() {
+    let (kit, database) = (Testkit::new(), Sqlite::new());
+    let options = [
+        ("pk.mode", "record_value"),
+        ("pk.fields", "id"),
+        ("auto.create", "true"),
+        ("batch.size", "1"),
+    ];
+    let mut task = database.task(&options);
+    task.assigned(&[orders()]).unwrap();
+    let mut put = |first: i64, all: &[(i64, Option<&str>)]| {
+        task.put(&orders(), "orders", &batch(&kit, first, all)).unwrap();
+    };
+    put(0, &[(1, Some("a")), (1, Some("again"))]);
+    // What waited is written by the next, and refused in part.
+    put(2, &[(2, Some("b"))]);
+    put(3, &[(3, Some("c"))]);
+    assert_eq!(database.rows("SELECT * FROM longshore_offsets"), [""; 0]);
+    let told = task.write();
+    assert_eq!((told.rejects.len(), told.rejects[0].offset, told.marks.len()), (1, 1, 0));
+    assert_eq!(task.write().marks[0].next, 4);
+    assert_eq!(database.rows("SELECT * FROM orders"), ["1|a", "2|b", "3|c"]);
+}
+
+#[test]
 fn a_commit_of_which_nothing_was_heard_is_neither_lost_nor_repeated() {
     for lost in [Lost::Commit, Lost::Answer] {
         let (kit, database) = (Testkit::new(), Sqlite::new());
@@ -310,6 +335,16 @@ fn a_task_that_was_cut_off_writes_nothing_beside_the_new_owner() {
     let Fault::Fatal(why) = &progress.stalled[0].fault else { panic!("{progress:?}") };
     assert_eq!(why.code, "position-moved");
     assert_eq!(database.rows("SELECT * FROM orders"), ["1|a"]);
+    // The same where both went on from a position.
+    let mut old = database.task(&options);
+    for task in [&mut old, &mut new] {
+        task.assigned(&[orders()]).unwrap();
+        task.put(&orders(), "orders", &batch(&kit, 1, &[(2, Some("b"))])).unwrap();
+    }
+    assert_eq!(new.write().marks[0].next, 2);
+    let progress = old.write();
+    assert!(matches!(&progress.stalled[0].fault, Fault::Fatal(_)), "{progress:?}");
+    assert_eq!(database.rows("SELECT * FROM orders"), ["1|a", "2|b"]);
 }
 
 #[test]
