@@ -24,8 +24,12 @@ struct Sqlite {
     database: Database,
     folder: Rc<TempDir>,
     lost: Rc<RefCell<Lost>>,
-    slow: Rc<RefCell<Option<(Rc<Testkit>, Duration)>>>,
+    slow: Rc<RefCell<Option<Slow>>>,
 }
+
+/// Moves the kit's clock with each transaction.
+#[derive(Clone)]
+struct Slow(Rc<Testkit>, Duration);
 
 /// What is lost of the next commit.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -122,7 +126,7 @@ impl Store for Sqlite {
 
     fn begin(&self) -> Result<Begun, Fault> {
         let transaction = self.runtime.block_on(self.database.begin()).map_err(fault)?;
-        if let Some((kit, time)) = &*self.slow.borrow() {
+        if let Some(Slow(kit, time)) = &*self.slow.borrow() {
             kit.advance(*time);
         }
         let (runtime, lost) = (self.runtime.clone(), self.lost.clone());
@@ -360,7 +364,7 @@ fn partitions_of_a_slow_database_are_written_in_turn_within_the_time_of_a_call()
         }
     };
     put(&mut task, 0);
-    *database.slow.borrow_mut() = Some((kit.clone(), Duration::from_secs(5)));
+    *database.slow.borrow_mut() = Some(Slow(kit.clone(), Duration::from_secs(5)));
     let written = |task: &mut Task<Sqlite>| -> Vec<_> {
         task.write().marks.iter().map(|mark| (mark.partition.number, mark.next)).collect()
     };
