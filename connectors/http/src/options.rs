@@ -209,6 +209,11 @@ where
     Some(value)
 }
 
+/// What the name of a header is made of (RFC 9110, section 5.6.2).
+fn is_of_a_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
 /// Reads `Name:value|Name:value`; the content's type is JSON unless it says another.
 fn headers(text: &str, separator: &str) -> Result<Vec<Header>, ConfigError> {
     if separator.is_empty() {
@@ -223,6 +228,11 @@ fn headers(text: &str, separator: &str) -> Result<Vec<Header>, ConfigError> {
                 format!("`{pair}` is not of the form Name:value"),
             ));
         };
+        let is_plain = |text: &str| text.chars().all(|it| it == '\t' || !it.is_control());
+        if !name.bytes().all(is_of_a_name) || !is_plain(value) {
+            let message = format!("no header may be `{}`", pair.escape_debug());
+            return Err(ConfigError::at("headers", message));
+        }
         if name.eq_ignore_ascii_case("authorization") {
             let message = "`Authorization` would be shown: the connection has `auth.type` for it";
             return Err(ConfigError::at("headers", message));
@@ -259,6 +269,9 @@ mod tests {
         let headers = options.unwrap().headers;
         let pairs: Vec<_> = headers.iter().map(|h| (h.name.as_str(), h.value.as_str())).collect();
         assert_eq!(pairs, [("X-A", "b:c"), ("content-type", "text/csv")]);
+        for wrong in ["A b:c", "Ä:x", "A:b\u{1}c", "A:b\u{7f}"] {
+            assert_eq!(read(&[("headers", wrong)]).unwrap_err()[0].path, "headers", "{wrong}");
+        }
     }
 
     #[test]

@@ -345,7 +345,8 @@ fn tell_refusals(
     late: &mut Vec<LateReject>,
 ) {
     for refusal in refusals {
-        if options.on_error == OnError::Fail {
+        // The server was not asked about a path that leads out of its connection.
+        if options.on_error == OnError::Fail || refusal.code == "bad-path" {
             late.extend(late_rejects(partition, refusal));
             continue;
         }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 /// How a key ends whose value is not drawn, in Kafka's spelling.
-const SECRET: [&str; 15] = [
+const SECRET: [&str; 18] = [
     "password",
     "passwd",
     "passphrase",
@@ -22,6 +22,9 @@ const SECRET: [&str; 15] = [
     "access.key",
     "api.key",
     "apikey",
+    "auth.key",
+    "subscription.key",
+    "cookie",
     "user.info",
 ];
 

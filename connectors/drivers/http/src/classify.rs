@@ -1,5 +1,6 @@
 //! What can go wrong with a request, and what to do about it.
 
+use rustls::AlertDescription;
 use std::time::{Duration, SystemTime};
 
 use crate::limits::RETRY_AFTER_MAX;
@@ -193,8 +194,9 @@ impl HttpError {
             Self::Setting { .. }
             | Self::Method { .. }
             | Self::ReadOnly { .. }
+            | Self::Header { .. }
             | Self::Redirected { .. } => Class::Config,
-            Self::Path { .. } | Self::Header { .. } => Class::Reject,
+            Self::Path { .. } => Class::Reject,
             Self::Fenced { .. } | Self::NotSent { .. } => Class::Retry,
             Self::Lost { why, .. } => why.class(),
             Self::Token { why, .. } => why.class(),
@@ -288,7 +290,7 @@ impl Lost {
         let reason = if words.is_empty() { "the request failed".into() } else { words.join(": ") };
         // Who hangs up in the handshake may be restarting.
         let tls = causes.iter().find_map(|cause| tls_error(*cause));
-        if tls.is_some() {
+        if tls.is_some_and(stays) {
             return Self::Tls { reason };
         }
         match error {
@@ -313,6 +315,25 @@ fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rus
     error
         .downcast_ref::<rustls::Error>()
         .or_else(|| wrapped.and_then(|inner| inner.downcast_ref::<rustls::Error>()))
+}
+
+/// Whether a handshake fails as long as nobody changes a certificate, a version or a name.
+fn stays(error: &rustls::Error) -> bool {
+    match error {
+        rustls::Error::AlertReceived(alert) => !matches!(
+            alert,
+            AlertDescription::CloseNotify
+                | AlertDescription::InternalError
+                | AlertDescription::UserCanceled
+        ),
+        rustls::Error::InvalidCertificate(_)
+        | rustls::Error::NoCertificatesPresented
+        | rustls::Error::PeerIncompatible(_)
+        | rustls::Error::UnsupportedNameType
+        // A server without TLS.
+        | rustls::Error::InvalidMessage(_) => true,
+        _ => false,
+    }
 }
 
 /// What `Retry-After` says (RFC 9110, section 10.2.3): seconds, or a date.
@@ -377,7 +398,7 @@ mod tests {
         for (error, class, code) in [
             (HttpError::Setting { setting: "url", reason: text() }, Class::Config, "bad-setting"),
             (HttpError::Path { path: text(), reason: "x" }, Class::Reject, "bad-path"),
-            (HttpError::Header { name: text(), reason: text() }, Class::Reject, "bad-header"),
+            (HttpError::Header { name: text(), reason: text() }, Class::Config, "bad-header"),
             (HttpError::Method { method: text() }, Class::Config, "bad-method"),
             (HttpError::ReadOnly { method: text(), path: text() }, Class::Config, "read-only"),
             (HttpError::Fenced { path: text() }, Class::Retry, "fenced"),
@@ -402,6 +423,16 @@ mod tests {
         ] {
             assert_eq!((error.class(), error.code().as_str()), (class, code), "{error}");
         }
+    }
+
+    #[test]
+    fn a_handshake_that_a_server_breaks_off_may_succeed_later() {
+        let stay = |alert| stays(&rustls::Error::AlertReceived(alert));
+        assert!(stay(AlertDescription::CertificateRequired));
+        assert!(stay(AlertDescription::ProtocolVersion));
+        assert!(!stay(AlertDescription::InternalError));
+        assert!(stays(&rustls::Error::NoCertificatesPresented));
+        assert!(!stays(&rustls::Error::HandshakeNotComplete));
     }
 
     #[test]

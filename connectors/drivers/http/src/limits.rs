@@ -50,3 +50,9 @@ pub const HIDDEN_BYTES_MIN: usize = 8;
 
 /// Tokens that are still looked for after they were renewed.
 pub const PAST_TOKENS_MAX: usize = 4;
+
+/// How long the rest of an answer is read that nobody needs.
+pub const DRAINING_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// Headers of a request, and of an answer that a plugin is told.
+pub const HEADERS_MAX: usize = 100;

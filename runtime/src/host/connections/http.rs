@@ -76,7 +76,8 @@ fn endpoint(settings: &HttpSettings, access: Access) -> Result<Endpoint, HttpErr
 
 fn tls(settings: &HttpSettings) -> Result<Option<TlsSettings>, HttpError> {
     let urls = [Some(&settings.url), settings.oauth2_token_url.as_ref()];
-    let is_tls = urls.into_iter().flatten().any(|url| url.trim_start().starts_with("https:"));
+    let is_https = |url: &str| url.get(..6).is_some_and(|it| it.eq_ignore_ascii_case("https:"));
+    let is_tls = urls.into_iter().flatten().any(|url| is_https(url.trim_start()));
     let given = [
         ("ssl.ca.pem", settings.ssl_ca_pem.is_some()),
         ("ssl.certificate.pem", settings.ssl_certificate_pem.is_some()),

@@ -1,6 +1,7 @@
 //! `http/client` over the driver `http`.
 #![allow(unreachable_pub, reason = "the generated code exports its resources' types again")]
 
+use longshore_driver_http::limits::HEADERS_MAX;
 use longshore_driver_http::{Answer, Class, Endpoint, Keep, Request};
 use wasmtime::bail;
 use wasmtime::component::Resource;
@@ -46,6 +47,12 @@ impl client::HostEndpoint for Guest {
         keep: client::Keep,
     ) -> wasmtime::Result<Vec<Result<client::Response, client::Failure>>> {
         bound(requests.len(), keep.body_bytes)?;
+        if keep.headers.len() > HEADERS_MAX {
+            bail!(
+                "send would keep {} headers; one call may keep {HEADERS_MAX}",
+                keep.headers.len()
+            );
+        }
         let HostEndpoint(endpoint) = self.table.get(&endpoint)?;
         let keep = Keep { headers: keep.headers, body_bytes: keep.body_bytes as usize };
         let answers = endpoint.send(requests.into_iter().map(request).collect(), &keep).await;

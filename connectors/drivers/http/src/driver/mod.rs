@@ -22,10 +22,14 @@ use self::settings::{Auth, Checked};
 use crate::bind::{Access, Keep, Request, Response};
 use crate::classify::{HttpError, Lost, cut, retry_after};
 use crate::config::HttpSettings;
-use crate::limits::{DRAINED_BYTES_MAX, IDLE_MAX, REFUSAL_BYTES_MAX};
+use crate::limits::{
+    DRAINED_BYTES_MAX, DRAINING_TIME_MAX, HEADERS_MAX, IDLE_MAX, REFUSAL_BYTES_MAX,
+};
 
 /// Headers that are the client's own to set.
-const RESERVED: [&str; 8] = [
+const RESERVED: [&str; 11] = [
+    // What is encoded could not be looked through for credentials.
+    "accept-encoding",
     "authorization",
     "connection",
     "content-length",
@@ -34,6 +38,9 @@ const RESERVED: [&str; 8] = [
     "proxy-authorization",
     "te",
     "transfer-encoding",
+    // Some servers take these for the path.
+    "x-original-url",
+    "x-rewrite-url",
 ];
 
 /// A client of one server.
@@ -160,6 +167,10 @@ impl Client {
     /// A plugin's headers, and over them the connection's.
     fn headers(&self, request: &Request) -> Result<HeaderMap, HttpError> {
         let mut headers = HeaderMap::new();
+        if let Some((name, _)) = request.headers.get(HEADERS_MAX) {
+            let reason = format!("is one too many: a request has {HEADERS_MAX} at the most");
+            return Err(HttpError::Header { name: cut(name), reason });
+        }
         for (name, value) in &request.headers {
             let wrong = |reason| HttpError::Header { name: cut(name), reason };
             let (name, value) = header(name, value).map_err(wrong)?;
@@ -180,13 +191,21 @@ impl Client {
                 headers.push((name.to_ascii_lowercase(), self.hidden.text(value)));
             }
         }
-        let max = keep.body_bytes.max(DRAINED_BYTES_MAX);
-        let (mut body, mut whole) = read(&mut received, max).await?;
-        if body.len() > keep.body_bytes {
+        // The server has done it; what it says besides matters only to whoever wants it.
+        let (body, whole) = if keep.body_bytes == 0 {
+            let draining = read(&mut received, DRAINED_BYTES_MAX);
+            let drained = tokio::time::timeout(DRAINING_TIME_MAX, draining).await;
+            (Vec::new(), matches!(drained, Ok(Ok((body, true))) if body.is_empty()))
+        } else {
+            let max = keep.body_bytes.max(DRAINED_BYTES_MAX);
+            let (body, whole) = read(&mut received, max).await?;
+            // Before it is cut: what is left of a credential would not be known again.
+            let mut body = self.hidden.bytes(body);
+            let fits = body.len() <= keep.body_bytes;
             body.truncate(keep.body_bytes);
-            whole = false;
-        }
-        Ok(Response { status, headers, body: self.hidden.bytes(body), whole })
+            (body, whole && fits)
+        };
+        Ok(Response { status, headers, body, whole })
     }
 
     /// What the server refused a request with.
@@ -195,13 +214,17 @@ impl Client {
         let method = method.to_string();
         let text = |name| received.headers().get(name).and_then(|value| value.to_str().ok());
         if received.status().is_redirection() {
-            let to = text(LOCATION).map(|to| self.hidden.text(cut(without_query(to))));
+            let to = text(LOCATION).map(|to| cut(&self.hidden.text(without_query(to).to_owned())));
             return HttpError::Redirected { method, path, status, to: to.unwrap_or_default() };
         }
         let after = text(RETRY_AFTER).and_then(|text| retry_after(text, SystemTime::now()));
         // What cannot be read any more is no more than words.
-        let words = read(&mut received, REFUSAL_BYTES_MAX).await.map(|(words, _)| words);
-        let words = String::from_utf8_lossy(&words.unwrap_or_default()).into_owned();
+        let reading = read(&mut received, REFUSAL_BYTES_MAX);
+        let words = match tokio::time::timeout(DRAINING_TIME_MAX, reading).await {
+            Ok(Ok((words, _))) => words,
+            Ok(Err(_)) | Err(_) => Vec::new(),
+        };
+        let words = String::from_utf8_lossy(&words).into_owned();
         HttpError::Refused {
             method,
             path,

@@ -21,9 +21,12 @@ pub(super) fn beneath(base: &Url, path: &str) -> Result<Url, HttpError> {
     };
     let path_alone = path_alone.strip_prefix('/').unwrap_or(path_alone);
     let decoded = decoded(path_alone);
-    if decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(|name| matches!(name, b"." | b".."))
-        || decoded.contains(&0)
-    {
+    // Some servers cut a name where its parameters begin.
+    let is_dots = |name: &[u8]| {
+        let name = name.split(|byte| *byte == b';').next().unwrap_or_default();
+        matches!(name, b"." | b"..")
+    };
+    if decoded.split(|byte| matches!(byte, b'/' | b'\\')).any(is_dots) || decoded.contains(&0) {
         return Err(wrong("it leads out of the connection's URL, or may"));
     }
     let mut url = base.clone();
@@ -88,6 +91,8 @@ mod tests {
         for path in [
             "..",
             "../admin",
+            "..;/admin",
+            "a/..;x=y/..%3b/admin",
             "a/../../x",
             "/..",
             "%2e%2E/x",

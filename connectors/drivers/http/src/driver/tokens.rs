@@ -47,7 +47,25 @@ struct Token {
 struct Given {
     access_token: String,
     token_type: Option<String>,
-    expires_in: Option<f64>,
+    expires_in: Option<Seconds>,
+}
+
+/// A number, which some servers write as text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Seconds {
+    Number(f64),
+    Text(String),
+}
+
+impl Seconds {
+    fn duration(self) -> Option<Duration> {
+        let seconds = match self {
+            Self::Number(seconds) => Some(seconds),
+            Self::Text(text) => text.trim().parse().ok(),
+        };
+        seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+    }
 }
 
 impl Tokens {
@@ -157,7 +175,7 @@ impl Token {
         let mut credential = HeaderValue::from_str(&format!("Bearer {}", given.access_token))
             .map_err(|_| "its token has characters that no header may have".to_owned())?;
         credential.set_sensitive(true);
-        let life = given.expires_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let life = given.expires_in.and_then(Seconds::duration);
         let life = life.and_then(|life| {
             let renewed_after = life - (life / 5).min(RENEWED_BEFORE);
             // An end beyond what the clock can tell is none.
@@ -204,6 +222,7 @@ mod tests {
         let answer = |more: &str| format!(r#"{{"access_token":"t","token_type":"bearer"{more}}}"#);
         assert_eq!(life(&answer(r#","expires_in":3600"#)), Some((3540, 3600)));
         assert_eq!(life(&answer(r#","expires_in":10"#)), Some((8, 10)));
+        assert_eq!(life(&answer(r#","expires_in":"3600""#)), Some((3540, 3600)));
         for endless in ["", r#","expires_in":-1"#, r#","expires_in":1e300"#] {
             assert_eq!(life(&answer(endless)), None, "{endless}");
         }
