@@ -21,6 +21,7 @@ usage: tests/systems/install.sh TARGET...
   node     Node.js and kafkajs
   java     a JVM and Kafka's own clients and tools
   moto     a server that answers as S3 does, and boto3
+  opensearch  OpenSearch as a library, and a program that runs one node of it
   postgresql  Debian's PostgreSQL; the tests start its server themselves
   all      every one of these
 
@@ -44,7 +45,7 @@ package goes to ${LONGSHORE_CACHE:-$HOME/.cache/longshore}.
 USAGE
 }
 
-targets=(build wasm kcat python node java moto postgresql)
+targets=(build wasm kcat python node java moto opensearch postgresql)
 suites=(suite_librdkafka suite_rust_rdkafka suite_kgo suite_kafka_python suite_java)
 
 main() {
@@ -62,7 +63,7 @@ main() {
     for target in "${wanted[@]}"; do
         case $target in
             -h | --help) usage && exit 0 ;;
-            build | wasm | kcat | python | node | java | moto | postgresql | suite_*) ;;
+            build | wasm | kcat | python | node | java | moto | opensearch | postgresql | suite_*) ;;
             # The tests that need these install them when they begin.
             helm | hadolint | httpd | image | mariadb | minio | promtool | registry | systemd) ;;
             *) usage >&2 && fail "unknown target '$target'" ;;

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use longshore_sdk::http::{Endpoint, Keep, Request};
+use longshore_sdk::trouble::Trouble;
 use longshore_sdk::{
     About, Batch, Config, ConfigError, Fault, LateReject, Mark, Partition, Plugin, Progress,
     Records, Reject, Sink, Stalled, host,
@@ -23,9 +24,6 @@ const BODY_BYTES_MAX: usize = 4 << 20;
 /// No request is begun after this time of a call, of which the host takes 30 s: a call to
 /// the server may take 20 s.
 const SENDING_MS_MAX: i64 = 8_000;
-/// The first pause after a failure; it doubles with each up to the longest.
-const PAUSE_MS_MIN: i64 = 200;
-const PAUSE_MS_MAX: i64 = 30_000;
 
 /// The task of the sink.
 #[derive(Debug)]
@@ -48,10 +46,7 @@ struct Sending {
     taken: i64,
     /// What was told durable last.
     told: i64,
-    /// Why requests failed last, how often in a row, and until when they are left.
-    trouble: Option<Fault>,
-    failures: u32,
-    paused_until_ms: i64,
+    trouble: Trouble,
 }
 
 /// A request that is not full.
@@ -130,7 +125,7 @@ impl Sink for HttpSink {
         self.late.extend(rejects);
         let refusals = sending.send(&self.endpoint, until_ms);
         tell_refusals(&self.options, from, refusals, &mut self.late);
-        match &sending.trouble {
+        match sending.trouble.fault() {
             Some(fault) => Err(fault.clone()),
             None => Ok(Vec::new()),
         }
@@ -158,7 +153,7 @@ impl HttpSink {
             let refusals = sending.send(&self.endpoint, until_ms);
             tell_refusals(&self.options, &partition, refusals, &mut self.late);
             progress.marks.extend(sending.mark());
-            if let Some(fault) = sending.trouble.clone() {
+            if let Some(fault) = sending.trouble.fault().cloned() {
                 progress.stalled.push(Stalled { partition, fault });
             }
         }
@@ -175,15 +170,13 @@ impl Sending {
             open: None,
             taken: i64::MIN,
             told: i64::MIN,
-            trouble: None,
-            failures: 0,
-            paused_until_ms: 0,
+            trouble: Trouble::default(),
         }
     }
 
     /// Nothing more may be taken while what was taken is not answered.
     fn stuck(&self) -> Result<(), Fault> {
-        match (&self.trouble, self.queue.is_empty()) {
+        match (self.trouble.fault(), self.queue.is_empty()) {
             (Some(fault), _) => Err(fault.clone()),
             (None, false) => Err(Fault::retry("slow", "the server is slow: requests are waiting")),
             (None, true) => Ok(()),
@@ -272,8 +265,7 @@ impl Sending {
     fn send(&mut self, endpoint: &Endpoint, until_ms: i64) -> Vec<Refusal> {
         let mut all = Vec::new();
         while !self.queue.is_empty() {
-            let now_ms = host::now_ms();
-            if now_ms < self.paused_until_ms || now_ms >= until_ms {
+            if !self.trouble.may_try() || host::now_ms() >= until_ms {
                 break;
             }
             let (places, requests) = self.queue.take();
@@ -281,33 +273,11 @@ impl Sending {
             let answers = endpoint.send(&requests, &keep);
             let (refusals, trouble) = self.queue.answered(places, requests, answers);
             all.extend(refusals);
-            match trouble {
-                // There was no time for the rest, and nothing else is wrong.
-                Some(Fault::Retry(retry)) if retry.why.code == "not-sent" => self.recovered(),
-                Some(fault) => {
-                    self.pause(fault);
-                    break;
-                }
-                None => self.recovered(),
+            if !self.trouble.called(trouble) {
+                break;
             }
         }
         all
-    }
-
-    fn recovered(&mut self) {
-        (self.trouble, self.failures, self.paused_until_ms) = (None, 0, 0);
-    }
-
-    /// Leaves the server alone for as long as it asks, or for ever longer.
-    fn pause(&mut self, fault: Fault) {
-        let asked_ms = match &fault {
-            Fault::Retry(retry) => retry.after_ms.map_or(0, i64::from),
-            _ => 0,
-        };
-        let own_ms = (PAUSE_MS_MIN << self.failures.min(20)).min(PAUSE_MS_MAX);
-        self.failures += 1;
-        self.paused_until_ms = host::now_ms() + asked_ms.max(own_ms);
-        self.trouble = Some(fault);
     }
 
     /// What became durable since it was last told.

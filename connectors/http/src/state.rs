@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use longshore_sdk::Fault;
 use longshore_sdk::http::{Failure, REQUESTS_OF_A_CALL_MAX, Request, Response};
+use longshore_sdk::trouble::worse;
 
 /// What the bodies of one call have in bytes, about.
 const SENT_BYTES_MAX: usize = 16 << 20;
@@ -102,24 +103,8 @@ impl Queue {
     }
 }
 
-/// The one that needs more than the other; of two that may pass the longer pause, and that
-/// of a request that was sent before that of one whose turn did not come.
-fn worse(one: Option<Fault>, other: Option<Fault>) -> Option<Fault> {
-    let weight = |fault: &Fault| match fault {
-        Fault::Retry(retry) => (0, retry.why.code != "not-sent", retry.after_ms),
-        Fault::Config(_) => (1, true, None),
-        Fault::Fatal(_) => (2, true, None),
-    };
-    match (one, other) {
-        (Some(one), Some(other)) if weight(&other) > weight(&one) => Some(other),
-        (one, other) => one.or(other),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use longshore_sdk::fault::Detail;
 
     use super::*;
@@ -179,18 +164,5 @@ mod tests {
         let offsets: Vec<_> = refusals.into_iter().map(|refusal| refusal.offsets).collect();
         assert_eq!((offsets, trouble), (vec![vec![1, 2], vec![5]], None));
         assert!(queue.is_empty());
-    }
-
-    #[test]
-    fn the_worst_is_told() {
-        let not_sent = Fault::retry("not-sent", "x");
-        let retry = Fault::retry("http-500", "x");
-        let later = Fault::retry_after(Duration::from_secs(5), "http-429", "x");
-        let rising = [not_sent, retry, later, Fault::config("a", "x"), Fault::fatal("b", "x")];
-        for pair in rising.windows(2) {
-            let (one, other) = (Some(pair[0].clone()), Some(pair[1].clone()));
-            assert_eq!(worse(one.clone(), other.clone()), other);
-            assert_eq!(worse(other.clone(), one), other);
-        }
     }
 }

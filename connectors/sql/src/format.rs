@@ -1,7 +1,7 @@
 //! Values as cells of a row.
 
 use longshore_sdk::sql::{Column, Dialect};
-use longshore_sdk::values::{Kind, Logical, Schema, Value};
+use longshore_sdk::values::{Kind, Logical, Schema, Value, civil};
 use serde_json::{Map, Value as Json};
 
 /// A cell of a row. What the contract has no cells for is text, which the database reads.
@@ -125,20 +125,6 @@ fn json(schema: Option<&Schema>, value: &Value<'_>) -> Result<Json, String> {
             }
         },
     })
-}
-
-/// Days since the epoch as year, month and day (Howard Hinnant's `civil_from_days`).
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
 fn date(days: i64) -> String {

@@ -19,6 +19,7 @@ pub mod describe {
                 import longshore:formats/formats@0.1.0;
                 import longshore:http/client@0.1.0;
                 import longshore:object-store/store@0.1.0;
+                import longshore:search/index@0.1.0;
                 import longshore:sql/session@0.1.0;
                 export longshore:connector/describe@0.1.0;
             }",

@@ -18,12 +18,13 @@
 //! | [`batch`] | records in bulk: building and reading |
 //! | [`values`] | keys and values as the connector's converters read and write them |
 //! | [`fault`] | how a whole call fails |
+//! | [`trouble`] | what a sink does between a failure and the next try |
 //! | [`host`] | log, metrics, clock, random numbers |
 //! | [`checkpoints`] | where a source was |
 //! | [`transactions`] | where a source's transactions end |
 //! | [`state`] | a processor's keyed state |
 //! | [`formats`], [`objects`], [`sql`] | file formats, object stores and databases, done by the host |
-//! | [`http`] | HTTP servers, asked by the host |
+//! | [`http`], [`search`] | HTTP servers and search engines, asked by the host |
 //! | [`export`] | the macros that make a component of a type |
 //! | [`testkit`] | all imports played natively, for unit tests |
 
@@ -42,9 +43,11 @@ pub mod host;
 pub mod http;
 pub mod objects;
 pub mod plugin;
+pub mod search;
 pub mod sql;
 pub mod state;
 pub mod transactions;
+pub mod trouble;
 pub mod values;
 
 #[cfg(not(target_arch = "wasm32"))]

@@ -24,6 +24,7 @@ use std::time::Duration;
 use crate::host::Level;
 use crate::http::{Failure, Request, Response};
 use crate::objects::Object;
+use crate::search::{self, Operation, Outcome};
 use crate::{Batch, Checkpoint, Config, Fault, Next, Output, Records, Source};
 
 pub use hosted::Hosted;
@@ -79,6 +80,18 @@ impl std::fmt::Debug for Played {
     }
 }
 
+type Engine = dyn Fn(&Operation) -> Result<Outcome, search::Failure>;
+
+/// A search engine that the test plays.
+#[derive(Clone)]
+pub(crate) struct PlayedCluster(pub(crate) Rc<Engine>);
+
+impl std::fmt::Debug for PlayedCluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PlayedCluster")
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct World {
     pub(crate) log: Vec<LogLine>,
@@ -93,6 +106,7 @@ pub(crate) struct World {
     pub(crate) state: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) objects: BTreeMap<String, BTreeMap<String, Stored>>,
     pub(crate) servers: BTreeMap<String, Played>,
+    pub(crate) clusters: BTreeMap<String, PlayedCluster>,
     pub(crate) etags: u64,
     pub(crate) uploads: usize,
     pub(crate) put_ms: i64,
@@ -152,6 +166,16 @@ impl Testkit {
     ) {
         let played = Played(Rc::new(answer));
         with_world(|world| world.servers.insert(connection.to_owned(), played));
+    }
+
+    /// Grants a connection to a search engine, whose answers are the test's.
+    pub fn cluster(
+        &self,
+        connection: &str,
+        answer: impl Fn(&Operation) -> Result<Outcome, search::Failure> + 'static,
+    ) {
+        let played = PlayedCluster(Rc::new(answer));
+        with_world(|world| world.clusters.insert(connection.to_owned(), played));
     }
 
     /// Puts an object, replacing what was there.

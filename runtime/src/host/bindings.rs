@@ -50,6 +50,21 @@ pub(super) mod http {
 }
 
 /// Each driver that can be left out has a part of its own.
+#[cfg(feature = "search")]
+pub(super) mod search {
+    wasmtime::component::bindgen!({
+        inline: "package longshore:parts-search;
+            world search-part { import longshore:search/index@0.1.0; }",
+        path: "../plugins/wit",
+        world: "longshore:parts-search/search-part",
+        imports: { default: async | trappable },
+        with: {
+            "longshore:base/types@0.1.0": crate::host::bindings::describe::longshore::base::types,
+            "longshore:search/index@0.1.0.cluster": crate::host::imports::search::HostCluster,
+        },
+    });
+}
+
 #[cfg(feature = "sql")]
 pub(super) mod sql {
     wasmtime::component::bindgen!({

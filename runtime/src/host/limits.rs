@@ -61,6 +61,10 @@ pub const HTTP_REQUESTS_OF_A_CALL_MAX: usize = 1000;
 /// What one such call may keep of the answers' bodies, in bytes.
 pub const HTTP_KEPT_BYTES_MAX: usize = 32 << 20;
 
+/// Operations of one call to a search engine.
+#[cfg(feature = "search")]
+pub const SEARCH_OPERATIONS_OF_A_CALL_MAX: usize = 10_000;
+
 /// What the host keeps for an entry of a state beside its key and value, about.
 pub const STATE_ENTRY_BYTES: usize = 100;
 

@@ -23,6 +23,11 @@ pub(super) fn all(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     formats::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     client::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
     store::add_to_linker::<_, HasSelf<Guest>>(&mut linker, |guest| guest)?;
+    #[cfg(feature = "search")]
+    super::bindings::search::longshore::search::index::add_to_linker::<_, HasSelf<Guest>>(
+        &mut linker,
+        |guest| guest,
+    )?;
     #[cfg(feature = "sql")]
     super::bindings::sql::longshore::sql::session::add_to_linker::<_, HasSelf<Guest>>(
         &mut linker,

@@ -98,6 +98,8 @@ pub enum Driver {
     Http,
     /// Files and objects.
     Objects,
+    /// Search engines.
+    Search,
     /// Databases.
     Sql,
 }
@@ -113,6 +115,8 @@ pub enum Kind {
     S3,
     /// `http`: any HTTP server.
     Http,
+    /// `search`: Elasticsearch or OpenSearch.
+    Elasticsearch,
     /// `sql`: PostgreSQL.
     Postgresql,
     /// `sql`: MySQL.
@@ -128,10 +132,10 @@ pub enum Kind {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Connection {
-    /// The driver: `http`, `objects` or `sql`.
+    /// The driver: `http`, `objects`, `search` or `sql`.
     pub driver: Driver,
     /// What the driver speaks to: `http` of `http`, `local` or `s3` of `objects`,
-    /// `postgresql`, `mysql`, `mariadb` or `sqlite` of `sql`.
+    /// `elasticsearch` of `search`, `postgresql`, `mysql`, `mariadb` or `sqlite` of `sql`.
     pub kind: Kind,
     /// `local` and `sqlite`: the folder that nothing escapes; relative to the current
     /// folder.
@@ -167,18 +171,22 @@ pub struct Connection {
     /// `s3`: which requests carry a checksum: `when-supported` or `when-required`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksums: Option<String>,
-    /// `http`: what all requests are beneath, `https://host:port/path/`.
+    /// `http` and `elasticsearch`: what all requests are beneath, `https://host:port/path/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// `http`: how requests say whose they are: `none`, `basic`, `bearer` or `oauth2`.
+    /// `http` and `elasticsearch`: how requests say whose they are: `none`, `basic`; of
+    /// `http` also `bearer` or `oauth2`, of `elasticsearch` `api-key`.
     #[serde(default, rename = "auth.type", skip_serializing_if = "Option::is_none")]
     pub auth_type: Option<String>,
-    /// `http`: the user, for `basic`.
+    /// `http` and `elasticsearch`: the user, for `basic`.
     #[serde(default, rename = "connection.user", skip_serializing_if = "Option::is_none")]
     pub connection_user: Option<String>,
-    /// `http`: the user's password: a reference to it.
+    /// `http` and `elasticsearch`: the user's password: a reference to it.
     #[serde(default, rename = "connection.password", skip_serializing_if = "Option::is_none")]
     pub connection_password: Option<String>,
+    /// `elasticsearch`: the key, for `api-key`: a reference to it.
+    #[serde(default, rename = "api.key", skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<String>,
     /// `http`: the token, for `bearer`: a reference to it.
     #[serde(default, rename = "bearer.token", skip_serializing_if = "Option::is_none")]
     pub bearer_token: Option<String>,
@@ -200,7 +208,8 @@ pub struct Connection {
     /// `http`: headers of every request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub headers: Option<BTreeMap<String, String>>,
-    /// `http`: the authorities of the server's certificate, as PEM (the system's when left out).
+    /// `http` and `elasticsearch`: the authorities of the server's certificate, as PEM
+    /// (`http`: the system's when left out; `elasticsearch`: beside Mozilla's).
     #[serde(default, rename = "ssl.ca.pem", skip_serializing_if = "Option::is_none")]
     pub ssl_ca_pem: Option<String>,
     /// `http`: the certificate that the client shows, as PEM.
@@ -212,7 +221,7 @@ pub struct Connection {
     /// `http`: how long a connection may take (5000 when left out).
     #[serde(default, rename = "connect.timeout.ms", skip_serializing_if = "Option::is_none")]
     pub connect_timeout_ms: Option<u64>,
-    /// `http`: how long a request may take (10000 when left out).
+    /// `http` and `elasticsearch`: how long a request may take (10000 when left out).
     #[serde(default, rename = "request.timeout.ms", skip_serializing_if = "Option::is_none")]
     pub request_timeout_ms: Option<u64>,
     /// `sqlite`: the file's name in its folder.

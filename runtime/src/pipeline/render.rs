@@ -175,6 +175,7 @@ fn connections(pipeline: &Pipeline, current_folder: &Path) -> BTreeMap<String, C
         auth_type: None,
         connection_user: None,
         connection_password: None,
+        api_key: None,
         bearer_token: None,
         oauth2_token_url: None,
         oauth2_client_id: None,

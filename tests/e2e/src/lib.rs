@@ -19,7 +19,9 @@
 //! | [`s3`] | servers of S3 that others wrote, and boto3 |
 //! | [`http`] | an HTTP server that others wrote, which fails as it is told |
 //! | [`https_front`] | a web server that asks for a name and a password, before another |
+//! | [`opensearch`] | a node of OpenSearch, and what is in its indices |
 //! | [`registry`] | a schema registry that others wrote, and Confluent's client |
+//! | [`kills`] | kills of a pipeline's worker and server at seeded moments |
 //! | [`databases`] | PostgreSQL and MariaDB, their servers and their clients |
 //! | [`kafka_connect`] | Kafka Connect's own worker |
 //! | [`history`] | what producers and readers did and saw, and what in it exactly-once forbids |
@@ -55,8 +57,10 @@ pub mod history;
 pub mod http;
 pub mod https_front;
 pub mod kafka_connect;
+pub mod kills;
 pub mod limits;
 pub mod node;
+pub mod opensearch;
 pub mod paths;
 pub mod process;
 pub mod random;

@@ -4,12 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use longshore_e2e::http::{CLIENT, HttpServer, SECRET, TOKEN, Taken};
+use longshore_e2e::kills::Killed;
 use longshore_e2e::process::Stream;
 use longshore_e2e::random::Random;
-use longshore_e2e::{Process, cli, limits, paths};
+use longshore_e2e::{Process, cli, kills, limits, paths};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -87,6 +88,17 @@ impl Delivery {
     }
 }
 
+impl Killed for Delivery {
+    fn begin(&mut self, name: &str, random: &mut Random) -> Process {
+        self.write(name, random.between(500, 2_000));
+        self.start()
+    }
+
+    fn kill_server(&mut self) {
+        self.server.kill_and_start_again();
+    }
+}
+
 fn content_type(taken: &Taken) -> &str {
     &taken.headers["content-type"]
 }
@@ -124,36 +136,7 @@ fn at_ten_kills_of_the_worker_and_three_of_the_server_every_row_comes_in_order()
     delivery.write("first.jsonl", 1_000);
     let began = Instant::now();
     delivery.run();
-    let longest = began.elapsed().as_micros() as u64;
-    let (mut workers, mut servers) = (0, 0);
-    for run in 0..65 {
-        if workers == 10 && servers == 3 {
-            break;
-        }
-        // Files are read in the order of their names.
-        delivery.write(&format!("more{run:02}.jsonl"), random.between(500, 2_000));
-        let mut process = delivery.start();
-        let moment = Duration::from_micros(random.between(longest / 4, longest));
-        let began = Instant::now();
-        while began.elapsed() < moment && process.status().is_none() {
-            std::thread::park_timeout(Duration::from_millis(1));
-        }
-        match process.status() {
-            Some(status) => assert!(status.success(), "longshore run ended with {status}"),
-            None if servers < 3 => {
-                delivery.server.kill_and_start_again();
-                servers += 1;
-                let status = process.ended(limits::RUN);
-                assert!(status.success(), "longshore run ended with {status}");
-            }
-            None => {
-                process.kill();
-                workers += 1;
-                println!("kill of the worker {workers}: {moment:?}");
-            }
-        }
-    }
-    assert_eq!((workers, servers), (10, 3), "most runs were too quick");
+    kills::at_ten_moments_and_three(&mut delivery, &mut random, began.elapsed());
     delivery.run();
     delivery.check();
 }

@@ -8,5 +8,6 @@ pub(crate) mod http;
 pub(crate) mod objects;
 pub(crate) mod records;
 pub(crate) mod schemas;
+pub(crate) mod search;
 pub(crate) mod state;
 pub(crate) mod transactions;

@@ -10,8 +10,10 @@
 //! | --- | --- |
 //! | `schema` | what a value is, and its JSON |
 //! | `cbor` | values to bytes and back |
+//! | `calendar` | days as dates |
 //! | `decimal` | decimals of any size |
 
+mod calendar;
 mod cbor;
 mod decimal;
 mod schema;
@@ -26,6 +28,7 @@ use crate::bindings::describe::longshore::base::schemas as import;
 use crate::native::schemas as import;
 use crate::{Batch, Fault, Record};
 
+pub use calendar::civil;
 pub use decimal::Decimal;
 pub use schema::{Field, Kind, Logical, Schema};
 

@@ -11,6 +11,8 @@ use serde_json::Value;
 
 use super::reach::Reach;
 use super::references::{self, MASK};
+#[cfg(feature = "search")]
+use super::search;
 use super::{http, registries};
 
 /// What a connector may do on a connection.
@@ -50,7 +52,7 @@ impl Allow {
 /// A connection as its owner wrote it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConnectionConfig {
-    /// The driver: `http`, `objects`, `schema-registry` or `sql`.
+    /// The driver: `http`, `objects`, `schema-registry`, `search` or `sql`.
     pub driver: String,
     /// Whom it serves; nobody unless said.
     #[serde(default = "nobody")]
@@ -65,6 +67,8 @@ const DRIVERS: &[&str] = &[
     http::DRIVER,
     "objects",
     registries::DRIVER,
+    #[cfg(feature = "search")]
+    search::DRIVER,
     #[cfg(feature = "sql")]
     "sql",
 ];
@@ -98,6 +102,8 @@ impl ConnectionConfig {
             #[cfg(feature = "sql")]
             "sql" => reasons.extend(shape::<longshore_driver_sql::SqlConfig>(settings)),
             http::DRIVER => reasons.extend(http::wrong(&self.settings)),
+            #[cfg(feature = "search")]
+            search::DRIVER => reasons.extend(search::wrong(&self.settings)),
             registries::DRIVER => reasons.extend(registries::wrong(&self.settings)),
             other => {
                 let known = DRIVERS.join(", ");

@@ -10,6 +10,7 @@
 //! | `definition` | what an owner writes, and what can be wrong with it |
 //! | `references` | `${env:}`, `${file:}`, `${dir:}`, and what hides their values |
 //! | `http` | connections with an HTTP server |
+//! | `search` | connections with a search engine |
 //! | `registries` | connections with a schema registry |
 //! | `reach` | what of the machine those from requests may name, and nobody |
 //! | `users` | who has which open, to open it again when it changes |
@@ -19,6 +20,8 @@ mod http;
 mod reach;
 mod references;
 mod registries;
+#[cfg(feature = "search")]
+mod search;
 mod users;
 
 use std::collections::BTreeMap;

@@ -9,6 +9,8 @@ pub(super) mod formats;
 pub(super) mod http;
 pub(super) mod objects;
 mod schemas;
+#[cfg(feature = "search")]
+pub(super) mod search;
 #[cfg(feature = "sql")]
 pub(super) mod sql;
 mod state;
