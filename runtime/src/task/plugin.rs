@@ -97,11 +97,14 @@ pub struct Taken {
     /// Indices of those that the connector's transforms dropped: nobody will answer for
     /// them.
     pub filtered: Vec<u32>,
+    /// A part of the batch was not put yet: once the dead letters of `rejects` are written
+    /// the same batch is to be put again.
+    pub more: bool,
 }
 
 impl From<Vec<Reject>> for Taken {
     fn from(rejects: Vec<Reject>) -> Self {
-        Self { rejects, filtered: Vec::new() }
+        Self { rejects, ..Self::default() }
     }
 }
 

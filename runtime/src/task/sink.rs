@@ -310,7 +310,7 @@ impl Running {
         let active = self.session.counters.awaits_commit(batch.len() as u64);
         self.session.counters.active.record(active);
         self.session.observer.read(&partition.topic);
-        let put = Put { partition, batch: Arc::new(batch), next_offset };
+        let put = Put { partition, batch: Arc::new(batch), next_offset, unwritten: 0 };
         if self.session.at_most_once {
             // Whatever becomes of them, they are done with.
             self.given(&put);
@@ -321,20 +321,41 @@ impl Running {
     }
 
     /// Puts records, for the first time or again.
-    async fn deliver(&mut self, put: Put) -> Result<(), TaskError> {
+    async fn deliver(&mut self, mut put: Put) -> Result<(), TaskError> {
         // They are given even if it fails: a sink that took some of them, and goes on
         // after these when they are put again, may say of these what became durable.
         self.given(&put);
-        let Put { partition, batch, .. } = &put;
-        let put_now = self.plugin.put(partition, &partition.topic, batch.clone()).await;
-        let Taken { rejects, filtered } = match put_now {
-            Ok(taken) => taken,
-            Err(error) if error.is_fault() => return self.wait(put, &error),
-            Err(error) => return Err(error),
-        };
-        if self.waiting.delivered(partition) {
-            self.session.resume(std::slice::from_ref(partition))?;
+        loop {
+            let Put { partition, batch, .. } = &put;
+            let taken = match self.plugin.put(partition, &partition.topic, batch.clone()).await {
+                Ok(taken) => taken,
+                Err(error) if error.is_fault() => return self.wait(put, &error),
+                Err(error) => return Err(error),
+            };
+            if !taken.more && self.waiting.delivered(partition) {
+                self.session.resume(std::slice::from_ref(partition))?;
+            }
+            let more = taken.more;
+            self.answered(&mut put, taken).await?;
+            if !more {
+                break;
+            }
         }
+        let Put { batch, unwritten, .. } = &put;
+        let written = batch.len().saturating_sub(*unwritten);
+        self.session.counters.wrote(written as u64, payload_bytes(batch));
+        #[cfg(feature = "sabotage")]
+        if crate::sabotage::commits_before_marks() {
+            let early = commits::commit(&put.partition, put.next_offset, &self.session.fleet);
+            self.session.consumer.commit(&[early]).await?;
+        }
+        Ok(())
+    }
+
+    /// What nobody will write is written to the dead letters, and then need not be waited for.
+    async fn answered(&mut self, put: &mut Put, taken: Taken) -> Result<(), TaskError> {
+        let Put { partition, batch, unwritten, .. } = put;
+        let Taken { rejects, filtered, .. } = taken;
         let mut undelivered = Vec::with_capacity(rejects.len() + filtered.len());
         for at in rejects.iter().map(|reject| reject.at).chain(filtered) {
             undelivered.push(batch.offset(at as usize).ok_or_else(|| {
@@ -344,17 +365,11 @@ impl Running {
                 ))
             })?);
         }
-        let written = batch.len().saturating_sub(undelivered.len());
         let letters = self.session.failures.records(partition, batch, &rejects)?;
         self.session.send(letters).await?;
+        *unwritten += undelivered.len();
         for offset in undelivered {
             self.schedule.reject(partition, offset);
-        }
-        self.session.counters.wrote(written as u64, payload_bytes(batch));
-        #[cfg(feature = "sabotage")]
-        if crate::sabotage::commits_before_marks() {
-            let early = commits::commit(partition, put.next_offset, &self.session.fleet);
-            self.session.consumer.commit(&[early]).await?;
         }
         Ok(())
     }

@@ -27,6 +27,9 @@ pub struct Put {
     pub batch: Arc<Batch>,
     /// The position after them.
     pub next_offset: i64,
+    /// How many of the records are answered for without being written: refused, or dropped
+    /// by a transform.
+    pub unwritten: usize,
 }
 
 /// What follows a fault.
@@ -134,10 +137,10 @@ impl Waiting {
         well
     }
 
-    /// How many records of a partition are kept for another `put`.
+    /// How many records of a partition are kept for another `put`, and not answered for.
     pub fn kept(&self, partition: &TopicPartition) -> usize {
         let put = self.again.get(partition).and_then(|again| again.put.as_ref());
-        put.map_or(0, |put| put.batch.len())
+        put.map_or(0, |put| put.batch.len().saturating_sub(put.unwritten))
     }
 
     /// The partition goes. True if it waited.
@@ -185,7 +188,7 @@ mod tests {
     fn put(partition: i32, bytes: usize) -> Put {
         let mut batch = Batch::default();
         batch.push(None, Some(&vec![0; bytes]), -1);
-        Put { partition: at(partition), batch: batch.into(), next_offset: 1 }
+        Put { partition: at(partition), batch: batch.into(), next_offset: 1, unwritten: 0 }
     }
 
     fn fault() -> TaskError {

@@ -28,27 +28,22 @@ use crate::kafka::TopicPartition;
 pub struct TransformingSink {
     plugin: Box<dyn SinkPlugin>,
     transform: BatchTransform,
-    /// Batches that the sink took a part of before a fault.
+    /// Batches of which a part was not put yet.
     begun: HashMap<TopicPartition, Begun>,
-    /// Marks that were held back, and need not be any more.
-    freed: Vec<Mark>,
 }
 
 /// A batch that is being put, piece by piece: a piece is records of one topic in a row.
 struct Begun {
     of: Arc<Batch>,
     left: VecDeque<(Arc<Batch>, Arc<str>, Vec<u32>)>,
-    taken: Taken,
-    /// The first record that is refused: until that is told nothing may be committed past it.
-    refused_from: Option<i64>,
-    /// The mark that the sink has told, held back at that record.
-    held_mark: Option<i64>,
+    /// What became of its records, and was not told yet.
+    untold: Taken,
 }
 
 impl TransformingSink {
     /// Puts a chain before a sink.
     pub fn new(plugin: Box<dyn SinkPlugin>, transform: BatchTransform) -> Self {
-        Self { plugin, transform, begun: HashMap::new(), freed: Vec::new() }
+        Self { plugin, transform, begun: HashMap::new() }
     }
 
     async fn begin(
@@ -61,30 +56,14 @@ impl TransformingSink {
         // Nothing of it was put: the same batch comes again.
         let done = done.map_err(|reason| TaskError::fault(reason, None))?;
         let Transformed { routed, filtered, failed } = done;
-        let refused_from = failed.first().and_then(|reject| batch.offset(reject.at as usize));
         let pieces = routed
             .into_iter()
             .map(|Routed { topic, batch, origins }| (Arc::new(batch), topic, origins));
         Ok(Begun {
             of: batch,
             left: pieces.collect(),
-            taken: Taken { rejects: failed, filtered },
-            refused_from,
-            held_mark: None,
+            untold: Taken { rejects: failed, filtered, more: false },
         })
-    }
-
-    /// Holds marks back that reach beyond a record whose refusal is not told yet.
-    fn held_back(&mut self, mut progress: Progress) -> Progress {
-        for mark in &mut progress.marks {
-            let Some(begun) = self.begun.get_mut(&mark.partition) else { continue };
-            if let Some(refused) = begun.refused_from.filter(|refused| *refused < mark.next) {
-                begun.held_mark = begun.held_mark.max(Some(mark.next));
-                mark.next = refused;
-            }
-        }
-        progress.marks.append(&mut self.freed);
-        progress
     }
 }
 
@@ -96,15 +75,16 @@ impl SinkPlugin for TransformingSink {
 
     async fn revoked(&mut self, partitions: &[TopicPartition]) -> Result<Progress, TaskError> {
         let progress = self.plugin.revoked(partitions).await?;
-        let progress = self.held_back(progress);
         for partition in partitions {
             self.begun.remove(partition);
         }
         Ok(progress)
     }
 
-    /// After a fault the same batch comes again; what the sink has taken of it is not
-    /// put again.
+    /// What is refused is told before more of the batch is put: a sink that keeps its
+    /// position with its data would else be past a record of which no dead letter was
+    /// written. The same batch comes again then, as it does after a fault, and what the
+    /// sink has taken of it is not put again.
     async fn put(
         &mut self,
         from: &TopicPartition,
@@ -115,51 +95,50 @@ impl SinkPlugin for TransformingSink {
             Some(begun) if Arc::ptr_eq(&begun.of, &batch) => begun,
             _ => self.begin(from, batch).await?,
         };
-        while let Some((piece, topic, origins)) = begun.left.front() {
-            match self.plugin.put(from, topic, piece.clone()).await {
-                Ok(taken) => {
-                    let origin = |at: u32| {
-                        origins.get(at as usize).copied().ok_or_else(|| {
-                            let records = origins.len();
-                            TaskError::reopen(format!(
-                                "the plugin refused record {at} of a batch of {records}"
-                            ))
-                        })
-                    };
-                    for Reject { at, failure } in taken.rejects {
-                        begun.taken.rejects.push(Reject { at: origin(at)?, failure });
-                    }
-                    for at in taken.filtered {
-                        begun.taken.filtered.push(origin(at)?);
-                    }
-                    begun.left.pop_front();
-                }
+        while begun.untold.rejects.is_empty()
+            && let Some((piece, topic, origins)) = begun.left.front()
+        {
+            let taken = match self.plugin.put(from, topic, piece.clone()).await {
+                Ok(taken) => taken,
                 Err(error) => {
                     if error.is_fault() {
-                        // What the sink refused of the pieces before is not told either.
-                        let rejects = begun.taken.rejects.iter();
-                        let offsets = rejects.filter_map(|it| begun.of.offset(it.at as usize));
-                        begun.refused_from = offsets.min();
                         self.begun.insert(from.clone(), begun);
                     }
                     return Err(error);
                 }
+            };
+            let origin = |at: u32| {
+                origins.get(at as usize).copied().ok_or_else(|| {
+                    let records = origins.len();
+                    TaskError::reopen(format!(
+                        "the plugin refused record {at} of a batch of {records}"
+                    ))
+                })
+            };
+            for Reject { at, failure } in taken.rejects {
+                begun.untold.rejects.push(Reject { at: origin(at)?, failure });
+            }
+            for at in taken.filtered {
+                begun.untold.filtered.push(origin(at)?);
+            }
+            if !taken.more {
+                begun.left.pop_front();
             }
         }
-        if let Some(next) = begun.held_mark {
-            self.freed.push(Mark { partition: from.clone(), next });
+        let mut taken = std::mem::take(&mut begun.untold);
+        taken.more = !begun.left.is_empty();
+        if taken.more {
+            self.begun.insert(from.clone(), begun);
         }
-        Ok(begun.taken)
+        Ok(taken)
     }
 
     async fn tick(&mut self) -> Result<Progress, TaskError> {
-        let progress = self.plugin.tick().await?;
-        Ok(self.held_back(progress))
+        self.plugin.tick().await
     }
 
     async fn drain(&mut self) -> Result<Progress, TaskError> {
-        let progress = self.plugin.drain().await?;
-        Ok(self.held_back(progress))
+        self.plugin.drain().await
     }
 
     fn held_bytes(&self) -> usize {

@@ -122,6 +122,11 @@ fn sink(options: &[(&str, &str)]) -> (TransformingSink, Arc<Mutex<Seen>>) {
     (TransformingSink::new(Box::new(Sink(seen.clone())), transform(options)), seen)
 }
 
+/// The indices that are refused.
+fn at(taken: &Taken) -> Vec<u32> {
+    taken.rejects.iter().map(|reject| reject.at).collect()
+}
+
 #[tokio::test]
 async fn records_are_put_in_the_order_of_their_offsets_whatever_their_topics() {
     let (mut sink, seen) = sink(&ROUTE);
@@ -150,27 +155,37 @@ async fn after_a_fault_the_rest_alone_is_put_again() {
 }
 
 #[tokio::test]
-async fn no_mark_passes_a_refused_record_before_its_refusal_is_told() {
+async fn what_is_refused_is_told_before_more_is_put() {
     let (mut sink, seen) = sink(&ROUTE);
     (seen.lock().unwrap().fault_at, seen.lock().unwrap().refuses) = (Some("2".into()), Some(10));
     let batch = batch(&[("a", 1), ("b", 1), ("c", 2)]);
-    assert!(sink.put(&from(), "t", batch.clone()).await.is_err());
-    let mark = |next| vec![Mark { partition: from(), next }];
-    assert_eq!(sink.tick().await.unwrap().marks, mark(10), "held back at the refused record");
-    let taken = sink.put(&from(), "t", batch).await.unwrap();
-    assert_eq!(taken.rejects.iter().map(|reject| reject.at).collect::<Vec<_>>(), [0]);
-    let marks = sink.tick().await.unwrap().marks;
-    assert_eq!(marks.iter().map(|mark| mark.next).max(), Some(13));
+    let taken = sink.put(&from(), "t", batch.clone()).await.unwrap();
+    assert_eq!((at(&taken), taken.more), (vec![0], true));
+    assert_eq!(seen.lock().unwrap().puts.len(), 1, "the next piece waits");
+    assert!(sink.put(&from(), "t", batch.clone()).await.unwrap_err().is_fault());
+    assert_eq!(sink.put(&from(), "t", batch).await.unwrap(), Taken::default());
+    let offsets: Vec<_> = seen.lock().unwrap().puts.iter().map(|(_, it)| it[0].0).collect();
+    assert_eq!(offsets, [10, 12], "nothing is put twice, and no refusal told twice");
+}
+
+#[tokio::test]
+async fn a_batch_whose_last_piece_is_refused_needs_no_further_put() {
+    let (mut sink, seen) = sink(&ROUTE);
+    seen.lock().unwrap().refuses = Some(11);
+    let taken = sink.put(&from(), "t", batch(&[("a", 1), ("b", 2)])).await.unwrap();
+    assert_eq!((at(&taken), taken.more), (vec![1], false));
 }
 
 #[tokio::test]
 async fn what_cannot_be_transformed_or_written_is_refused_by_its_own_index_and_stage() {
     let (mut sink, seen) = sink(&CAST);
-    let taken = sink.put(&from(), "t", batch(&[("1", 1), ("x", 1), ("300", 1), ("+5", 1)])).await;
-    let taken = taken.unwrap();
+    let batch_of_4 = batch(&[("1", 1), ("x", 1), ("300", 1), ("+5", 1)]);
+    let taken = sink.put(&from(), "t", batch_of_4.clone()).await.unwrap();
+    assert!(taken.more && seen.lock().unwrap().puts.is_empty(), "told before anything is put");
     let class = "org.apache.kafka.connect.transforms.Cast$Value";
     let told: Vec<_> = taken.rejects.iter().map(|it| (it.at, it.failure.stage)).collect();
     assert_eq!(told, [(1, Stage::Transformation(class)), (2, Stage::Transformation(class))]);
+    assert_eq!(sink.put(&from(), "t", batch_of_4).await.unwrap(), Taken::default());
     let puts = std::mem::take(&mut seen.lock().unwrap().puts);
     assert_eq!(puts[0].1, [(10, "1".to_owned()), (13, "5".to_owned())]);
 
@@ -283,9 +298,10 @@ async fn a_sink_is_given_json_of_what_a_registrys_converter_reads() {
     let (url, _asks) = answers(vec![http("200 OK", &format!(r#"{{"schema":"{schema}"}}"#))]).await;
     let (mut sink, seen) = sink(&avro(&url));
     let batch = framed(&[&[0, 0, 0, 0, 7, 2, 125], b"{}", &[0, 0, 0, 0, 7, 2]]);
-    let taken = sink.put(&from(), "t", batch).await.unwrap();
+    let taken = sink.put(&from(), "t", batch.clone()).await.unwrap();
     let told: Vec<_> = taken.rejects.iter().map(|it| (it.at, it.failure.stage)).collect();
     assert_eq!(told, [(1, Stage::ValueConverter), (2, Stage::ValueConverter)]);
+    assert_eq!(sink.put(&from(), "t", batch).await.unwrap(), Taken::default());
     assert_eq!(seen.lock().unwrap().puts[0].1, [(10, r#"{"d":1.25}"#.to_owned())]);
 }
 

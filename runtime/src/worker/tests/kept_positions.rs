@@ -184,3 +184,28 @@ async fn a_sink_that_is_exactly_once_stops_before_what_is_not_tolerated_and_goes
     until("it goes on", || lives.has(&["a", "b"], 3)).await;
     assert_eq!(lives.letters(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_fails_its_transform_is_not_passed_without_its_letter_either() {
+    let cast = [
+        ("transforms", "cast"),
+        ("transforms.cast.type", "Cast$Value"),
+        ("transforms.cast.spec", "int8"),
+    ];
+    let mut lives = Lives::new();
+    lives.cluster.create("dead", 1);
+    lives.cluster.freeze("dead");
+    let house = lives.begin().await;
+    house.append(0, &["1", "x", "2"]);
+    house.create("it", &[&LEDGER[..], &[ALL, DEAD], &cast].concat()).await;
+    until("the letter is on its way", || lives.cluster.is_awaited()).await;
+    assert!(lives.scene.ledger.lock().unwrap().is_empty(), "it comes before what is put");
+    lives.end(house).await;
+    assert_eq!(lives.letters(), 0);
+
+    lives.cluster.thaw("dead");
+    let house = lives.begin().await;
+    until("all is there", || lives.has(&["1", "2"], 3)).await;
+    assert_eq!(lives.letters(), 1);
+    lives.end(house).await;
+}
