@@ -1,40 +1,18 @@
 //! What the plugin contract's interface `http` binds to.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 use reqwest::ClientBuilder;
 
+use longshore_driver_common::Access;
+
 use crate::classify::{Class, HttpError};
 use crate::config::HttpSettings;
 use crate::driver::Client;
 use crate::limits::{BEGIN_WITHIN, LANES_AT_ONCE_MAX};
-
-/// Asked before each request that may change something: whether the task may still
-/// write. It compares the lease with a clock that counts suspended time.
-pub type MayWrite = Arc<dyn Fn() -> bool + Send + Sync>;
-
-/// What a connector was granted on a connection.
-#[derive(Clone)]
-pub enum Access {
-    /// `GET` and `HEAD` alone.
-    Read,
-    /// Every method, as long as the task's lease lasts.
-    Write(MayWrite),
-}
-
-impl fmt::Debug for Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Read => "Read",
-            Self::Write(_) => "Write",
-        })
-    }
-}
 
 /// A request as a plugin makes it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! A connection's settings.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
+use longshore_driver_common::Secret;
 use serde::Deserialize;
 
 use crate::limits::{CONNECT_TIMEOUT_MS, REQUEST_TIMEOUT_MS};
@@ -102,29 +102,6 @@ pub enum ClientAuthMode {
     Header,
     /// In the request's body.
     Body,
-}
-
-/// A secret: it is not shown.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The secret itself, for who sends it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<&str> for Secret {
-    fn from(secret: &str) -> Self {
-        Self(secret.to_owned())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("********")
-    }
 }
 
 #[cfg(test)]

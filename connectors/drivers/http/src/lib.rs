@@ -24,6 +24,7 @@ pub mod config;
 mod driver;
 pub mod limits;
 
-pub use bind::{Access, Answer, Endpoint, Keep, Request, Response};
+pub use bind::{Answer, Endpoint, Keep, Request, Response};
 pub use classify::{Class, HttpError, Lost, TokenFault};
-pub use config::{Authentication, HttpConfig, HttpSettings, Secret};
+pub use config::{Authentication, HttpConfig, HttpSettings};
+pub use longshore_driver_common::{Access, Secret};

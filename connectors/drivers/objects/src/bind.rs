@@ -3,9 +3,10 @@
 //! Every call is bounded. What a disk or a mounted file system may block runs off
 //! the async threads.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use longshore_driver_common::{Access, Denied};
 
 use crate::classify::ObjectsError;
 use crate::config::ObjectsConfig;
@@ -15,42 +16,12 @@ use crate::driver::local::{File, Listing, Root, Temporary};
 use crate::driver::s3;
 use crate::limits::{LIST_MAX, READ_BYTES_MAX};
 
-/// Asked before each write: whether the task may still write. It compares the
-/// lease with a clock that counts suspended time.
-pub type MayWrite = Arc<dyn Fn() -> bool + Send + Sync>;
-
-/// What a connector was granted on a connection.
-#[derive(Clone)]
-pub enum Access {
-    /// Reading alone.
-    Read,
-    /// Reading, and writing as long as the task's lease lasts.
-    Write(MayWrite),
-}
-
-impl fmt::Debug for Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Read => "Read",
-            Self::Write(_) => "Write",
-        })
-    }
-}
-
-impl Access {
-    pub(crate) fn check(&self, path: &str) -> Result<(), ObjectsError> {
-        match self {
-            Self::Read => Err(ObjectsError::ReadOnly { path: path.to_owned() }),
-            Self::Write(may_write) if may_write() => Ok(()),
-            Self::Write(_) => Err(ObjectsError::Fenced { path: path.to_owned() }),
-        }
-    }
-
-    /// Whether a write that was let begin may still go out.
-    #[cfg(feature = "s3")]
-    pub(crate) fn may_write(&self) -> bool {
-        matches!(self, Self::Write(may_write) if may_write())
-    }
+/// Asked before each write to a path.
+pub(crate) fn check(access: &Access, path: &str) -> Result<(), ObjectsError> {
+    access.check().map_err(|denied| match denied {
+        Denied::ReadOnly => ObjectsError::ReadOnly { path: path.to_owned() },
+        Denied::Fenced => ObjectsError::Fenced { path: path.to_owned() },
+    })
 }
 
 /// One version of an object.

@@ -1,8 +1,8 @@
 //! A connection's settings.
 
-use std::fmt;
 use std::path::PathBuf;
 
+use longshore_driver_common::Secret;
 use serde::Deserialize;
 
 /// Where the objects are.
@@ -66,29 +66,6 @@ pub enum Checksums {
     WhenSupported,
     /// Those that must: for servers that do not know S3's newer checksums.
     WhenRequired,
-}
-
-/// A secret: it is not shown.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-pub struct Secret(String);
-
-impl Secret {
-    #[cfg(feature = "s3")]
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<&str> for Secret {
-    fn from(secret: &str) -> Self {
-        Self(secret.to_owned())
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("********")
-    }
 }
 
 #[cfg(test)]

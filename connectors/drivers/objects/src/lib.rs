@@ -23,6 +23,7 @@ pub mod config;
 mod driver;
 pub mod limits;
 
-pub use bind::{Access, Blob, Bucket, MayWrite, Object, Upload};
+pub use bind::{Blob, Bucket, Object, Upload};
 pub use classify::{Class, ObjectsError, Refusal};
-pub use config::{Checksums, ObjectsConfig, S3Config, Secret};
+pub use config::{Checksums, ObjectsConfig, S3Config};
+pub use longshore_driver_common::{Access, Secret};

@@ -1,36 +1,14 @@
 //! What the plugin contract's interface `search` binds to.
 
 use std::collections::HashSet;
-use std::fmt;
-use std::sync::Arc;
 use std::time::Instant;
+
+use longshore_driver_common::Access;
 
 use crate::classify::{Class, SearchError};
 use crate::config::SearchSettings;
 use crate::driver::{Client, rounds};
 use crate::limits::BEGIN_WITHIN;
-
-/// Asked before each request: whether the task may still write. It compares the lease
-/// with a clock that counts suspended time.
-pub type MayWrite = Arc<dyn Fn() -> bool + Send + Sync>;
-
-/// What a connector was granted on a connection.
-#[derive(Clone)]
-pub enum Access {
-    /// Nothing that changes a document.
-    Read,
-    /// Every operation, as long as the task's lease lasts.
-    Write(MayWrite),
-}
-
-impl fmt::Debug for Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Read => "Read",
-            Self::Write(_) => "Write",
-        })
-    }
-}
 
 /// What becomes of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
+use longshore_driver_common::Denied;
 use rustls::AlertDescription;
 
 use crate::limits::RETRY_AFTER_MAX_S;
@@ -126,6 +127,15 @@ pub enum SearchError {
         /// The server's words, in one line.
         reason: String,
     },
+}
+
+impl From<Denied> for SearchError {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::ReadOnly => Self::ReadOnly,
+            Denied::Fenced => Self::Fenced,
+        }
+    }
 }
 
 impl SearchError {

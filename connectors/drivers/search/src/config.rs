@@ -1,7 +1,6 @@
 //! A connection's settings.
 
-use std::fmt;
-
+use longshore_driver_common::Secret;
 use serde::Deserialize;
 
 use crate::limits::REQUEST_TIMEOUT_MS;
@@ -56,23 +55,6 @@ pub enum Authentication {
     Basic,
     /// With a key that the cluster made.
     ApiKey,
-}
-
-/// A secret: it is not shown.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The secret itself, for who sends it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("********")
-    }
 }
 
 #[cfg(test)]

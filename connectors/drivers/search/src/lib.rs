@@ -24,6 +24,7 @@ pub mod config;
 mod driver;
 pub mod limits;
 
-pub use bind::{Access, Action, Answer, Cluster, Operation, Outcome};
+pub use bind::{Action, Answer, Cluster, Operation, Outcome};
 pub use classify::{Class, Lost, SearchError};
-pub use config::{Authentication, SearchConfig, SearchSettings, Secret};
+pub use config::{Authentication, SearchConfig, SearchSettings};
+pub use longshore_driver_common::{Access, Secret};

@@ -1,49 +1,17 @@
 //! What the plugin contract's interface `sql` binds to.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::future::Future;
 use std::ops::Range;
-use std::sync::Arc;
 
 use tokio::time::timeout;
+
+use longshore_driver_common::{Access, Denied};
 
 use crate::classify::{Class, SqlError};
 use crate::config::SqlConfig;
 use crate::driver::{Dialect, Pool, Session};
 use crate::limits::STATEMENT_TIME_MAX;
-
-/// Asked before each write: whether the task may still write. It compares the
-/// lease with a clock that counts suspended time.
-pub type MayWrite = Arc<dyn Fn() -> bool + Send + Sync>;
-
-/// What a connector was granted on a connection.
-#[derive(Clone)]
-pub enum Access {
-    /// Reading alone.
-    Read,
-    /// Reading, and writing as long as the task's lease lasts.
-    Write(MayWrite),
-}
-
-impl fmt::Debug for Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Read => "Read",
-            Self::Write(_) => "Write",
-        })
-    }
-}
-
-impl Access {
-    fn check(&self) -> Result<(), SqlError> {
-        match self {
-            Self::Read => Err(SqlError::ReadOnly),
-            Self::Write(may_write) if may_write() => Ok(()),
-            Self::Write(_) => Err(SqlError::Fenced),
-        }
-    }
-}
 
 /// One column of many rows: an element a row, `None` for null.
 #[derive(Debug, Clone, PartialEq)]
@@ -268,9 +236,7 @@ impl Transaction {
     /// Makes it durable. After an error nobody knows whether it is.
     pub async fn commit(&mut self) -> Result<(), SqlError> {
         let mut session = self.session.take().ok_or(SqlError::Over)?;
-        if let Access::Write(may_write) = &self.access
-            && !may_write()
-        {
+        if self.access.check() == Err(Denied::Fenced) {
             return Err(SqlError::Fenced);
         }
         in_time("committing", session.run("COMMIT")).await?;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use longshore_driver_common::Denied;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
 use sqlx::postgres::PgDatabaseError;
@@ -73,6 +74,15 @@ fn words(error: &sqlx::Error) -> String {
             None => error.message().to_owned(),
         },
         other => other.to_string(),
+    }
+}
+
+impl From<Denied> for SqlError {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::ReadOnly => Self::ReadOnly,
+            Denied::Fenced => Self::Fenced,
+        }
     }
 }
 

@@ -21,9 +21,9 @@ mod driver;
 pub mod limits;
 
 pub use bind::{
-    Access, Cells, Column, Database, MayWrite, Refused, RowStatement, Statement, TableColumn,
-    Transaction,
+    Cells, Column, Database, Refused, RowStatement, Statement, TableColumn, Transaction,
 };
 pub use classify::{Class, SqlError};
 pub use config::{SqlConfig, Tls};
 pub use driver::Dialect;
+pub use longshore_driver_common::Access;

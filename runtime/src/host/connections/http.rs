@@ -1,14 +1,13 @@
 //! Connections of the driver `http`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use longshore_broker::auth::{PemSource, Secret};
-use longshore_driver_http::{Access, Class, Endpoint, HttpConfig, HttpError, HttpSettings};
+use longshore_driver_common::Access;
+use longshore_driver_http::{Class, Endpoint, HttpConfig, HttpError, HttpSettings};
 use serde_json::Value;
 
 use super::Connections;
-use super::definition::Verb;
 use super::references::{self, Secrets};
 use crate::host::error::Fault;
 use crate::host::plugin::OpenContext;
@@ -20,7 +19,7 @@ pub(super) const DRIVER: &str = "http";
 
 /// What is wrong with settings whose references are not resolved yet.
 pub(super) fn wrong(settings: &BTreeMap<String, Value>) -> Option<String> {
-    let is_resolved = settings.values().all(is_resolved);
+    let is_resolved = settings.values().all(references::is_resolved);
     let settings = Value::Object(settings.clone().into_iter().collect());
     match serde_json::from_value(settings) {
         // Unresolved references are strings too, so the shape can be checked.
@@ -29,14 +28,6 @@ pub(super) fn wrong(settings: &BTreeMap<String, Value>) -> Option<String> {
             endpoint(&settings, Access::Read).err().map(|error| error.to_string())
         }
         Ok(_) => None,
-    }
-}
-
-fn is_resolved(value: &Value) -> bool {
-    match value {
-        Value::String(text) => references::plain(text) == *text,
-        Value::Object(fields) => fields.values().all(is_resolved),
-        _ => true,
     }
 }
 
@@ -49,13 +40,7 @@ impl Connections {
     ) -> Result<(Endpoint, Secrets), Fault> {
         let (HttpConfig::Http(settings), verb, secrets) =
             self.settings(name, DRIVER, context).await?;
-        let access = match verb {
-            Verb::Read => Access::Read,
-            Verb::Write => {
-                let lease = context.lease.clone();
-                Access::Write(Arc::new(move || lease.is_valid()))
-            }
-        };
+        let access = super::access(verb, context);
         match endpoint(&settings, access) {
             Ok(endpoint) => Ok((endpoint, secrets)),
             Err(error) => Err(fault(&error).hiding(&secrets)),

@@ -29,7 +29,8 @@ use std::fmt;
 use std::sync::{Arc, RwLock};
 
 use async_trait::async_trait;
-use longshore_driver_objects::{Access, Bucket, Class, ObjectsConfig, ObjectsError};
+use longshore_driver_common::Access;
+use longshore_driver_objects::{Bucket, Class, ObjectsConfig, ObjectsError};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -145,13 +146,7 @@ impl Connections {
     ) -> Result<(Bucket, Secrets), Fault> {
         let (settings, verb, secrets) =
             self.settings::<ObjectsConfig>(name, "objects", context).await?;
-        let access = match verb {
-            Verb::Read => Access::Read,
-            Verb::Write => {
-                let lease = context.lease.clone();
-                Access::Write(Arc::new(move || lease.is_valid()))
-            }
-        };
+        let access = access(verb, context);
         let is_own = self.own.contains_key(name);
         let bucket = within(&self.reach, is_own, &settings, access).await;
         match bucket {
@@ -167,7 +162,7 @@ impl Connections {
         name: &str,
         context: &OpenContext,
     ) -> Result<(longshore_driver_sql::Database, Secrets), Fault> {
-        use longshore_driver_sql::{Access, Database, SqlConfig};
+        use longshore_driver_sql::{Database, SqlConfig};
 
         let (settings, verb, secrets) = self.settings::<SqlConfig>(name, "sql", context).await?;
         let (reach, looked_at) = (Arc::clone(&self.reach), settings.clone());
@@ -184,13 +179,7 @@ impl Connections {
         if let Some(reason) = refused {
             return Err(config("connection-not-allowed", reason).hiding(&secrets));
         }
-        let access = match verb {
-            Verb::Read => Access::Read,
-            Verb::Write => {
-                let lease = context.lease.clone();
-                Access::Write(Arc::new(move || lease.is_valid()))
-            }
-        };
+        let access = access(verb, context);
         match Database::open(&settings, access).await {
             Ok(database) => Ok((database, secrets)),
             Err(error) => Err(super::imports::sql::sql_fault(&error).hiding(&secrets)),
@@ -388,6 +377,17 @@ async fn within(
         allowed(reach.refuses_real_root(&folder, is_own))?;
     }
     Ok(bucket)
+}
+
+/// What a task may do: as long as its lease lasts, where it may write.
+fn access(verb: Verb, context: &OpenContext) -> Access {
+    match verb {
+        Verb::Read => Access::Read,
+        Verb::Write => {
+            let lease = context.lease.clone();
+            Access::Write(Arc::new(move || lease.is_valid()))
+        }
+    }
 }
 
 fn config(code: &str, message: impl fmt::Display) -> Fault {

@@ -154,6 +154,15 @@ pub(super) fn plain(text: &str) -> String {
     parts(text).map_or_else(|_| text.to_owned(), |parts| parts.into_iter().flatten().collect())
 }
 
+/// Whether nothing in a value is a reference.
+pub(super) fn is_resolved(value: &Value) -> bool {
+    match value {
+        Value::String(text) => plain(text) == *text,
+        Value::Object(fields) => fields.values().all(is_resolved),
+        _ => true,
+    }
+}
+
 /// Notes what is wrong with the references at and below a value.
 pub(super) fn wrong(path: &str, value: &Value, reasons: &mut Vec<String>) {
     each_text(path, value, &mut |path, text| {

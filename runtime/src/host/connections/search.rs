@@ -1,13 +1,12 @@
 //! Connections of the driver `search`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use longshore_driver_search::{Access, Class, Cluster, SearchConfig, SearchError};
+use longshore_driver_common::Access;
+use longshore_driver_search::{Class, Cluster, SearchConfig, SearchError};
 use serde_json::Value;
 
 use super::Connections;
-use super::definition::Verb;
 use super::references::{self, Secrets};
 use crate::host::error::Fault;
 use crate::host::plugin::OpenContext;
@@ -17,14 +16,12 @@ pub(super) const DRIVER: &str = "search";
 
 /// What is wrong with settings whose references are not resolved yet.
 pub(super) fn wrong(settings: &BTreeMap<String, Value>) -> Option<String> {
-    let is_resolved =
-        |value: &Value| value.as_str().is_none_or(|text| references::plain(text) == text);
-    let are_resolved = settings.values().all(is_resolved);
+    let is_resolved = settings.values().all(references::is_resolved);
     let settings = Value::Object(settings.clone().into_iter().collect());
     match serde_json::from_value(settings) {
         // Unresolved references are strings too, so the shape can be checked.
         Err(error) => Some(error.to_string()),
-        Ok(SearchConfig::Elasticsearch(settings)) if are_resolved => {
+        Ok(SearchConfig::Elasticsearch(settings)) if is_resolved => {
             Cluster::open(&settings, Access::Read).err().map(|error| error.to_string())
         }
         Ok(_) => None,
@@ -40,13 +37,7 @@ impl Connections {
     ) -> Result<(Cluster, Secrets), Fault> {
         let (SearchConfig::Elasticsearch(settings), verb, secrets) =
             self.settings(name, DRIVER, context).await?;
-        let access = match verb {
-            Verb::Read => Access::Read,
-            Verb::Write => {
-                let lease = context.lease.clone();
-                Access::Write(Arc::new(move || lease.is_valid()))
-            }
-        };
+        let access = super::access(verb, context);
         match Cluster::open(&settings, access) {
             Ok(cluster) => Ok((cluster, secrets)),
             Err(error) => Err(fault(&error).hiding(&secrets)),

@@ -14,12 +14,13 @@ mod tokens;
 
 use std::time::{Duration, SystemTime};
 
+use longshore_driver_common::{Access, Denied};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Method, Response as Received, StatusCode, Url};
 
 use self::hidden::Hidden;
 use self::settings::{Auth, Checked};
-use crate::bind::{Access, Keep, Request, Response};
+use crate::bind::{Keep, Request, Response};
 use crate::classify::{HttpError, Lost, cut, retry_after};
 use crate::config::HttpSettings;
 use crate::limits::{
@@ -154,14 +155,15 @@ impl Client {
     }
 
     fn may_send(&self, method: &Method, path: &str) -> Result<(), HttpError> {
-        match &self.access {
-            _ if method.is_safe() => Ok(()),
-            Access::Read => {
-                Err(HttpError::ReadOnly { method: method.to_string(), path: path.to_owned() })
-            }
-            Access::Write(may_write) if may_write() => Ok(()),
-            Access::Write(_) => Err(HttpError::Fenced { path: path.to_owned() }),
+        if method.is_safe() {
+            return Ok(());
         }
+        self.access.check().map_err(|denied| match denied {
+            Denied::ReadOnly => {
+                HttpError::ReadOnly { method: method.to_string(), path: path.to_owned() }
+            }
+            Denied::Fenced => HttpError::Fenced { path: path.to_owned() },
+        })
     }
 
     /// A plugin's headers, and over them the connection's.

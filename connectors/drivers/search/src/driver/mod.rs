@@ -17,10 +17,11 @@ use std::time::Duration;
 use elasticsearch::http::headers::{ACCEPT_ENCODING, HeaderValue};
 use elasticsearch::http::response::Response;
 use elasticsearch::{BulkParts, Elasticsearch};
+use longshore_driver_common::Access;
 
 pub(crate) use self::rounds::rounds;
 use self::settings::{Checked, Hidden};
-use crate::bind::{Access, Answer, Operation};
+use crate::bind::{Answer, Operation};
 use crate::classify::{Lost, SearchError, retry_after};
 use crate::config::SearchSettings;
 use crate::limits::ANSWER_BYTES_MAX;
@@ -55,7 +56,7 @@ impl Client {
         &self,
         operations: &[&Operation],
     ) -> Result<Vec<Answer>, SearchError> {
-        self.may_write()?;
+        self.access.check()?;
         let (places, body) = body::write(operations);
         let mut answers: Vec<Option<Answer>> = operations.iter().map(|_| None).collect();
         for (at, error) in body.refused {
@@ -119,13 +120,5 @@ impl Client {
         };
         let (kind, words) = answer::reason(&words);
         SearchError::Refused { status, kind, words: self.hidden.words(&words), after }
-    }
-
-    fn may_write(&self) -> Result<(), SearchError> {
-        match &self.access {
-            Access::Read => Err(SearchError::ReadOnly),
-            Access::Write(may_write) if may_write() => Ok(()),
-            Access::Write(_) => Err(SearchError::Fenced),
-        }
     }
 }

@@ -9,9 +9,10 @@ use elasticsearch::auth::Credentials;
 use elasticsearch::cert::{Certificate, CertificateValidation};
 use elasticsearch::http::Url;
 use elasticsearch::http::transport::{SingleNodeConnectionPool, Transport, TransportBuilder};
+use longshore_driver_common::Secret;
 
 use crate::classify::SearchError;
-use crate::config::{Authentication, SearchSettings, Secret};
+use crate::config::{Authentication, SearchSettings};
 use crate::limits::{HIDDEN_BYTES_MIN, TIMEOUT_MS_MAX, WORDS_MAX};
 
 /// What the client is made of.

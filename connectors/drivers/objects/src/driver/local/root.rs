@@ -10,7 +10,8 @@ use std::sync::{Mutex, PoisonError};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 
-use crate::bind::{Access, Object};
+use crate::Access;
+use crate::bind::{Object, check};
 use crate::classify::ObjectsError;
 use crate::driver::path;
 use crate::limits::{CLEANED_FOLDERS_MAX, RACE_ATTEMPTS_MAX};
@@ -116,7 +117,7 @@ impl Root {
 
     pub(crate) fn delete(&self, path: &str) -> Result<(), ObjectsError> {
         path::check(path)?;
-        self.access.check(path)?;
+        check(&self.access, path)?;
         let (folder, name) = path::split(path);
         let failed = |errno| ObjectsError::io("deleting", path, errno);
         let folder = match self.folder(folder) {

@@ -15,6 +15,7 @@ use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::root::{Root, stat};
+use crate::bind::check;
 use crate::classify::ObjectsError;
 use crate::driver::path::{self, UPLOAD_PREFIX};
 use crate::limits::RACE_ATTEMPTS_MAX;
@@ -44,7 +45,7 @@ enum State {
 impl Temporary {
     pub(crate) fn create(root: Arc<Root>, path: &str) -> Result<Self, ObjectsError> {
         path::check(path)?;
-        root.access.check(path)?;
+        check(&root.access, path)?;
         let failed = |errno| ObjectsError::io("starting to write", path, errno);
         let (folder_path, _) = path::split(path);
         let folder = root.make_folder(folder_path).map_err(failed)?;
@@ -75,7 +76,7 @@ impl Temporary {
     }
 
     pub(crate) fn write(&mut self, part: &[u8]) -> Result<(), ObjectsError> {
-        self.root.access.check(&self.path)?;
+        check(&self.root.access, &self.path)?;
         let before = self.file.metadata().map_err(|error| self.failed(&error))?.len();
         let written = self.file.write_all(part);
         written.map_err(|error| {
@@ -98,7 +99,7 @@ impl Temporary {
         let failed = |errno| ObjectsError::io("finishing", &path, errno);
         if self.state == State::Hidden {
             rustix::fs::fsync(&self.file).map_err(failed)?;
-            self.root.access.check(&path)?;
+            check(&self.root.access, &path)?;
             let placed = self.place(if_absent).map_err(failed)?;
             self.state = State::Placed(placed);
         }

@@ -11,7 +11,7 @@ use aws_sdk_s3::config::{
 use aws_sdk_s3::error::BoxError;
 use aws_smithy_http_client::tls;
 
-use crate::bind::Access;
+use crate::Access;
 use crate::classify::ObjectsError;
 use crate::config::{Checksums, S3Config};
 use crate::limits::{ATTEMPT_TIMEOUT, ATTEMPTS_MAX, CONNECT_TIMEOUT, REQUEST_TIMEOUT};
@@ -111,7 +111,7 @@ impl Intercept for Lease {
         _: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let reads = matches!(context.request().method(), "GET" | "HEAD");
-        if reads || self.0.may_write() { Ok(()) } else { Err(LeaseEnded.into()) }
+        if reads || self.0.check().is_ok() { Ok(()) } else { Err(LeaseEnded.into()) }
     }
 }
 

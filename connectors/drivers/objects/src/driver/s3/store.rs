@@ -15,7 +15,8 @@ use tokio::sync::Semaphore;
 
 use super::client::client;
 use super::fault::{failed, is_there, status};
-use crate::bind::{Access, Object};
+use crate::Access;
+use crate::bind::{Object, check};
 use crate::classify::ObjectsError;
 use crate::config::S3Config;
 use crate::driver::path;
@@ -91,7 +92,7 @@ impl Store {
     /// The key of a path that is written: relative, of proper names alone.
     pub(super) fn key_to_write(&self, path: &str) -> Result<String, ObjectsError> {
         path::check(path)?;
-        self.access.check(path)?;
+        check(&self.access, path)?;
         self.key(path)
     }
 

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use super::fault::{failed, is_there};
 use super::scratch::Scratch;
 use super::store::{Store, UPLOAD, new_upload};
+use crate::bind::check;
 use crate::classify::ObjectsError;
 use crate::limits::{PARTS_MAX, PARTS_MIB_MAX, part_bytes_min};
 
@@ -78,7 +79,7 @@ impl Upload {
 
     /// Adds bytes at the end. After an error none of them were added.
     pub(crate) async fn write(&mut self, bytes: Vec<u8>) -> Result<(), ObjectsError> {
-        self.store.access.check(&self.path)?;
+        check(&self.store.access, &self.path)?;
         let number = self.parts.len() as i32 + 1 + i32::from(self.sending.is_some());
         if self.filling.len() >= part_bytes_min(number) {
             self.send().await?;
@@ -149,7 +150,7 @@ impl Upload {
         if let Some(done) = self.done {
             return Ok(done);
         }
-        self.store.access.check(&self.path)?;
+        check(&self.store.access, &self.path)?;
         let done = if self.id.is_none() {
             let permit = MEMORY_MIB.acquire_many(mib(self.filling.len())).await;
             let bytes = self.filling.read().await;
