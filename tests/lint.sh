@@ -31,6 +31,11 @@ if ((${#pipelines[@]})); then
     "$binary" lint "${pipelines[@]}" || complain "configs do not lint"
 fi
 
+# The fuzz targets are a workspace of their own, which nothing else in the first
+# tier builds: what the broker depends on must be in their lock file too.
+cargo metadata --quiet --locked --format-version 1 --manifest-path broker/fuzz/Cargo.toml >/dev/null ||
+    complain "broker/fuzz/Cargo.lock is behind: run cargo metadata --manifest-path broker/fuzz/Cargo.toml"
+
 # Dependencies name their registry only as cargo's own index does.
 if hosts=$(git grep -nE '"resolved": *"https?://' -- '*package-lock.json'); then
     complain "a lock file names a registry host: $hosts"
