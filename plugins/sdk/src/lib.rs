@@ -25,6 +25,7 @@
 //! | [`state`] | a processor's keyed state |
 //! | [`formats`], [`objects`], [`sql`] | file formats, object stores and databases, done by the host |
 //! | [`http`], [`search`] | HTTP servers and search engines, asked by the host |
+//! | [`sqs`] | queues of SQS, asked by the host |
 //! | [`export`] | the macros that make a component of a type |
 //! | [`testkit`] | all imports played natively, for unit tests |
 
@@ -45,6 +46,7 @@ pub mod objects;
 pub mod plugin;
 pub mod search;
 pub mod sql;
+pub mod sqs;
 pub mod state;
 pub mod transactions;
 pub mod trouble;

@@ -81,6 +81,21 @@ pub(super) mod sql {
     });
 }
 
+#[cfg(feature = "sqs")]
+pub(super) mod sqs {
+    wasmtime::component::bindgen!({
+        inline: "package longshore:parts-sqs;
+            world sqs-part { import longshore:sqs/queues@0.1.0; }",
+        path: "../plugins/wit",
+        world: "longshore:parts-sqs/sqs-part",
+        imports: { default: async | trappable },
+        with: {
+            "longshore:base/types@0.1.0": crate::host::bindings::describe::longshore::base::types,
+            "longshore:sqs/queues@0.1.0.queue": crate::host::imports::sqs::HostQueue,
+        },
+    });
+}
+
 pub(super) mod source {
     wasmtime::component::bindgen!({
         inline: "package longshore:parts-source;

@@ -65,6 +65,14 @@ pub const HTTP_KEPT_BYTES_MAX: usize = 32 << 20;
 #[cfg(feature = "search")]
 pub const SEARCH_OPERATIONS_OF_A_CALL_MAX: usize = 10_000;
 
+/// Messages that one call sends to a queue, or has from it.
+#[cfg(feature = "sqs")]
+pub const MESSAGES_OF_A_CALL_MAX: usize = 1000;
+
+/// How long one call may wait for messages.
+#[cfg(feature = "sqs")]
+pub const MESSAGE_WAIT_MAX: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// What the host keeps for an entry of a state beside its key and value, about.
 pub const STATE_ENTRY_BYTES: usize = 100;
 

@@ -18,6 +18,7 @@
 //! | [`client`] | confluent-kafka, kafkajs, Kafka's Java tools and kcat, behind one vocabulary of events |
 //! | [`s3`] | servers of S3 that others wrote, and boto3 |
 //! | [`http`] | an HTTP server that others wrote, which fails as it is told |
+//! | [`sqs`] | a server of SQS that others wrote, and boto3 |
 //! | [`https_front`] | a web server that asks for a name and a password, before another |
 //! | [`opensearch`] | a node of OpenSearch, and what is in its indices |
 //! | [`registry`] | a schema registry that others wrote, and Confluent's client |
@@ -69,6 +70,7 @@ pub mod rest;
 pub mod s3;
 pub mod schedules;
 pub mod sink_files;
+pub mod sqs;
 pub mod text;
 pub mod verify;
 pub mod wait;

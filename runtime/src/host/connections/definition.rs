@@ -52,7 +52,7 @@ impl Allow {
 /// A connection as its owner wrote it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConnectionConfig {
-    /// The driver: `http`, `objects`, `schema-registry`, `search` or `sql`.
+    /// The driver: `http`, `objects`, `schema-registry`, `search`, `sql` or `sqs`.
     pub driver: String,
     /// Whom it serves; nobody unless said.
     #[serde(default = "nobody")]
@@ -71,6 +71,8 @@ const DRIVERS: &[&str] = &[
     search::DRIVER,
     #[cfg(feature = "sql")]
     "sql",
+    #[cfg(feature = "sqs")]
+    super::sqs::DRIVER,
 ];
 
 /// What is wrong with a driver's settings.
@@ -101,6 +103,10 @@ impl ConnectionConfig {
             "objects" => reasons.extend(shape::<ObjectsConfig>(settings)),
             #[cfg(feature = "sql")]
             "sql" => reasons.extend(shape::<longshore_driver_sql::SqlConfig>(settings)),
+            #[cfg(feature = "sqs")]
+            super::sqs::DRIVER => {
+                reasons.extend(shape::<longshore_driver_sqs::SqsConfig>(settings))
+            }
             http::DRIVER => reasons.extend(http::wrong(&self.settings)),
             #[cfg(feature = "search")]
             search::DRIVER => reasons.extend(search::wrong(&self.settings)),

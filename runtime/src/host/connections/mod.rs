@@ -12,6 +12,7 @@
 //! | `http` | connections with an HTTP server |
 //! | `search` | connections with a search engine |
 //! | `registries` | connections with a schema registry |
+//! | `sqs` | connections with queues of SQS |
 //! | `reach` | what of the machine those from requests may name, and nobody |
 //! | `users` | who has which open, to open it again when it changes |
 
@@ -22,6 +23,8 @@ mod references;
 mod registries;
 #[cfg(feature = "search")]
 mod search;
+#[cfg(feature = "sqs")]
+mod sqs;
 mod users;
 
 use std::collections::BTreeMap;
@@ -39,6 +42,8 @@ use tokio_util::sync::CancellationToken;
 pub use definition::{Allow, ConnectionConfig, Verb};
 pub use reach::{Allowed, AllowedPaths, Pattern, Reach};
 pub(crate) use references::{Secrets, resolve_text};
+#[cfg(feature = "sqs")]
+pub(super) use sqs::fault as sqs_fault;
 
 use self::references::{Resolver, Unresolved};
 use self::users::{Digest, Users};

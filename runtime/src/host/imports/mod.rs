@@ -13,4 +13,6 @@ mod schemas;
 pub(super) mod search;
 #[cfg(feature = "sql")]
 pub(super) mod sql;
+#[cfg(feature = "sqs")]
+pub(super) mod sqs;
 mod state;
