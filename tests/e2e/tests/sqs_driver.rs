@@ -138,8 +138,14 @@ async fn what_comes_while_the_queue_is_released_is_not_left_hidden() {
     let (queue, other) = (open(&server, &url), open(&server, &url));
     // The wait for messages goes on behind the call.
     assert_eq!(queue.receive(10, Duration::from_millis(100), 30).await, Ok(vec![]));
-    assert!(other.send(&[entry("1")]).await.iter().all(Result::is_ok));
-    queue.release(&[]).await;
+    // Its connection is there, so that what it sends comes while the other is released.
+    other.delete(&["nobody's".to_owned()]).await;
+    let sending = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        other.send(&[entry("1")]).await
+    };
+    let ((), sent) = tokio::join!(queue.release(&[]), sending);
+    assert!(sent.iter().all(Result::is_ok));
     drop(queue);
     assert_eq!(server.count("q"), (1, 0));
 }
