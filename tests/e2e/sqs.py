@@ -51,6 +51,15 @@ if command == "make":
     fifo = {"FifoQueue": "true"} if queue.endswith(".fifo") else {}
     attributes = fifo | ({"VisibilityTimeout": rest[0]} if rest else {})
     print(json.dumps(sqs.create_queue(QueueName=queue, Attributes=attributes)["QueueUrl"]))
+elif command == "subscribe":
+    # The queue gets what is published to a topic as it is; answers the topic's ARN.
+    sns = boto3.client("sns", endpoint_url=endpoint)
+    fifo = {"FifoTopic": "true"} if queue.endswith(".fifo") else {}
+    arn = sns.create_topic(Name=rest[0], Attributes=fifo)["TopicArn"]
+    found = sqs.get_queue_attributes(QueueUrl=url(), AttributeNames=["QueueArn"])["Attributes"]
+    raw = {"RawMessageDelivery": "true"}
+    sns.subscribe(TopicArn=arn, Protocol="sqs", Endpoint=found["QueueArn"], Attributes=raw)
+    print(json.dumps(arn))
 elif command == "send":
     # From FIRST on COUNT orders of so many CUSTOMERS.
     first, count, customers = map(int, rest)

@@ -1,5 +1,6 @@
 //! The service, as the sink needs it.
 
+use longshore_sdk::sns::Topic;
 use longshore_sdk::sqs::{Entry, Failure, Queue};
 use longshore_sdk::{About, Fault};
 
@@ -26,6 +27,16 @@ pub trait Place: Sized + 'static {
 }
 
 impl Place for Queue {
+    fn open(connection: &str, name: &str) -> Result<Self, Fault> {
+        Self::open(connection, name)
+    }
+
+    fn send(&self, entries: &[Entry]) -> Vec<Result<(), Failure>> {
+        Self::send(self, entries)
+    }
+}
+
+impl Place for Topic {
     fn open(connection: &str, name: &str) -> Result<Self, Fault> {
         Self::open(connection, name)
     }

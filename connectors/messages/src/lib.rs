@@ -1,4 +1,4 @@
-//! Records of topics to messages, as by `sqs-sink`.
+//! Records of topics to messages, as by `sqs-sink` and `sns-sink`.
 //!
 //! | file | what it is |
 //! | --- | --- |

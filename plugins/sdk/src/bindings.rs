@@ -20,6 +20,7 @@ pub mod describe {
                 import longshore:http/client@0.1.0;
                 import longshore:object-store/store@0.1.0;
                 import longshore:search/index@0.1.0;
+                import longshore:sns/topics@0.1.0;
                 import longshore:sql/session@0.1.0;
                 import longshore:sqs/queues@0.1.0;
                 export longshore:connector/describe@0.1.0;

@@ -25,7 +25,7 @@
 //! | [`state`] | a processor's keyed state |
 //! | [`formats`], [`objects`], [`sql`] | file formats, object stores and databases, done by the host |
 //! | [`http`], [`search`] | HTTP servers and search engines, asked by the host |
-//! | [`sqs`] | queues of SQS, asked by the host |
+//! | [`sns`], [`sqs`] | topics of SNS and queues of SQS, asked by the host |
 //! | [`export`] | the macros that make a component of a type |
 //! | [`testkit`] | all imports played natively, for unit tests |
 
@@ -45,6 +45,7 @@ pub mod http;
 pub mod objects;
 pub mod plugin;
 pub mod search;
+pub mod sns;
 pub mod sql;
 pub mod sqs;
 pub mod state;

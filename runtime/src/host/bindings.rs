@@ -65,6 +65,22 @@ pub(super) mod search {
     });
 }
 
+#[cfg(feature = "sns")]
+pub(super) mod sns {
+    wasmtime::component::bindgen!({
+        inline: "package longshore:parts-sns;
+            world sns-part { import longshore:sns/topics@0.1.0; }",
+        path: "../plugins/wit",
+        world: "longshore:parts-sns/sns-part",
+        imports: { default: async | trappable },
+        with: {
+            "longshore:base/types@0.1.0": crate::host::bindings::describe::longshore::base::types,
+            "longshore:aws/messages@0.1.0": crate::host::bindings::sqs::longshore::aws::messages,
+            "longshore:sns/topics@0.1.0.topic": crate::host::imports::sns::HostTopic,
+        },
+    });
+}
+
 #[cfg(feature = "sql")]
 pub(super) mod sql {
     wasmtime::component::bindgen!({

@@ -33,6 +33,11 @@ pub(super) fn all(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
         &mut linker,
         |guest| guest,
     )?;
+    #[cfg(feature = "sns")]
+    super::bindings::sns::longshore::sns::topics::add_to_linker::<_, HasSelf<Guest>>(
+        &mut linker,
+        |guest| guest,
+    )?;
     #[cfg(feature = "sqs")]
     super::imports::sqs::add_to_linker(&mut linker)?;
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;

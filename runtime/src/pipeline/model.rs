@@ -100,6 +100,8 @@ pub enum Driver {
     Objects,
     /// Search engines.
     Search,
+    /// Topics of SNS.
+    Sns,
     /// Databases.
     Sql,
     /// Queues of SQS.
@@ -127,6 +129,8 @@ pub enum Kind {
     Mariadb,
     /// `sql`: a file of SQLite.
     Sqlite,
+    /// `sns`: the topics of an account in a region.
+    Sns,
     /// `sqs`: the queues of an account in a region.
     Sqs,
 }
@@ -136,11 +140,11 @@ pub enum Kind {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Connection {
-    /// The driver: `http`, `objects`, `search`, `sql` or `sqs`.
+    /// The driver: `http`, `objects`, `search`, `sns`, `sql` or `sqs`.
     pub driver: Driver,
     /// What the driver speaks to: `http` of `http`, `local` or `s3` of `objects`,
     /// `elasticsearch` of `search`, `postgresql`, `mysql`, `mariadb` or `sqlite` of `sql`,
-    /// `sqs` of `sqs`.
+    /// `sns` of `sns`, `sqs` of `sqs`.
     pub kind: Kind,
     /// `local` and `sqlite`: the folder that nothing escapes; relative to the current
     /// folder.
@@ -154,23 +158,23 @@ pub struct Connection {
     /// `s3`: the folder of the bucket that nothing escapes (all of it when left out).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
-    /// `s3`, `sqs`: the region that requests are signed for (`us-east-1` when left out).
+    /// `s3`, `sns`, `sqs`: the region that requests are signed for (`us-east-1` when left out).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// `s3`, `sqs`: `https://host:port` of a server other than AWS's.
+    /// `s3`, `sns`, `sqs`: `https://host:port` of a server other than AWS's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
     /// `s3`: the bucket's name stands in the path and not in the host's name (so it is with
     /// an `endpoint`, when left out).
     #[serde(default, rename = "path.style.access", skip_serializing_if = "Option::is_none")]
     pub path_style_access: Option<bool>,
-    /// `s3`, `sqs`: whose requests they are (those of `s3` not signed when left out).
+    /// `s3`, `sns`, `sqs`: whose requests they are (those of `s3` not signed when left out).
     #[serde(default, rename = "access.key.id", skip_serializing_if = "Option::is_none")]
     pub access_key_id: Option<String>,
-    /// `s3`, `sqs`: what signs them: a reference to it.
+    /// `s3`, `sns`, `sqs`: what signs them: a reference to it.
     #[serde(default, rename = "secret.access.key", skip_serializing_if = "Option::is_none")]
     pub secret_access_key: Option<String>,
-    /// `s3`, `sqs`: what temporary credentials have as well: a reference to it.
+    /// `s3`, `sns`, `sqs`: what temporary credentials have as well: a reference to it.
     #[serde(default, rename = "session.token", skip_serializing_if = "Option::is_none")]
     pub session_token: Option<String>,
     /// `s3`: which requests carry a checksum: `when-supported` or `when-required`.

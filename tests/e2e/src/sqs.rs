@@ -83,6 +83,14 @@ impl SqsServer {
         self.told(&["make", queue]).pop().expect("a URL")
     }
 
+    /// Makes a topic of SNS, whose messages a queue gets; answers its ARN.
+    ///
+    /// # Panics
+    /// When boto3 does not tell it.
+    pub fn subscribe(&self, queue: &str, topic: &str) -> String {
+        self.told(&["subscribe", queue, topic]).pop().expect("an ARN")
+    }
+
     /// Sends orders `first`, `first + 1`, ... of so many customers, whose groups they are.
     pub fn send(&self, queue: &str, first: u64, count: u64, customers: u64) {
         let numbers = [first, count, customers].map(|number| number.to_string());

@@ -52,7 +52,7 @@ impl Allow {
 /// A connection as its owner wrote it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConnectionConfig {
-    /// The driver: `http`, `objects`, `schema-registry`, `search`, `sql` or `sqs`.
+    /// The driver: `http`, `objects`, `schema-registry`, `search`, `sns`, `sql` or `sqs`.
     pub driver: String,
     /// Whom it serves; nobody unless said.
     #[serde(default = "nobody")]
@@ -69,6 +69,8 @@ const DRIVERS: &[&str] = &[
     registries::DRIVER,
     #[cfg(feature = "search")]
     search::DRIVER,
+    #[cfg(feature = "sns")]
+    super::sns::DRIVER,
     #[cfg(feature = "sql")]
     "sql",
     #[cfg(feature = "sqs")]
@@ -101,6 +103,10 @@ impl ConnectionConfig {
         let settings = Value::Object(self.settings.clone().into_iter().collect());
         match self.driver.as_str() {
             "objects" => reasons.extend(shape::<ObjectsConfig>(settings)),
+            #[cfg(feature = "sns")]
+            super::sns::DRIVER => {
+                reasons.extend(shape::<longshore_driver_sns::SnsConfig>(settings))
+            }
             #[cfg(feature = "sql")]
             "sql" => reasons.extend(shape::<longshore_driver_sql::SqlConfig>(settings)),
             #[cfg(feature = "sqs")]

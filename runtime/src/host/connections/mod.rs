@@ -12,6 +12,7 @@
 //! | `http` | connections with an HTTP server |
 //! | `search` | connections with a search engine |
 //! | `registries` | connections with a schema registry |
+//! | `sns` | connections with topics of SNS |
 //! | `sqs` | connections with queues of SQS |
 //! | `reach` | what of the machine those from requests may name, and nobody |
 //! | `users` | who has which open, to open it again when it changes |
@@ -23,6 +24,8 @@ mod references;
 mod registries;
 #[cfg(feature = "search")]
 mod search;
+#[cfg(feature = "sns")]
+mod sns;
 #[cfg(feature = "sqs")]
 mod sqs;
 mod users;

@@ -11,6 +11,8 @@ pub(super) mod objects;
 mod schemas;
 #[cfg(feature = "search")]
 pub(super) mod search;
+#[cfg(feature = "sns")]
+pub(super) mod sns;
 #[cfg(feature = "sql")]
 pub(super) mod sql;
 #[cfg(feature = "sqs")]

@@ -19,7 +19,7 @@ use crate::host::limits::{MESSAGE_WAIT_MAX, MESSAGES_OF_A_CALL_MAX};
 #[derive(Debug)]
 pub struct HostQueue(Queue);
 
-type Answers = wasmtime::Result<Vec<Result<(), messages::Failure>>>;
+pub(super) type Answers = wasmtime::Result<Vec<Result<(), messages::Failure>>>;
 
 pub(in crate::host) fn add_to_linker(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
     messages::add_to_linker::<_, HasSelf<Guest>>(linker, |guest| guest)?;
@@ -97,14 +97,14 @@ impl queues::HostQueue for Guest {
     }
 }
 
-fn bound(call: &str, messages: usize) -> wasmtime::Result<()> {
+pub(super) fn bound(call: &str, messages: usize) -> wasmtime::Result<()> {
     if messages > MESSAGES_OF_A_CALL_MAX {
         bail!("{call} has {messages} messages; one call may have {MESSAGES_OF_A_CALL_MAX}");
     }
     Ok(())
 }
 
-fn entry(entry: messages::Entry) -> Entry {
+pub(super) fn entry(entry: messages::Entry) -> Entry {
     let messages::Entry { body, attributes, group, deduplication } = entry;
     let attributes = attributes.into_iter().map(|it| {
         let data = match it.data {
@@ -138,7 +138,7 @@ fn message(message: Message) -> queues::Message {
 }
 
 /// Answers go further than to the guest: into errors, traces and logs.
-fn told(secrets: &Secrets, answers: Vec<Answer>) -> Vec<Result<(), messages::Failure>> {
+pub(super) fn told(secrets: &Secrets, answers: Vec<Answer>) -> Vec<Result<(), messages::Failure>> {
     answers.into_iter().map(|answer| answer.map_err(|error| failure(secrets, &error))).collect()
 }
 

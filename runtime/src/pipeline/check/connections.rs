@@ -170,13 +170,12 @@ const KINDS: &[Kind] = &[
     Kind { name: "mysql", driver: "sql", needs: SERVER, may: SERVER_MAY },
     Kind { name: "mariadb", driver: "sql", needs: SERVER, may: SERVER_MAY },
     Kind { name: "sqlite", driver: "sql", needs: &["root", "file"], may: &[] },
-    Kind {
-        name: "sqs",
-        driver: "sqs",
-        needs: &["access.key.id", "secret.access.key"],
-        may: &["region", "endpoint", "session.token"],
-    },
+    Kind { name: "sns", driver: "sns", needs: AWS, may: AWS_MAY },
+    Kind { name: "sqs", driver: "sqs", needs: AWS, may: AWS_MAY },
 ];
+
+const AWS: &[&str] = &["access.key.id", "secret.access.key"];
+const AWS_MAY: &[&str] = &["region", "endpoint", "session.token"];
 
 const SERVER: &[&str] = &["host", "database", "user"];
 const SERVER_MAY: &[&str] = &["port", "password", "tls", "ca"];

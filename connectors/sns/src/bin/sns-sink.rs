@@ -1,0 +1,2 @@
+//! The plugin `sns-sink`.
+longshore_sdk::export_sink!(longshore_connector_sns::SnsSink);
