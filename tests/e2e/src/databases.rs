@@ -15,9 +15,11 @@ use crate::{limits, paths};
 /// Debian's user without rights: PostgreSQL refuses root.
 const NOBODY: u32 = 65534;
 
-/// The user of the tests, its password, and its database.
+/// The user of the tests, and its database.
 const USER: &str = "shop";
-const PASSWORD: &str = "hunter22";
+
+/// The user's password.
+pub const PASSWORD: &str = "canary-password-of-sql";
 
 /// A kind of server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

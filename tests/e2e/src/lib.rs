@@ -22,6 +22,7 @@
 //! | [`https_front`] | a web server that asks for a name and a password, before another |
 //! | [`opensearch`] | a node of OpenSearch, and what is in its indices |
 //! | [`registry`] | a schema registry that others wrote, and Confluent's client |
+//! | [`guest_memory`] | the memories of the plugins that a process runs |
 //! | [`kills`] | kills of a pipeline's worker and server at seeded moments |
 //! | [`databases`] | PostgreSQL and MariaDB, their servers and their clients |
 //! | [`kafka_connect`] | Kafka Connect's own worker |
@@ -54,6 +55,7 @@ pub mod client;
 pub mod databases;
 pub mod exactly_once;
 pub mod fleet;
+pub mod guest_memory;
 pub mod history;
 pub mod http;
 pub mod https_front;
