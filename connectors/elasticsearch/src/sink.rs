@@ -7,12 +7,13 @@
 
 use std::collections::BTreeMap;
 
+use longshore_sdk::course::{Course, key};
+use longshore_sdk::fault::Detail;
 use longshore_sdk::search::Cluster;
-use longshore_sdk::trouble::Trouble;
 use longshore_sdk::values::Schemas;
 use longshore_sdk::{
     About, Batch, Config, ConfigError, Fault, Form, LateReject, Mark, Partition, Plugin, Progress,
-    Records, Reject, Sink, Stalled, host,
+    Records, Reject, Sink, host,
 };
 use serde_json::Value;
 
@@ -38,13 +39,8 @@ pub struct ElasticsearchSink {
 /// A partition on its way to the server.
 #[derive(Debug)]
 struct Sending {
-    partition: Partition,
+    course: Course,
     queue: Queue,
-    /// Offsets below were taken: a `put` that is repeated goes on there.
-    taken: i64,
-    /// What was told durable last.
-    told: i64,
-    trouble: Trouble,
 }
 
 impl Plugin for ElasticsearchSink {
@@ -108,10 +104,7 @@ impl Sink for ElasticsearchSink {
         sending.stuck()?;
         sending.take(options, schemas, &index(topic)?, &records.read(), late)?;
         sending.send(options, cluster, until_ms, late);
-        match sending.trouble.fault() {
-            Some(fault) => Err(fault.clone()),
-            None => Ok(Vec::new()),
-        }
+        sending.course.put()
     }
 
     /// One partition's trouble does not hold up the others.
@@ -121,9 +114,7 @@ impl Sink for ElasticsearchSink {
         for sending in self.partitions.values_mut() {
             sending.send(&self.options, &self.cluster, until_ms, &mut self.late);
             progress.marks.extend(sending.mark());
-            if let Some(fault) = sending.trouble.fault().cloned() {
-                progress.stalled.push(Stalled { partition: sending.partition.clone(), fault });
-            }
+            progress.stalled.extend(sending.course.stalled());
         }
         progress.rejects = std::mem::take(&mut self.late);
         Ok(progress)
@@ -137,22 +128,12 @@ impl Sink for ElasticsearchSink {
 
 impl Sending {
     fn new(partition: &Partition) -> Self {
-        Self {
-            partition: partition.clone(),
-            queue: Queue::default(),
-            taken: i64::MIN,
-            told: i64::MIN,
-            trouble: Trouble::default(),
-        }
+        Self { course: Course::new(partition), queue: Queue::default() }
     }
 
     /// Nothing more may be taken while what was taken is not done.
     fn stuck(&self) -> Result<(), Fault> {
-        match (self.trouble.fault(), self.queue.is_empty()) {
-            (Some(fault), _) => Err(fault.clone()),
-            (None, false) => Err(Fault::retry("slow", "the server is slow: documents are waiting")),
-            (None, true) => Ok(()),
-        }
+        self.course.may_take(!self.queue.is_empty(), "the server is slow: documents are waiting")
     }
 
     /// Makes operations of records that were not taken yet; those of which none can be made
@@ -166,24 +147,19 @@ impl Sending {
         late: &mut Vec<LateReject>,
     ) -> Result<(), Fault> {
         for record in batch.iter() {
-            let Some(offset) = record.offset else {
-                return Err(Fault::fatal("no-offsets", "records came without their offsets"));
-            };
-            if offset < self.taken {
-                continue;
-            }
-            self.taken = offset + 1;
+            let Some(offset) = self.course.take(record.offset)? else { continue };
             let datums = schemas.key(&record).and_then(|key| Ok((key, schemas.value(&record)?)));
             let made = match &datums {
-                Ok((key, value)) => operation(options, &self.partition, offset, index, key, value),
+                Ok((key, value)) => {
+                    operation(options, self.course.partition(), offset, index, key, value)
+                }
                 Err(error) => Err(Refused { code: "not-a-value", message: error.to_string() }),
             };
             match made {
                 Ok(Some(operation)) => self.queue.push(offset, operation),
                 Ok(None) => {}
                 Err(Refused { code, message }) => {
-                    let (partition, code) = (self.partition.clone(), code.to_owned());
-                    late.push(LateReject { partition, offset, code, message });
+                    late.push(self.course.late_reject(offset, Detail::new(code, message)));
                 }
             }
         }
@@ -199,7 +175,7 @@ impl Sending {
         late: &mut Vec<LateReject>,
     ) {
         while !self.queue.is_empty() {
-            if !self.trouble.may_try() || host::now_ms() >= until_ms {
+            if !self.course.trouble.may_try() || host::now_ms() >= until_ms {
                 break;
             }
             let (offsets, operations) = self.queue.take(options.batch_size, options.bulk_bytes);
@@ -211,7 +187,7 @@ impl Sending {
             for refusal in called.refusals {
                 self.tell(options, refusal, late);
             }
-            if !self.trouble.called(called.trouble) {
+            if !self.course.trouble.called(called.trouble) {
                 break;
             }
         }
@@ -220,31 +196,21 @@ impl Sending {
     /// What becomes of a document that the server refuses.
     fn tell(&self, options: &SinkOptions, refusal: Refusal, late: &mut Vec<LateReject>) {
         let Refusal { offset, code, message } = refusal;
-        let partition = self.partition.clone();
         if options.on_malformed == OnMalformed::Fail {
-            late.push(LateReject { partition, offset, code, message });
+            late.push(self.course.late_reject(offset, Detail { code, message }));
             return;
         }
         host::count("documents-passed-over", 1);
         if options.on_malformed == OnMalformed::Warn {
-            let Partition { topic, number } = partition;
+            let Partition { topic, number } = self.course.partition();
             host::warn(&format!("passed over: {topic}-{number} at the offset {offset}: {message}"));
         }
     }
 
     /// What became durable since it was last told.
     fn mark(&mut self) -> Option<Mark> {
-        let next = self.queue.first().unwrap_or(self.taken);
-        if next <= self.told {
-            return None;
-        }
-        self.told = next;
-        Some(Mark { partition: self.partition.clone(), next })
+        self.course.mark(self.queue.first())
     }
-}
-
-fn key(partition: &Partition) -> (String, u32) {
-    (partition.topic.clone(), partition.number)
 }
 
 #[cfg(test)]

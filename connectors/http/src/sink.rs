@@ -7,11 +7,11 @@
 
 use std::collections::BTreeMap;
 
+use longshore_sdk::course::{Course, key};
 use longshore_sdk::http::{Endpoint, Keep, Request};
-use longshore_sdk::trouble::Trouble;
 use longshore_sdk::{
     About, Batch, Config, ConfigError, Fault, LateReject, Mark, Partition, Plugin, Progress,
-    Records, Reject, Sink, Stalled, host,
+    Records, Reject, Sink, host,
 };
 use serde_json::Value;
 
@@ -38,15 +38,10 @@ pub struct HttpSink {
 /// A partition on its way to the server.
 #[derive(Debug)]
 struct Sending {
-    partition: Partition,
+    course: Course,
     queue: Queue,
     /// The request that still waits for records.
     open: Option<Open>,
-    /// Offsets below were taken: a `put` that is repeated goes on there.
-    taken: i64,
-    /// What was told durable last.
-    told: i64,
-    trouble: Trouble,
 }
 
 /// A request that is not full.
@@ -125,10 +120,7 @@ impl Sink for HttpSink {
         self.late.extend(rejects);
         let refusals = sending.send(&self.endpoint, until_ms);
         tell_refusals(&self.options, from, refusals, &mut self.late);
-        match sending.trouble.fault() {
-            Some(fault) => Err(fault.clone()),
-            None => Ok(Vec::new()),
-        }
+        sending.course.put()
     }
 
     fn tick(&mut self) -> Result<Progress, Fault> {
@@ -146,16 +138,14 @@ impl HttpSink {
         let mut progress = Progress::default();
         let until_ms = host::now_ms() + SENDING_MS_MAX;
         for sending in self.partitions.values_mut() {
-            let partition = sending.partition.clone();
+            let partition = sending.course.partition().clone();
             if now || sending.is_due(&self.options) {
                 sending.close(&self.options);
             }
             let refusals = sending.send(&self.endpoint, until_ms);
             tell_refusals(&self.options, &partition, refusals, &mut self.late);
             progress.marks.extend(sending.mark());
-            if let Some(fault) = sending.trouble.fault().cloned() {
-                progress.stalled.push(Stalled { partition, fault });
-            }
+            progress.stalled.extend(sending.course.stalled());
         }
         progress.rejects = std::mem::take(&mut self.late);
         progress
@@ -164,23 +154,12 @@ impl HttpSink {
 
 impl Sending {
     fn new(partition: &Partition) -> Self {
-        Self {
-            partition: partition.clone(),
-            queue: Queue::default(),
-            open: None,
-            taken: i64::MIN,
-            told: i64::MIN,
-            trouble: Trouble::default(),
-        }
+        Self { course: Course::new(partition), queue: Queue::default(), open: None }
     }
 
     /// Nothing more may be taken while what was taken is not answered.
     fn stuck(&self) -> Result<(), Fault> {
-        match (self.trouble.fault(), self.queue.is_empty()) {
-            (Some(fault), _) => Err(fault.clone()),
-            (None, false) => Err(Fault::retry("slow", "the server is slow: requests are waiting")),
-            (None, true) => Ok(()),
-        }
+        self.course.may_take(!self.queue.is_empty(), "the server is slow: requests are waiting")
     }
 
     /// Makes requests of records that were not taken yet; answers those of which none can
@@ -193,14 +172,8 @@ impl Sending {
     ) -> Result<Vec<Refusal>, Fault> {
         let mut refusals = Vec::new();
         for record in batch.iter() {
-            let Some(offset) = record.offset else {
-                return Err(Fault::fatal("no-offsets", "records came without their offsets"));
-            };
-            if offset < self.taken {
-                continue;
-            }
-            self.taken = offset + 1;
-            match make(options, &self.partition, topic, &record) {
+            let Some(offset) = self.course.take(record.offset)? else { continue };
+            match make(options, self.course.partition(), topic, &record) {
                 Made::Nothing => {}
                 Made::Refused { code, message } => {
                     let (offsets, code) = (vec![offset], code.to_owned());
@@ -265,7 +238,7 @@ impl Sending {
     fn send(&mut self, endpoint: &Endpoint, until_ms: i64) -> Vec<Refusal> {
         let mut all = Vec::new();
         while !self.queue.is_empty() {
-            if !self.trouble.may_try() || host::now_ms() >= until_ms {
+            if !self.course.trouble.may_try() || host::now_ms() >= until_ms {
                 break;
             }
             let (places, requests) = self.queue.take();
@@ -273,7 +246,7 @@ impl Sending {
             let answers = endpoint.send(&requests, &keep);
             let (refusals, trouble) = self.queue.answered(places, requests, answers);
             all.extend(refusals);
-            if !self.trouble.called(trouble) {
+            if !self.course.trouble.called(trouble) {
                 break;
             }
         }
@@ -283,17 +256,8 @@ impl Sending {
     /// What became durable since it was last told.
     fn mark(&mut self) -> Option<Mark> {
         let open = self.open.as_ref().and_then(|open| open.offsets.first().copied());
-        let next = self.queue.first().or(open).unwrap_or(self.taken);
-        if next <= self.told {
-            return None;
-        }
-        self.told = next;
-        Some(Mark { partition: self.partition.clone(), next })
+        self.course.mark(self.queue.first().or(open))
     }
-}
-
-fn key(partition: &Partition) -> (String, u32) {
-    (partition.topic.clone(), partition.number)
 }
 
 fn late_rejects(partition: &Partition, refusal: Refusal) -> impl Iterator<Item = LateReject> {

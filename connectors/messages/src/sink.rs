@@ -7,11 +7,11 @@
 
 use std::collections::BTreeMap;
 
+use longshore_sdk::course::{Course, key};
 use longshore_sdk::fault::Detail;
-use longshore_sdk::trouble::Trouble;
 use longshore_sdk::{
     About, Batch, Config, ConfigError, Fault, LateReject, Mark, Partition, Plugin, Progress,
-    Records, Reject, Sink, Stalled, host,
+    Records, Reject, Sink, host,
 };
 use serde_json::Value;
 
@@ -37,13 +37,8 @@ pub struct MessageSink<K: Kind> {
 /// A partition on its way to the service.
 #[derive(Debug)]
 struct Sending {
-    partition: Partition,
+    course: Course,
     queue: Queue,
-    /// Offsets below were taken: a `put` that is repeated goes on there.
-    taken: i64,
-    /// What was told durable last.
-    told: i64,
-    trouble: Trouble,
 }
 
 impl<K: Kind> Plugin for MessageSink<K> {
@@ -95,10 +90,7 @@ impl<K: Kind> Sink for MessageSink<K> {
         sending.stuck()?;
         sending.take(&self.options, &records.read(), &mut self.late)?;
         sending.send(&self.place, until_ms, &mut self.late);
-        match sending.trouble.fault() {
-            Some(fault) => Err(fault.clone()),
-            None => Ok(Vec::new()),
-        }
+        sending.course.put()
     }
 
     fn tick(&mut self) -> Result<Progress, Fault> {
@@ -108,10 +100,7 @@ impl<K: Kind> Sink for MessageSink<K> {
         for sending in self.partitions.values_mut() {
             sending.send(&self.place, until_ms, &mut self.late);
             progress.marks.extend(sending.mark());
-            if let Some(fault) = sending.trouble.fault().cloned() {
-                let partition = sending.partition.clone();
-                progress.stalled.push(Stalled { partition, fault });
-            }
+            progress.stalled.extend(sending.course.stalled());
         }
         progress.rejects = std::mem::take(&mut self.late);
         Ok(progress)
@@ -124,22 +113,12 @@ impl<K: Kind> Sink for MessageSink<K> {
 
 impl Sending {
     fn new(partition: &Partition) -> Self {
-        Self {
-            partition: partition.clone(),
-            queue: Queue::default(),
-            taken: i64::MIN,
-            told: i64::MIN,
-            trouble: Trouble::default(),
-        }
+        Self { course: Course::new(partition), queue: Queue::default() }
     }
 
     /// Nothing more may be taken while what was taken is not answered.
     fn stuck(&self) -> Result<(), Fault> {
-        match (self.trouble.fault(), self.queue.is_empty()) {
-            (Some(fault), _) => Err(fault.clone()),
-            (None, false) => Err(Fault::retry("slow", "the service is slow: messages are waiting")),
-            (None, true) => Ok(()),
-        }
+        self.course.may_take(!self.queue.is_empty(), "the service is slow: messages are waiting")
     }
 
     /// Makes messages of records that were not taken yet.
@@ -150,18 +129,12 @@ impl Sending {
         late: &mut Vec<LateReject>,
     ) -> Result<(), Fault> {
         for (record, headers) in batch.iter().zip(batch.headers()) {
-            let Some(offset) = record.offset else {
-                return Err(Fault::fatal("no-offsets", "records came without their offsets"));
-            };
-            if offset < self.taken {
-                continue;
-            }
-            self.taken = offset + 1;
-            match make(options, &self.partition, &record, headers) {
+            let Some(offset) = self.course.take(record.offset)? else { continue };
+            match make(options, self.course.partition(), &record, headers) {
                 Made::Nothing => host::count("records-passed-over", 1),
                 Made::Message(entry) => self.queue.push(offset, entry),
                 Made::Refused { code, message } => {
-                    late.push(self.late_reject(offset, Detail::new(code, message)));
+                    late.push(self.course.late_reject(offset, Detail::new(code, message)));
                 }
             }
         }
@@ -172,14 +145,16 @@ impl Sending {
     /// was refused to `late`.
     fn send(&mut self, place: &impl Place, until_ms: i64, late: &mut Vec<LateReject>) {
         while !self.queue.is_empty() {
-            if !self.trouble.may_try() || host::now_ms() >= until_ms {
+            if !self.course.trouble.may_try() || host::now_ms() >= until_ms {
                 break;
             }
             let (places, entries) = self.queue.take();
             let answers = place.send(&entries);
             let (refused, trouble) = self.queue.answered(places, entries, answers);
-            late.extend(refused.into_iter().map(|(offset, why)| self.late_reject(offset, why)));
-            if !self.trouble.called(trouble) {
+            late.extend(
+                refused.into_iter().map(|(offset, why)| self.course.late_reject(offset, why)),
+            );
+            if !self.course.trouble.called(trouble) {
                 break;
             }
         }
@@ -187,22 +162,8 @@ impl Sending {
 
     /// What became durable since it was last told.
     fn mark(&mut self) -> Option<Mark> {
-        let next = self.queue.first().unwrap_or(self.taken);
-        if next <= self.told {
-            return None;
-        }
-        self.told = next;
-        Some(Mark { partition: self.partition.clone(), next })
+        self.course.mark(self.queue.first())
     }
-
-    fn late_reject(&self, offset: i64, why: Detail) -> LateReject {
-        let Detail { code, message } = why;
-        LateReject { partition: self.partition.clone(), offset, code, message }
-    }
-}
-
-fn key(partition: &Partition) -> (String, u32) {
-    (partition.topic.clone(), partition.number)
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@
 //! | [`values`] | keys and values as the connector's converters read and write them |
 //! | [`fault`] | how a whole call fails |
 //! | [`trouble`] | what a sink does between a failure and the next try |
+//! | [`course`] | how far a sink has come with a partition |
 //! | [`host`] | log, metrics, clock, random numbers |
 //! | [`checkpoints`] | where a source was |
 //! | [`transactions`] | where a source's transactions end |
@@ -37,6 +38,7 @@ pub mod batch;
 pub mod bindings;
 pub mod checkpoints;
 pub mod config;
+pub mod course;
 pub mod export;
 pub mod fault;
 pub mod formats;
