@@ -1,13 +1,13 @@
 //! Database servers of others, started by the tests on loopback with folders of their own.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::ports::free_address;
 use crate::process::{Process, tied_command};
 use crate::wait::until;
 use crate::{limits, paths};
@@ -43,9 +43,7 @@ impl Database {
     /// Makes a database and starts its server.
     pub fn start(kind: Kind) -> Self {
         let folder = TempDir::with_prefix("longshore-").expect("a temporary folder can be made");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let port = listener.local_addr().expect("it is bound").port();
-        drop(listener);
+        let port = free_address().port();
         let mut database = Self { kind, folder, port, process: None };
         match kind {
             Kind::Postgresql => database.init_postgresql(),

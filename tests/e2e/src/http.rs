@@ -1,13 +1,14 @@
 //! A server of Werkzeug's, which keeps what it took and fails as it is told.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::ports::free_address;
 use crate::process::tied_command;
 use crate::wait::until;
 use crate::{Process, limits, paths, rest};
@@ -47,8 +48,7 @@ impl HttpServer {
     /// # Panics
     /// When it does not start.
     pub fn start() -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let address = free.expect("a free port");
+        let address = free_address();
         let folder = TempDir::with_prefix("longshore-http-").expect("a temporary folder");
         let process = spawn(address, journal(&folder));
         Self { process, address, folder }

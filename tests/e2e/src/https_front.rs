@@ -1,10 +1,11 @@
 //! Apache's web server before another one: TLS, and a name and password.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 
 use tempfile::TempDir;
 
+use crate::ports::free_address;
 use crate::process::tied_command;
 use crate::wait::until;
 use crate::{Process, limits, paths};
@@ -34,8 +35,7 @@ impl HttpsFront {
     pub fn start(upstream: &str, certificate: &Path, key: &Path) -> Self {
         paths::set_up("httpd");
         let folder = TempDir::with_prefix("longshore-httpd-").expect("a temporary folder");
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let address = free.expect("a free port");
+        let address = free_address();
         let place = |name: &str| folder.path().join(name).display().to_string();
         std::fs::write(place("users"), HASHED).expect("a file can be written");
         let modules = [

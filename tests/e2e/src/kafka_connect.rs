@@ -1,9 +1,10 @@
 //! Kafka Connect's own worker, distributed, on a cluster that is there already.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 
 use crate::client::java;
+use crate::ports::free_address;
 use crate::wait::until;
 use crate::{Process, limits, rest};
 
@@ -15,8 +16,7 @@ const HEALTHY: &str = "healthy";
 /// Starts a worker of the fleet `group`, whose file, with `more` lines, is in `folder`, and
 /// waits until it answers requests; where it does.
 pub fn start(bootstrap: &str, group: &str, folder: &Path, more: &str) -> (Process, SocketAddr) {
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let address = free.expect("a free port");
+    let address = free_address();
     let mut properties = format!(
         "bootstrap.servers={bootstrap}\ngroup.id={group}\nlisteners=HTTP://{address}\n\
          plugin.discovery=service_load\n{more}"

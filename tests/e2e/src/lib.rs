@@ -15,6 +15,7 @@
 //! | [`process`] | [`Process`]: any child process, its output captured and waited on line by line |
 //! | [`workers`] | workers with one node file, each at an address of its own |
 //! | [`chart`] | the Helm chart, rendered by Helm and checked against Kubernetes' schemas |
+//! | [`canaries`] | secrets that are planted, and what shows them |
 //! | [`client`] | confluent-kafka, kafkajs, Kafka's Java tools and kcat, behind one vocabulary of events |
 //! | [`s3`] | servers of S3 that others wrote, and boto3 |
 //! | [`http`] | an HTTP server that others wrote, which fails as it is told |
@@ -33,6 +34,7 @@
 //! | [`writer`] | an idempotent writer that outlives the broker's deaths and knows what was acknowledged |
 //! | [`verify`] | what a log must hold after everything that happened |
 //! | [`paths`] | where the binary, the installed clients and the repository are |
+//! | [`ports`] | addresses for servers to listen on |
 //! | [`wait`] | waiting on a condition with a deadline |
 //! | [`beside`] | work of which some runs beside each other |
 //! | [`background`] | a thread that works until it is told to end |
@@ -49,6 +51,7 @@
 pub mod audit;
 pub mod background;
 pub mod beside;
+pub mod canaries;
 pub mod chart;
 pub mod cli;
 pub mod client;
@@ -65,6 +68,7 @@ pub mod limits;
 pub mod node;
 pub mod opensearch;
 pub mod paths;
+pub mod ports;
 pub mod process;
 pub mod random;
 pub mod registry;

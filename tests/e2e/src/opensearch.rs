@@ -1,12 +1,13 @@
 //! A node of OpenSearch, and what is in its indices.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::ports::free_address;
 use crate::process::tied_command;
 use crate::rest::Answer;
 use crate::wait::until;
@@ -28,8 +29,7 @@ impl OpenSearch {
     /// # Panics
     /// When it does not start.
     pub fn start() -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let address = free.expect("a free port");
+        let address = free_address();
         let folder = TempDir::with_prefix("longshore-opensearch-").expect("a temporary folder");
         let process = spawn(address, folder.path());
         Self { process, address, folder }

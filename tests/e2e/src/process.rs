@@ -192,6 +192,12 @@ impl Process {
             .unwrap_or_else(|error| panic!("cannot signal {}: {error}", self.name));
     }
 
+    /// The lines of both streams so far: those of standard output, then those of standard
+    /// error.
+    pub fn all_lines(&self) -> Vec<String> {
+        [self.lines(Stream::Out), self.lines(Stream::Err)].concat()
+    }
+
     /// Bytes of memory that the process has in use now (`VmRSS`).
     pub fn resident_bytes(&self) -> u64 {
         self.memory("VmRSS:").expect("the process runs")

@@ -1,12 +1,13 @@
 //! A schema registry that others wrote, and Confluent's own client of such.
 
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::ports::free_address;
 use crate::process::{Stream, tied_command};
 use crate::wait::until;
 use crate::{Process, limits, paths};
@@ -33,8 +34,7 @@ impl SchemaRegistry {
             .map(|entry| entry.expect("the folder can be read").path())
             .find(|path| path.to_string_lossy().ends_with("-runner.jar"))
             .expect("the archive has a runner");
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let address = free.expect("a free port");
+        let address = free_address();
         let mut command = tied_command(Path::new("java"));
         command.arg("-Xmx400m").arg(format!("-Dquarkus.http.port={}", address.port()));
         let mut process = Process::spawn("Apicurio Registry", command.arg("-jar").arg(jar));

@@ -1,12 +1,12 @@
 //! Servers of S3 that others wrote, and boto3, which looks into them.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
 
 use serde::Deserialize;
 use tempfile::TempDir;
 
+use crate::ports::free_address;
 use crate::process::{Stream, tied_command};
 use crate::wait::until;
 use crate::{Process, limits, paths};
@@ -61,8 +61,7 @@ pub struct Comparison {
 impl S3Server {
     /// Starts one, with an empty bucket for each name.
     pub fn start(kind: Kind, buckets: &[&str]) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let port = free.expect("a free port").port();
+        let port = free_address().port();
         let folder = TempDir::with_prefix("longshore-s3-").expect("a temporary folder");
         let process = spawn(kind, port, &folder);
         let server = Self { kind, process, port, folder };

@@ -1,11 +1,12 @@
 //! moto's queues, and boto3, which looks into them.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::ports::free_address;
 use crate::process::tied_command;
 use crate::s3::{ACCESS_KEY_ID, SECRET_ACCESS_KEY};
 use crate::wait::until;
@@ -36,8 +37,7 @@ impl SqsServer {
     /// # Panics
     /// When it does not start.
     pub fn start() -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let address = free.expect("a free port");
+        let address = free_address();
         Self { process: spawn(address, &[]), address }
     }
 

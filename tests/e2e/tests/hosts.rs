@@ -25,7 +25,7 @@ fn folder() -> TempDir {
 fn said(name: &str, command: &mut Command) -> String {
     let mut process = Process::spawn(name, command.stdin(Stdio::null()));
     let status = process.ended(limits::CLIENT);
-    let said = [process.lines(Stream::Out), process.lines(Stream::Err)].concat().join("\n");
+    let said = process.all_lines().join("\n");
     assert!(status.success(), "{name} ended with {status}: {said}");
     said
 }

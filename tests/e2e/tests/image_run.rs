@@ -2,12 +2,13 @@
 //! the chart's pod runs it. `tests/deploy/image.sh` says what stands in for what.
 #![allow(missing_docs, reason = "tests")]
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use longshore_e2e::chart::{Chart, KUBERNETES_NEWEST};
+use longshore_e2e::ports::free_address;
 use longshore_e2e::process::Stream;
 use longshore_e2e::{Node, Process, limits, paths, rest};
 use serde_json::{Value, json};
@@ -111,16 +112,11 @@ fn empty_dir(path: &Path, group: u32) {
     std::fs::set_permissions(path, mode).expect("its mode can be set");
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    listener.expect("a port is free").port()
-}
-
 /// One worker of the chart, with the rights and the volumes of its pod.
 fn as_the_charts_worker(image: &str) {
     let folder = TempDir::with_prefix("longshore-").expect("a temporary folder can be made");
     let broker = Node::start();
-    let port = free_port();
+    let port = free_address().port();
     let manifests = {
         let chart = Chart::new();
         let values = chart.values(&json!({
@@ -130,7 +126,7 @@ fn as_the_charts_worker(image: &str) {
                 "storageReplicationFactor": 1,
                 "rest": { "address": "127.0.0.1", "advertisedHost": "127.0.0.1", "port": port },
             },
-            "metrics": { "port": free_port() },
+            "metrics": { "port": free_address().port() },
         }));
         chart.render(&values, &[KUBERNETES_NEWEST])
     };

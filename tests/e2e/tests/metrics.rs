@@ -1,18 +1,11 @@
 //! Scrapes, read by Prometheus' own Python client.
 #![allow(missing_docs, reason = "tests")]
 
-use std::net::TcpListener;
-
 use longshore_e2e::client::{Client, Consume, Produce, scrape};
+use longshore_e2e::ports::free_address;
 use longshore_e2e::wait::until;
 use longshore_e2e::{Node, cli, limits, paths, rest};
 use serde_json::{Value, json};
-
-/// The port is free again when this returns, and taken by the node right after.
-fn free_address() -> String {
-    let socket = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    socket.local_addr().expect("it is bound").to_string()
-}
 
 /// The value of the sample of this name with this label, or without any.
 fn sample(families: &[Value], name: &str, label: Option<(&str, &str)>) -> f64 {
@@ -28,7 +21,7 @@ fn sample(families: &[Value], name: &str, label: Option<(&str, &str)>) -> f64 {
 
 #[test]
 fn a_scrape_is_read_by_prometheus_own_parser() {
-    let address = free_address();
+    let address = free_address().to_string();
     let node = Node::with().property("metrics.listener", &address).start();
     let bootstrap = node.bootstrap();
     let create =
@@ -100,7 +93,7 @@ fn labelled(families: &[Value], name: &str, labels: Value) -> Option<f64> {
 #[test]
 fn a_worker_tells_what_its_connectors_do_under_kafka_connects_names() {
     const ROWS: usize = 500;
-    let address = free_address();
+    let address = free_address().to_string();
     let folder = tempfile::TempDir::with_prefix("longshore-").expect("a folder can be made");
     let file = folder.path().join("in.txt");
     let rows: String = (0..ROWS).map(|row| format!("row {row}\n")).collect();

@@ -3,10 +3,11 @@
 #![allow(missing_docs, reason = "tests")]
 
 use std::collections::BTreeSet;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
+use longshore_e2e::ports::free_address;
 use longshore_e2e::process::tied_command;
 use longshore_e2e::wait::until;
 use longshore_e2e::{Node, Process, limits, paths, rest, wire};
@@ -15,11 +16,6 @@ use tempfile::TempDir;
 
 fn deploy() -> PathBuf {
     paths::repository().join("deploy")
-}
-
-fn free_address() -> SocketAddr {
-    let socket = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-    socket.expect("a port is free")
 }
 
 fn rules() -> PathBuf {

@@ -2,9 +2,10 @@
 //! one, rolling back, kills, and files that are no plugins.
 #![allow(missing_docs, reason = "tests")]
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use longshore_e2e::ports::free_address;
 use longshore_e2e::process::Stream;
 use longshore_e2e::wait::until;
 use longshore_e2e::wordcount::records;
@@ -18,12 +19,6 @@ struct Place {
     folder: TempDir,
     /// Where its plugins are changed.
     admin: SocketAddr,
-}
-
-/// An address that nobody listens on.
-fn free_address() -> SocketAddr {
-    let socket = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-    socket.local_addr().expect("it is bound")
 }
 
 impl Place {

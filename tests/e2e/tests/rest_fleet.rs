@@ -3,9 +3,10 @@
 #![allow(missing_docs, reason = "tests")]
 
 use std::fmt::Write as _;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use longshore_e2e::ports::free_address;
 use longshore_e2e::process::{Stream, tied_command};
 use longshore_e2e::rest::Answer;
 use longshore_e2e::wait::until;
@@ -48,11 +49,7 @@ struct Worker {
 impl Worker {
     /// Starts it and waits until it serves.
     fn start(number: u8, bootstrap: &str, folder: &Path) -> Self {
-        let free = || {
-            let listener = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
-            listener.expect("a free port")
-        };
-        let (plain, tls) = (free(), free());
+        let (plain, tls) = (free_address(), free_address());
         let connections = json!({ "files": {
             "driver": "objects", "kind": "local", "root": folder,
             "allow": { "connectors": ["*"], "verbs": ["read", "write"] },

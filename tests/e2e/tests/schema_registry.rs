@@ -6,11 +6,10 @@
 use std::path::{Path, PathBuf};
 
 use longshore_e2e::https_front::{HttpsFront, PASSWORD, USER};
-use longshore_e2e::process::Stream;
 use longshore_e2e::registry::{CONFLUENT_API, SchemaRegistry};
 use longshore_e2e::sink_files::records_in;
 use longshore_e2e::wait::until;
-use longshore_e2e::{Node, Process, cli, limits, paths, rest, wire};
+use longshore_e2e::{Node, Process, canaries, cli, limits, paths, rest, wire};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -226,22 +225,6 @@ fn connect(node: &Node, front: &HttpsFront, folder: &Path, of: [&str; 4]) {
     assert_eq!(answer.status, 201, "{answer:?}");
 }
 
-/// Every file below a folder that holds a password.
-fn files_with_a_canary(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).expect("a folder can be listed") {
-        let path = entry.expect("a folder can be listed").path();
-        if path.is_dir() {
-            found.extend(files_with_a_canary(&path));
-        } else if std::fs::read(&path)
-            .is_ok_and(|bytes| bytes.windows(7).any(|it| it == b"canary-"))
-        {
-            found.push(path);
-        }
-    }
-    found
-}
-
 #[test]
 #[ignore = "second tier"]
 fn a_registry_behind_tls_and_a_password_is_asked_by_those_who_may_and_shows_it_to_nobody() {
@@ -306,26 +289,21 @@ fn a_registry_behind_tls_and_a_password_is_asked_by_those_who_may_and_shows_it_t
     assert!(told.contains("does not allow to write"), "{told}");
     sink("stranger", "wrong");
     let told = until("the registry's word in the log", limits::RUN, || {
-        let lines = node_lines(&mut node);
+        let lines = node.process().all_lines();
         lines.into_iter().find(|line| line.contains("stranger") && line.contains("(401)"))
     });
     assert!(told.contains("schema registry"), "{told}");
 
     let shown = rest::get(address, "/connections").body.to_string();
     assert!(shown.contains("${env:REGISTRY_USER}"), "{shown}");
-    let lines = node_lines(&mut node).join("\n");
+    let lines = node.process().all_lines().join("\n");
     for (what, text) in [("the REST answer", &shown), ("the log", &lines)] {
-        assert!(!text.contains("canary-"), "a password is in {what}: {text}");
+        assert!(canaries::shown(text.as_bytes()).is_none(), "a password is in {what}: {text}");
     }
     for at in [node.folder(), folder.path()] {
-        let found = files_with_a_canary(at);
+        let found = canaries::in_files(at);
         assert!(found.is_empty(), "a password is in {found:?}");
     }
-}
-
-fn node_lines(node: &mut Node) -> Vec<String> {
-    let process = node.process();
-    [process.lines(Stream::Out), process.lines(Stream::Err)].concat()
 }
 
 /// The trace of a connector's task once it is in that state.

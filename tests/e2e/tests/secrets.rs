@@ -3,25 +3,18 @@
 //! wrong password, or say the secret themselves.
 #![allow(missing_docs, reason = "tests")]
 
-use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
 
+use longshore_e2e::canaries::{CANARY, CANARY_IN_BASE64};
 use longshore_e2e::client::kcat;
 use longshore_e2e::databases::{self, Database};
 use longshore_e2e::http::{self, HttpServer};
 use longshore_e2e::opensearch::OpenSearch;
-use longshore_e2e::process::Stream;
+use longshore_e2e::ports::free_address;
 use longshore_e2e::s3::{self, S3Server};
 use longshore_e2e::wait::until;
-use longshore_e2e::{Node, guest_memory, limits, paths, rest, wire};
+use longshore_e2e::{Node, canaries, guest_memory, limits, paths, rest, wire};
 use serde_json::{Value, json};
-
-/// What every secret of this test begins with, those of the servers too.
-const CANARY: &str = "canary-";
-
-/// What `longshore:canary-` becomes in Base64, as the header `Authorization` has it: the part
-/// of it that is of the canary's bytes alone.
-const CANARY_IN_BASE64: &str = "bmFyeS";
 
 /// The topic of the records: every plugin that has its own has this in its memory.
 const TOPIC: &str = "marker-of-a-topic";
@@ -168,33 +161,13 @@ fn create(rest: SocketAddr) {
     }
 }
 
-fn lines(node: &mut Node) -> Vec<String> {
-    let process = node.process();
-    [process.lines(Stream::Out), process.lines(Stream::Err)].concat()
-}
-
-/// Every file below the folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).expect("a folder can be listed");
-    let paths = entries.map(|entry| entry.expect("a folder can be listed").path());
-    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
-}
-
-/// The first canary with what is around it, if there is any.
-fn shown(bytes: &[u8]) -> Option<String> {
-    let of = |canary: &[u8]| bytes.windows(canary.len()).position(|it| it == canary);
-    let at = of(CANARY.as_bytes()).or_else(|| of(CANARY_IN_BASE64.as_bytes()))?;
-    let around = at.saturating_sub(300)..(at + 100).min(bytes.len());
-    Some(String::from_utf8_lossy(&bytes[around]).into_owned())
-}
-
 /// Where secrets were found.
 #[derive(Default)]
 struct Found(Vec<String>);
 
 impl Found {
     fn look_into(&mut self, what: &str, bytes: &[u8]) {
-        self.0.extend(shown(bytes).map(|shown| format!("in {what}: {shown}")));
+        self.0.extend(canaries::shown(bytes).map(|shown| format!("in {what}: {shown}")));
     }
 }
 
@@ -263,8 +236,7 @@ fn look_into_guests(process: u32, found: &mut Found) {
 #[test]
 fn no_secret_of_a_connection_is_shown_anywhere() {
     let systems = Systems::start();
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let metrics = free.expect("a free port");
+    let metrics = free_address();
     let mut node = node(&metrics.to_string());
     wire::create_topic(node.kafka(), TOPIC, 1, &[]);
     let rows: Vec<_> = (1..=3).map(|id| format!("{id}|{{\"id\":{id},\"name\":\"é\"}}")).collect();
@@ -288,7 +260,7 @@ fn no_secret_of_a_connection_is_shown_anywhere() {
                 rest::get(rest, &format!("/connectors/{name}/status")).body["tasks"][0]["state"]
                     == "FAILED"
             };
-            (failed() || lines(&mut node).iter().any(told)).then_some(())
+            (failed() || node.process().all_lines().iter().any(told)).then_some(())
         });
     }
 
@@ -304,14 +276,13 @@ fn no_secret_of_a_connection_is_shown_anywhere() {
     let folder = node.folder().to_owned();
     let status = node.process().terminate();
     assert!(status.success(), "{status}");
-    let log = lines(&mut node);
+    let log = node.process().all_lines();
     assert!(log.iter().any(|line| line.contains("TRACE")), "the log is at trace level");
     for line in &log {
         found.look_into("the log", line.as_bytes());
     }
-    for file in files(&folder) {
-        found
-            .look_into(&file.display().to_string(), &std::fs::read(&file).expect("it can be read"));
+    for (file, shown) in canaries::in_files(&folder) {
+        found.0.push(format!("in {}: {shown}", file.display()));
     }
     for place in &found.0 {
         eprintln!("a secret is {place}");

@@ -5,7 +5,6 @@
 use std::net::SocketAddr;
 
 use longshore_e2e::client::kcat;
-use longshore_e2e::process::Stream;
 use longshore_e2e::random::Random;
 use longshore_e2e::wait::until;
 use longshore_e2e::wordcount::{WordCount, assert_same, records};
@@ -139,7 +138,7 @@ fn told(process: &Process, before: &str) -> String {
 fn fails(process: &mut Process) -> String {
     let status = process.ended(limits::CLIENT);
     assert!(matches!(status.code(), Some(1..)), "it failed, and told so: {status}");
-    let lines = [process.lines(Stream::Out), process.lines(Stream::Err)].concat();
+    let lines = process.all_lines();
     assert!(!lines.iter().any(|line| line.contains("panicked")), "{lines:?}");
     lines.join("\n")
 }
