@@ -1,13 +1,12 @@
-//! What AWS's messaging services answer when they refuse, and what to do about it.
-//!
-//! The names are those of the API references of SQS (of its JSON protocol and of its
-//! query protocol, which the SDK goes by where an answer has both) and SNS, and of the
-//! errors that all services share.
+//! What goes wrong with AWS's messaging services, and what to do about it.
+
+mod rows;
 
 use std::fmt;
 
 use longshore_driver_common::Denied;
 
+use self::rows::{BAD_MESSAGE, OMITTED, Row, SERVER_ERROR, UNREACHABLE, UNSENT, by_status, named};
 use crate::limits::WORDS_MAX;
 
 /// What a task does about an error: the failures of the plugin contract.
@@ -103,196 +102,6 @@ pub enum Refusal {
     },
 }
 
-/// What is done about some refusals.
-struct Row {
-    /// AWS's names of them.
-    theirs: &'static [&'static str],
-    class: Class,
-    /// Ours.
-    code: &'static str,
-    /// What to do, where their words alone do not tell.
-    remedy: &'static str,
-}
-
-const THROTTLED: Row = Row {
-    theirs: &[
-        "RequestThrottled",
-        "RequestThrottledException",
-        "Throttled",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "RequestLimitExceeded",
-        "TooManyRequestsException",
-        "KMS.ThrottlingException",
-        "KmsThrottled",
-        "KMSThrottling",
-        "KMSThrottlingException",
-        "OverLimit",
-    ],
-    class: Class::Retry,
-    code: "throttled",
-    remedy: "",
-};
-
-const SERVER_ERROR: Row = Row {
-    theirs: &[
-        "InternalError",
-        "InternalErrorException",
-        "InternalFailure",
-        "InternalServerError",
-        "ServiceUnavailable",
-        "ServiceUnavailableException",
-        "RequestTimeout",
-        "RequestTimeoutException",
-    ],
-    class: Class::Retry,
-    code: "server-error",
-    remedy: "",
-};
-
-const ACCESS_DENIED: Row = Row {
-    theirs: &[
-        "AccessDenied",
-        "AccessDeniedException",
-        "AuthorizationError",
-        "AuthorizationErrorException",
-        "NotAuthorized",
-        "OptInRequired",
-        "SubscriptionRequiredException",
-        "InvalidSecurity",
-    ],
-    class: Class::Config,
-    code: "access-denied",
-    remedy: "; grant the connection's credentials the right to it",
-};
-
-const BAD_CREDENTIALS: Row = Row {
-    theirs: &[
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
-        "UnrecognizedClientException",
-        "InvalidSignatureException",
-        "SignatureDoesNotMatch",
-        "IncompleteSignature",
-        "IncompleteSignatureException",
-        "MissingAuthenticationToken",
-        "MissingAuthenticationTokenException",
-        "NotSignedUp",
-    ],
-    class: Class::Config,
-    code: "bad-credentials",
-    remedy: "; mend the connection's `access.key.id`, `secret.access.key` or `session.token`",
-};
-
-const NO_SUCH_PLACE: Row = Row {
-    theirs: &[
-        "QueueDoesNotExist",
-        "NonExistentQueue",
-        "InvalidAddress",
-        "NotFound",
-        "NotFoundException",
-        "ResourceNotFoundException",
-    ],
-    class: Class::Config,
-    code: "not-found",
-    remedy: "; make it, or mend its name or the connection's `region`",
-};
-
-const UNSUPPORTED: Row = Row {
-    theirs: &[
-        "UnsupportedOperation",
-        "InvalidAction",
-        "UnknownOperationException",
-        "MissingParameter",
-        "MissingRequiredParameterException",
-        "MissingAction",
-    ],
-    class: Class::Config,
-    code: "unsupported",
-    remedy: "",
-};
-
-const BAD_MESSAGE: Row = Row {
-    theirs: &[
-        "InvalidMessageContents",
-        "BatchRequestTooLong",
-        "InvalidParameterValue",
-        "InvalidParameterValueException",
-        "InvalidAttributeName",
-        "InvalidAttributeValue",
-        "InvalidParameter",
-        "InvalidParameterException",
-        "ParameterValueInvalid",
-        "ValidationError",
-        "ValidationException",
-    ],
-    class: Class::Reject,
-    code: "bad-message",
-    remedy: "",
-};
-
-const REFUSED: Row = Row { theirs: &[], class: Class::Fatal, code: "refused", remedy: "" };
-
-const ROWS: &[Row] = &[
-    THROTTLED,
-    SERVER_ERROR,
-    ACCESS_DENIED,
-    BAD_CREDENTIALS,
-    NO_SUCH_PLACE,
-    UNSUPPORTED,
-    BAD_MESSAGE,
-    Row {
-        theirs: &["ExpiredToken", "ExpiredTokenException", "RequestExpired"],
-        class: Class::Retry,
-        code: "credentials-expired",
-        remedy: "; the task goes on with new ones once the connection's references lead to them",
-    },
-    Row {
-        theirs: &["RequestTimeTooSkewed"],
-        class: Class::Retry,
-        code: "clock-skew",
-        remedy: "; set this machine's clock, or the server's",
-    },
-    Row {
-        theirs: &["ReceiptHandleIsInvalid", "InvalidIdFormat", "MessageNotInflight"],
-        class: Class::Reject,
-        code: "receipt-invalid",
-        remedy: "",
-    },
-    Row {
-        theirs: &[
-            "KMS.AccessDeniedException",
-            "KMS.DisabledException",
-            "KMS.InvalidKeyUsageException",
-            "KMS.InvalidStateException",
-            "KMS.NotFoundException",
-            "KMS.OptInRequired",
-            "DisabledException",
-            "InvalidKeyUsageException",
-            "InvalidStateException",
-            "KmsAccessDenied",
-            "KmsDisabled",
-            "KmsInvalidKeyUsage",
-            "KmsInvalidState",
-            "KmsNotFound",
-            "KmsOptInRequired",
-            "KMSAccessDenied",
-            "KMSDisabled",
-            "KMSInvalidState",
-            "KMSNotFound",
-            "KMSOptInRequired",
-        ],
-        class: Class::Config,
-        code: "key-unusable",
-        remedy: "; mend the key that it is encrypted with",
-    },
-];
-
-const UNREACHABLE: Row = Row { theirs: &[], class: Class::Retry, code: "unreachable", remedy: "" };
-const OMITTED: Row = Row { theirs: &[], class: Class::Retry, code: "not-told", remedy: "" };
-const UNSENT: Row = Row { theirs: &[], class: Class::Config, code: "unsent", remedy: "" };
-
 impl Refusal {
     fn row(&self) -> &'static Row {
         match self {
@@ -307,26 +116,6 @@ impl Refusal {
             Self::Unanswered { .. } => &UNREACHABLE,
             Self::Unsent { .. } => &UNSENT,
         }
-    }
-}
-
-fn named(code: &str) -> Option<&'static Row> {
-    // Some servers put a namespace before it: `com.amazonaws.sqs#QueueDoesNotExist`.
-    let code = code.rsplit('#').next().unwrap_or(code);
-    // Of the query protocol.
-    let code = code.strip_prefix("AWS.SimpleQueueService.").unwrap_or(code);
-    ROWS.iter().find(|row| row.theirs.contains(&code))
-}
-
-fn by_status(status: u16) -> &'static Row {
-    match status {
-        429 => &THROTTLED,
-        408 | 500 | 502..=599 => &SERVER_ERROR,
-        405 | 501 => &UNSUPPORTED,
-        401 | 403 => &ACCESS_DENIED,
-        404 => &NO_SUCH_PLACE,
-        413 => &BAD_MESSAGE,
-        _ => &REFUSED,
     }
 }
 
@@ -417,6 +206,7 @@ fn cut(words: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::rows::ROWS;
     use super::*;
 
     fn failed(refusal: Refusal) -> AwsError {

@@ -32,6 +32,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_pages_of_the_drivers_tell_every_setting() {
+        let error = serde_json::from_str::<AwsSettings>(r#"{"other":1}"#).unwrap_err();
+        let names = error.to_string();
+        let known: Vec<_> = names.split('`').skip(3).step_by(2).map(str::to_owned).collect();
+        for page in [include_str!("../../sns/README.md"), include_str!("../../sqs/README.md")] {
+            let rows = page.lines().skip_while(|line| !line.starts_with("| `"));
+            let told: Vec<_> = rows
+                .take_while(|line| line.starts_with("| `"))
+                .map(|line| line.split('`').nth(1).unwrap().to_owned())
+                .collect();
+            assert_eq!(told, known);
+        }
+    }
+
+    #[test]
     fn settings_are_read_misspelt_ones_refused_and_secrets_not_shown() {
         let read = serde_json::from_str::<AwsSettings>;
         let settings =

@@ -6,6 +6,7 @@ use longshore_driver_http::{Answer, Class, Endpoint, Keep, Request};
 use wasmtime::bail;
 use wasmtime::component::Resource;
 
+use super::no_connections_here;
 use crate::host::bindings::http::longshore::http::client;
 use crate::host::bindings::types;
 use crate::host::connections::Secrets;
@@ -25,11 +26,7 @@ impl client::HostEndpoint for Guest {
         connection: String,
     ) -> wasmtime::Result<Result<Resource<HostEndpoint>, types::Fault>> {
         let Some(context) = &self.context else {
-            // `describe` is pure.
-            return Ok(Err(types::Fault::Config(types::Detail {
-                code: "no-connections-here".to_owned(),
-                message: "a plugin has no connections before it is open".to_owned(),
-            })));
+            return Ok(Err(no_connections_here()));
         };
         match context.connections.http(&connection, context).await {
             Ok((endpoint, secrets)) => {

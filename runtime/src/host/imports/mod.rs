@@ -18,3 +18,14 @@ pub(super) mod sql;
 #[cfg(feature = "sqs")]
 pub(super) mod sqs;
 mod state;
+
+use super::bindings::types;
+
+/// What a plugin is told that opens a connection before it is open itself: `describe` is
+/// pure.
+fn no_connections_here() -> types::Fault {
+    types::Fault::Config(types::Detail {
+        code: "no-connections-here".to_owned(),
+        message: "a plugin has no connections before it is open".to_owned(),
+    })
+}

@@ -7,6 +7,7 @@ use wasmtime::bail;
 use wasmtime::component::Resource;
 
 use super::formats::{HostWriter, format_fault};
+use super::no_connections_here;
 use crate::format::{Decoded, Scan, ScanError};
 use crate::host::bindings::describe::longshore::formats::formats;
 use crate::host::bindings::describe::longshore::object_store::store;
@@ -71,11 +72,7 @@ impl store::Host for Guest {}
 impl store::HostBucket for Guest {
     async fn open(&mut self, connection: String) -> Answer<Resource<HostBucket>> {
         let Some(context) = &self.context else {
-            // `describe` is pure.
-            return Ok(Err(types::Fault::Config(types::Detail {
-                code: "no-connections-here".to_owned(),
-                message: "a plugin has no connections before it is open".to_owned(),
-            })));
+            return Ok(Err(no_connections_here()));
         };
         match context.connections.objects(&connection, context).await {
             Ok((bucket, secrets)) => {

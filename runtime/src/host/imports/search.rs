@@ -5,6 +5,7 @@ use longshore_driver_search::{Action, Answer, Class, Cluster, Operation, Outcome
 use wasmtime::bail;
 use wasmtime::component::Resource;
 
+use super::no_connections_here;
 use crate::host::bindings::search::longshore::search::index;
 use crate::host::bindings::types;
 use crate::host::connections::Secrets;
@@ -24,11 +25,7 @@ impl index::HostCluster for Guest {
         connection: String,
     ) -> wasmtime::Result<Result<Resource<HostCluster>, types::Fault>> {
         let Some(context) = &self.context else {
-            // `describe` is pure.
-            return Ok(Err(types::Fault::Config(types::Detail {
-                code: "no-connections-here".to_owned(),
-                message: "a plugin has no connections before it is open".to_owned(),
-            })));
+            return Ok(Err(no_connections_here()));
         };
         match context.connections.search(&connection, context).await {
             Ok((cluster, secrets)) => {

@@ -4,6 +4,7 @@
 use longshore_driver_sns::Topic;
 use wasmtime::component::Resource;
 
+use super::no_connections_here;
 use super::sqs::{Answers, bound, entry, told};
 use crate::host::bindings::sns::longshore::sns::topics;
 use crate::host::bindings::sqs::longshore::aws::messages;
@@ -24,11 +25,7 @@ impl topics::HostTopic for Guest {
         arn: String,
     ) -> wasmtime::Result<Result<Resource<HostTopic>, types::Fault>> {
         let Some(context) = &self.context else {
-            // `describe` is pure.
-            return Ok(Err(types::Fault::Config(types::Detail {
-                code: "no-connections-here".to_owned(),
-                message: "a plugin has no connections before it is open".to_owned(),
-            })));
+            return Ok(Err(no_connections_here()));
         };
         match context.connections.sns(&connection, &arn, context).await {
             Ok((topic, secrets)) => {

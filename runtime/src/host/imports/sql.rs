@@ -7,6 +7,7 @@ use longshore_driver_sql::{
 use wasmtime::bail;
 use wasmtime::component::Resource;
 
+use super::no_connections_here;
 use crate::host::bindings::sql::longshore::sql::session;
 use crate::host::bindings::types;
 use crate::host::connections::Secrets;
@@ -44,11 +45,7 @@ impl session::Host for Guest {}
 impl session::HostDatabase for Guest {
     async fn open(&mut self, connection: String) -> Answer<Resource<HostDatabase>> {
         let Some(context) = &self.context else {
-            // `describe` is pure.
-            return Ok(Err(types::Fault::Config(types::Detail {
-                code: "no-connections-here".to_owned(),
-                message: "a plugin has no connections before it is open".to_owned(),
-            })));
+            return Ok(Err(no_connections_here()));
         };
         match context.connections.sql(&connection, context).await {
             Ok((database, secrets)) => {

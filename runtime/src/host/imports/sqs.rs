@@ -7,6 +7,7 @@ use longshore_driver_sqs::{Answer, Attribute, AwsError, Class, Data, Entry, Mess
 use wasmtime::bail;
 use wasmtime::component::{HasSelf, Linker, Resource};
 
+use super::no_connections_here;
 use crate::host::bindings::sqs::longshore::aws::messages;
 use crate::host::bindings::sqs::longshore::sqs::queues;
 use crate::host::bindings::types;
@@ -37,11 +38,7 @@ impl queues::HostQueue for Guest {
         url: String,
     ) -> wasmtime::Result<Result<Resource<HostQueue>, types::Fault>> {
         let Some(context) = &self.context else {
-            // `describe` is pure.
-            return Ok(Err(types::Fault::Config(types::Detail {
-                code: "no-connections-here".to_owned(),
-                message: "a plugin has no connections before it is open".to_owned(),
-            })));
+            return Ok(Err(no_connections_here()));
         };
         match context.connections.sqs(&connection, &url, context).await {
             Ok((queue, secrets)) => {
